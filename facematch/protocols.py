@@ -1,0 +1,199 @@
+"""The seams: small protocols that built-in parts and plug-ins implement alike.
+
+Contract checks for implementers are in :mod:`facematch.testing`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from types import TracebackType
+from typing import Protocol, Self, TypeAlias, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facematch.types import (
+    Alert,
+    EmbeddingContract,
+    Face,
+    FloatArray,
+    Identification,
+    Image,
+    ImageSource,
+    OperatingPoint,
+)
+
+__all__ = ["AlertSink", "Analyzer", "Clock", "Detector", "Embedder", "FaceSearch", "Progress", "VectorIndex"]
+
+Clock: TypeAlias = Callable[[], datetime]
+"""Returns the present moment, timezone-aware. Injected wherever time decides something."""
+
+Progress: TypeAlias = Callable[[int, int | None], None]
+"""Called as ``progress(done, total)``; ``total`` is ``None`` while unknown. Must return quickly."""
+
+
+@runtime_checkable
+class Detector(Protocol):
+    """Finds faces and their five landmarks."""
+
+    def detect(self, images: Sequence[Image]) -> list[list[Face]]:
+        """Faces of each picture, in no particular order, without embeddings.
+
+        Args:
+            images: BGR ``uint8`` pictures ``(H, W, 3)``; sizes may differ.
+
+        Returns:
+            One list a picture, in the pictures' order.
+        """
+        ...
+
+
+@runtime_checkable
+class Embedder(Protocol):
+    """Turns aligned face crops into embeddings."""
+
+    @property
+    def contract(self) -> EmbeddingContract:
+        """What its embeddings may be compared with."""
+        ...
+
+    @property
+    def template(self) -> FloatArray:
+        """``(5, 2)`` pixel positions of the landmarks in an aligned crop."""
+        ...
+
+    @property
+    def crop_size(self) -> int:
+        """Side of an aligned crop in pixels."""
+        ...
+
+    def embed(self, crops: NDArray[np.uint8]) -> FloatArray:
+        """Embeddings of aligned crops.
+
+        Args:
+            crops: BGR ``uint8``, ``(N, crop_size, crop_size, 3)``; ``N`` may be 0.
+
+        Returns:
+            ``(N, dimension)`` ``float32``, each row of unit length.
+        """
+        ...
+
+
+@runtime_checkable
+class Analyzer(Protocol):
+    """Pictures in, faces with embeddings out; what a watchlist and a video pipeline need of the layers below."""
+
+    @property
+    def contract(self) -> EmbeddingContract:
+        """The embedding contract of its faces."""
+        ...
+
+    @property
+    def operating_point(self) -> OperatingPoint | None:
+        """The tested threshold of its pack, if the pack has one."""
+        ...
+
+    def analyze(self, images: Sequence[ImageSource]) -> list[list[Face]]:
+        """Faces of each picture in reading order, with embeddings."""
+        ...
+
+    def detect(self, images: Sequence[ImageSource]) -> list[list[Face]]:
+        """Faces of each picture in reading order, without embeddings."""
+        ...
+
+    def align(self, image: Image, faces: Sequence[Face]) -> NDArray[np.uint8]:
+        """Aligned crops ``(N, S, S, 3)`` of the given faces of one picture."""
+        ...
+
+    def embed(self, crops: NDArray[np.uint8]) -> FloatArray:
+        """Unit-length embeddings ``(N, D)`` of aligned crops."""
+        ...
+
+
+@runtime_checkable
+class FaceSearch(Protocol):
+    """What a video pipeline needs of a watchlist: governed, audited search by embedding."""
+
+    @property
+    def analyzer(self) -> Analyzer:
+        """The pipeline that made the enrolled templates."""
+        ...
+
+    @property
+    def actor(self) -> str:
+        """Who is using the watchlist."""
+        ...
+
+    def identify_faces(
+        self,
+        faces: Sequence[Face],
+        *,
+        purpose: str,
+        site: str | None = None,
+        top_k: int = 5,
+        threshold: float | None = None,
+    ) -> Identification:
+        """Search faces that already have embeddings; one audited search, one probe a face."""
+        ...
+
+
+@runtime_checkable
+class VectorIndex(Protocol):
+    """Inner-product search over unit vectors under stable int64 ids."""
+
+    @property
+    def dimension(self) -> int:
+        """Length of the vectors."""
+        ...
+
+    def __len__(self) -> int:
+        """Number of vectors."""
+        ...
+
+    def add(self, ids: NDArray[np.int64], vectors: FloatArray) -> None:
+        """Add vectors ``(N, D)`` under new ids ``(N,)``; an id that is already there is an error and nothing is added."""
+        ...
+
+    def remove(self, ids: NDArray[np.int64]) -> int:
+        """Remove ids, effective with the next search; returns how many were there."""
+        ...
+
+    def search(
+        self, queries: FloatArray, k: int, *, allowed: NDArray[np.int64] | None = None
+    ) -> tuple[FloatArray, NDArray[np.int64]]:
+        """The ``k`` highest inner products of each query.
+
+        Args:
+            queries: ``(Q, D)`` ``float32``.
+            k: Results wanted a query, at least 1.
+            allowed: Only these ids are compared (filter before scoring); ``None`` allows all.
+
+        Returns:
+            ``scores (Q, k)`` and ``ids (Q, k)``, highest first, ties by smaller id; missing places hold score
+            ``-inf`` and id ``-1``.
+        """
+        ...
+
+
+@runtime_checkable
+class AlertSink(Protocol):
+    """Receives alerts; a context manager that flushes on exit."""
+
+    def emit(self, alert: Alert) -> None:
+        """Take one alert; durable or handed on when this returns."""
+        ...
+
+    def close(self) -> None:
+        """Flush and release; further calls to ``emit`` are errors."""
+        ...
+
+    def __enter__(self) -> Self:
+        """Enter the context."""
+        ...
+
+    def __exit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Close."""
+        ...

@@ -1,0 +1,41 @@
+"""Settings of the machine: where files are kept, whether the network may be used, what the models are used for.
+
+This is the one module that reads the environment. Everything that decides about people (purposes, thresholds,
+consent) is passed explicitly and never taken from the environment.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from platformdirs import user_cache_path
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+__all__ = ["Settings", "Use"]
+
+Use = Literal["commercial", "research"]
+
+
+class Settings(BaseSettings):
+    """Machine settings, from arguments first and ``FACEMATCH_*`` variables second.
+
+    Attributes:
+        home: Folder for model packs and converted models (``FACEMATCH_HOME``; default: the user's cache folder).
+        offline: Never use the network (``FACEMATCH_OFFLINE=1``).
+        use: What models are used for (``FACEMATCH_USE``): packs whose licence forbids it do not load.
+        threads: Threads one model run may use (``FACEMATCH_THREADS``); 0 asks the operating system for the
+            processors this process may use.
+        database: Database URL for the command line (``FACEMATCH_DATABASE``).
+        actor: Who acts, for the command line (``FACEMATCH_ACTOR``; default: the login name).
+    """
+
+    model_config = SettingsConfigDict(env_prefix="FACEMATCH_", frozen=True, extra="ignore")
+
+    home: Path = Field(default_factory=lambda: user_cache_path("facematch", appauthor=False))
+    offline: bool = False
+    use: Use = "commercial"
+    threads: int = Field(default=0, ge=0, le=1024)
+    database: str = "sqlite:///facematch.db"
+    actor: str | None = None
