@@ -152,7 +152,7 @@ class VectorIndex(Protocol):
         ...
 
     def add(self, ids: NDArray[np.int64], vectors: FloatArray) -> None:
-        """Add vectors ``(N, D)`` under new ids ``(N,)``; an id that is already there is an error and nothing is added."""
+        """Add vectors ``(N, D)`` under new ids ``(N,)``; an id already there is an error: nothing is added."""
         ...
 
     def remove(self, ids: NDArray[np.int64]) -> int:

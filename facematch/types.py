@@ -263,9 +263,7 @@ class Identification:
                 {
                     "box": [round(v, 2) for v in probe.face.box.as_tuple()],
                     "detection_score": round(probe.face.detection_score, 6),
-                    "candidates": [
-                        {"subject_id": c.subject_id, "score": round(c.score, 6)} for c in probe.candidates
-                    ],
+                    "candidates": [{"subject_id": c.subject_id, "score": round(c.score, 6)} for c in probe.candidates],
                 }
                 for probe in self.probes
             ],

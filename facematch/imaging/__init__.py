@@ -1,0 +1,15 @@
+"""Pictures: safe decoding, five-point alignment, drawing and redaction."""
+
+from __future__ import annotations
+
+from facematch.imaging.align import ARCFACE_112, aligned_crops, similarity_transforms
+from facematch.imaging.decode import DecodedImage, DecodeLimits, decode
+
+__all__ = [
+    "ARCFACE_112",
+    "DecodeLimits",
+    "DecodedImage",
+    "aligned_crops",
+    "decode",
+    "similarity_transforms",
+]

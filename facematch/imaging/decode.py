@@ -1,0 +1,235 @@
+"""Safe decoding: a path, bytes or an array becomes upright BGR pixels, or a typed error.
+
+Pillow reads the file. It reads a header before it allocates pixels, so a decompression bomb is refused while it is
+still small; it refuses truncated data instead of filling the rest with grey, as OpenCV's reader does.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import struct
+from dataclasses import dataclass, field
+from os import PathLike, fspath
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import (
+    BmpImagePlugin,
+    GifImagePlugin,
+    ImageOps,
+    JpegImagePlugin,
+    PngImagePlugin,
+    PpmImagePlugin,
+    TiffImagePlugin,
+    UnidentifiedImageError,
+    WebPImagePlugin,
+)
+from PIL import Image as PillowImage
+
+from facematch.errors import (
+    ImageDecodeError,
+    ImageEmpty,
+    ImageNotFound,
+    ImageTooLarge,
+    ImageTruncated,
+    ImageUnsupported,
+    InvalidArgument,
+    NotAnImage,
+)
+from facematch.types import Image, ImageSource
+
+__all__ = ["FORMATS", "DecodeLimits", "DecodedImage", "decode"]
+
+_READERS = (  # naming them registers them, and only them
+    JpegImagePlugin.JpegImageFile,
+    PngImagePlugin.PngImageFile,
+    WebPImagePlugin.WebPImageFile,
+    BmpImagePlugin.BmpImageFile,
+    GifImagePlugin.GifImageFile,
+    TiffImagePlugin.TiffImageFile,
+    PpmImagePlugin.PpmImageFile,
+)
+
+FORMATS: Final = tuple(str(reader.format) for reader in _READERS)
+"""Formats that are read. Formats that start an interpreter or another program are left out on purpose."""
+
+_DAMAGE = (OSError, SyntaxError, ValueError, EOFError, IndexError, struct.error, OverflowError)
+"""What Pillow's readers raise on damaged data, beside their own errors."""
+
+
+@dataclass(frozen=True, slots=True)
+class DecodeLimits:
+    """Limits on what is decoded.
+
+    Attributes:
+        max_bytes: Largest file in bytes.
+        max_pixels: Largest ``width * height``, checked before pixels are allocated. Kept under Pillow's own
+            warning limit of 89 megapixels.
+    """
+
+    max_bytes: int = 64 * 2**20
+    max_pixels: int = 80_000_000
+
+
+DEFAULT_LIMITS: Final = DecodeLimits()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class DecodedImage:
+    """Pixels and where they came from.
+
+    Attributes:
+        pixels: BGR ``uint8`` ``(H, W, 3)``, upright, C-contiguous.
+        digest: SHA-256 (hex) of the file's bytes; of shape, type and data for an array.
+        name: The file's name, or ``None`` for bytes and arrays.
+    """
+
+    pixels: Image
+    digest: str
+    name: str | None = field(default=None)
+
+
+def decode(source: ImageSource, *, limits: DecodeLimits = DEFAULT_LIMITS) -> DecodedImage:
+    """Decode a picture to upright BGR pixels.
+
+    Palette, grey, 16-bit, CMYK and alpha pictures are converted (16-bit to 8 by dropping the low byte, alpha by
+    composing over white); of an animation the first frame counts; the EXIF orientation is applied.
+
+    Args:
+        source: A path; the bytes of a picture file; or an array: grey ``(H, W)`` or ``(H, W, 1)``, BGR
+            ``(H, W, 3)`` or BGRA ``(H, W, 4)``, ``uint8`` or ``uint16``.
+        limits: Limits on bytes and pixels.
+
+    Returns:
+        The pixels, with the digest of what was given.
+
+    Raises:
+        ImageNotFound: The path does not name a regular file that can be read.
+        ImageEmpty: Zero bytes or zero pixels.
+        NotAnImage: The bytes are in none of :data:`FORMATS`.
+        ImageTruncated: The data is incomplete or damaged.
+        ImageTooLarge: Over a limit.
+        ImageUnsupported: Pixels of a kind that cannot become 8-bit BGR without guessing (floating point, 32-bit).
+        InvalidArgument: ``source`` is of another type, or the array of another shape or type.
+    """
+    if isinstance(source, np.ndarray):
+        return _from_array(source, limits)
+    if isinstance(source, bytes | bytearray | memoryview):
+        return _from_bytes(bytes(source), None, limits)
+    if isinstance(source, str | PathLike):
+        path = Path(fspath(source))
+        return _from_bytes(_read(path, limits), path.name, limits)
+    raise InvalidArgument(
+        f"a picture is a path, bytes or a NumPy array, got {type(source).__name__}",
+        hint="convert other picture types with numpy.asarray(picture)[..., ::-1], which is BGR",
+    )
+
+
+def _read(path: Path, limits: DecodeLimits) -> bytes:
+    try:
+        if not path.is_file():
+            what = "is a folder" if path.is_dir() else "is not a regular file" if path.exists() else "does not exist"
+            raise ImageNotFound(f"{path} {what}", hint="name a picture file")
+        with path.open("rb") as file:
+            data = file.read(limits.max_bytes + 1)
+    except (OSError, ValueError) as error:
+        raise ImageNotFound(f"{path} cannot be read: {error}", hint="check the path and its permissions") from error
+    return data
+
+
+def _from_bytes(data: bytes, name: str | None, limits: DecodeLimits) -> DecodedImage:
+    label = name or "the picture"
+    if not data:
+        raise ImageEmpty(f"{label} has no bytes", hint="the file may not have been copied completely")
+    if len(data) > limits.max_bytes:
+        raise ImageTooLarge(
+            f"{label} has more than {limits.max_bytes:,} bytes", hint="save it smaller, or raise DecodeLimits.max_bytes"
+        )
+    try:
+        with PillowImage.open(io.BytesIO(data), formats=FORMATS) as picture:
+            _check_size(picture.width, picture.height, label, limits)
+            pixels = _to_bgr(picture, label)
+    except ImageDecodeError:
+        raise
+    except UnidentifiedImageError as error:
+        raise NotAnImage(
+            f"{label} is in no picture format that is read here",
+            hint=f"formats: {', '.join(FORMATS)}; the content counts, not the file's ending",
+        ) from error
+    except (PillowImage.DecompressionBombError, PillowImage.DecompressionBombWarning) as error:
+        raise _too_many_pixels(label, limits) from error
+    except MemoryError as error:
+        raise ImageTooLarge(f"{label} does not fit into memory", hint="lower DecodeLimits.max_pixels") from error
+    except _DAMAGE as error:
+        raise ImageTruncated(f"{label} is incomplete or damaged: {error}", hint="copy or export it again") from error
+    return DecodedImage(pixels, hashlib.sha256(data).hexdigest(), name)
+
+
+def _too_many_pixels(label: str, limits: DecodeLimits, size: str = "") -> ImageTooLarge:
+    return ImageTooLarge(
+        f"{label} has more than {limits.max_pixels:,} pixels{size}",
+        hint="scale it down, or raise DecodeLimits.max_pixels",
+    )
+
+
+def _check_size(width: int, height: int, label: str, limits: DecodeLimits) -> None:
+    if width < 1 or height < 1:
+        raise ImageEmpty(f"{label} is {width} x {height} pixels", hint="a picture has at least one pixel")
+    if width * height > limits.max_pixels:
+        raise _too_many_pixels(label, limits, f": {width} x {height}")
+
+
+def _to_bgr(picture: PillowImage.Image, label: str) -> Image:
+    picture.load()  # of an animation this is the first frame
+    upright = _upright(picture)
+    mode = upright.mode
+    if mode.startswith("I;16"):
+        grey = (np.asarray(upright).astype(np.uint16) >> 8).astype(np.uint8)
+        return np.ascontiguousarray(np.repeat(grey[..., None], 3, axis=2))
+    if mode in {"I", "F"}:
+        raise ImageUnsupported(
+            f"{label} has 32-bit pixels (mode {mode}) without a stated range",
+            hint="export it with 8 or 16 bits a channel",
+        )
+    if upright.has_transparency_data:
+        rgba = upright.convert("RGBA")
+        rgb = PillowImage.alpha_composite(PillowImage.new("RGBA", rgba.size, (255, 255, 255, 255)), rgba).convert("RGB")
+    else:
+        rgb = upright if mode == "RGB" else upright.convert("RGB")
+    return np.ascontiguousarray(np.asarray(rgb)[..., ::-1])
+
+
+def _upright(picture: PillowImage.Image) -> PillowImage.Image:
+    try:
+        return ImageOps.exif_transpose(picture)
+    except _DAMAGE:  # damaged metadata around sound pixels: there is no orientation to apply
+        return picture
+
+
+def _from_array(array: NDArray[Any], limits: DecodeLimits) -> DecodedImage:
+    expected = "uint8 or uint16 of shape (H, W), (H, W, 1), (H, W, 3) or (H, W, 4)"
+    if array.dtype not in (np.dtype(np.uint8), np.dtype(np.uint16)):
+        raise InvalidArgument(
+            f"a picture array is {expected}, got {array.dtype}",
+            hint="scale floating-point pixels to 0..255 and convert with astype('uint8')",
+        )
+    if array.ndim not in {2, 3} or (array.ndim == 3 and array.shape[2] not in {1, 3, 4}):
+        raise InvalidArgument(f"a picture array is {expected}, got shape {array.shape}")
+    if array.size == 0:
+        raise ImageEmpty(f"the picture array has no pixels: shape {array.shape}", hint="check the crop that made it")
+    _check_size(array.shape[1], array.shape[0], "the picture array", limits)
+    digest = hashlib.sha256(f"{array.dtype}{array.shape}".encode())
+    digest.update(np.ascontiguousarray(array).tobytes())
+    pixels: Image = (array >> 8).astype(np.uint8) if array.dtype == np.uint16 else array.astype(np.uint8, copy=False)
+    if pixels.ndim == 2:
+        pixels = pixels[..., None]
+    if pixels.shape[2] == 1:
+        pixels = np.repeat(pixels, 3, axis=2)
+    elif pixels.shape[2] == 4:
+        alpha = pixels[..., 3:].astype(np.uint16)
+        over_white = (pixels[..., :3] * alpha + 255 * (255 - alpha) + 127) // 255
+        pixels = over_white.astype(np.uint8)
+    return DecodedImage(np.ascontiguousarray(pixels), digest.hexdigest())
