@@ -1,0 +1,143 @@
+"""The pipeline from pictures to faces with embeddings."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facematch import registry
+from facematch.errors import InvalidArgument
+from facematch.faces.order import reading_order
+from facematch.imaging import aligned_crops, decode
+from facematch.models import Pack, open_pack
+from facematch.protocols import Detector, Embedder, Progress
+from facematch.settings import Settings, Use
+from facematch.types import EmbeddingContract, Face, FloatArray, Image, ImageSource, OperatingPoint
+
+__all__ = ["FaceAnalyzer"]
+
+
+class FaceAnalyzer:
+    """Finds, aligns and embeds faces, batched over pictures and over faces. Many threads may share one.
+
+    Most users want :meth:`from_pack`; the constructor puts own parts together.
+
+    Args:
+        detector: Finds faces and landmarks.
+        embedder: Embeds aligned crops.
+        pack: The pack the two come from, if they do.
+    """
+
+    def __init__(self, detector: Detector, embedder: Embedder, *, pack: Pack | None = None) -> None:
+        self.detector = detector
+        self.embedder = embedder
+        self.pack = pack
+
+    @classmethod
+    def from_pack(
+        cls,
+        name_or_folder: str | Path = "opencv",
+        *,
+        use: Use | None = None,
+        settings: Settings | None = None,
+        progress: Progress | None = None,
+        **detector_options: Any,
+    ) -> Self:
+        """Load a model pack; files that are missing are fetched, checked and converted first.
+
+        Args:
+            name_or_folder: A bundled pack's name, or a folder with a manifest or in InsightFace's layout.
+            use: What the models are used for: ``"commercial"`` (default) or ``"research"``.
+            settings: Machine settings; default: from the environment.
+            progress: Called with bytes done and in all during a download.
+            detector_options: Passed to the detector: ``score_threshold``, ``nms_threshold``, ``max_side``.
+
+        Raises:
+            PackNotFound: There is no such pack.
+            LicenceError: The pack's licence forbids the use.
+            PackUnavailable: A file is missing and could not be fetched.
+            PackCorrupt: A file has another digest than recorded.
+            InferenceError: A model cannot be loaded.
+        """
+        settings = settings or Settings()
+        pack = open_pack(name_or_folder, use=use, settings=settings, progress=progress)
+        manifest = pack.manifest
+        make_detector = registry.load("facematch.detectors", manifest.detector.kind).from_model
+        make_embedder = registry.load("facematch.embedders", manifest.embedder.kind).from_model
+        return cls(
+            make_detector(
+                manifest.detector, pack.model_bytes("detector"), threads=settings.threads, **detector_options
+            ),
+            make_embedder(manifest.embedder, pack.model_bytes("embedder"), threads=settings.threads),
+            pack=pack,
+        )
+
+    @property
+    def contract(self) -> EmbeddingContract:
+        """The embedding contract of the faces it returns."""
+        return self.embedder.contract
+
+    @property
+    def operating_point(self) -> OperatingPoint | None:
+        """The tested threshold of its pack, if there is one."""
+        return None if self.pack is None else self.pack.operating_point
+
+    def describe(self) -> dict[str, str]:
+        """The models in a few words, for reports."""
+        return {"embedder": self.contract.embedder} if self.pack is None else self.pack.describe()
+
+    def analyze(self, images: Sequence[ImageSource]) -> list[list[Face]]:
+        """Find and embed the faces of pictures.
+
+        Args:
+            images: Paths, bytes of picture files, or BGR arrays; a list, also for one picture.
+
+        Returns:
+            One list a picture, faces in reading order, each with its embedding.
+
+        Raises:
+            ImageDecodeError: A picture cannot be decoded; nothing is returned for the others.
+            InferenceError: The runtime failed.
+            InvalidArgument: ``images`` is one picture and not a list of them.
+        """
+        pictures = _pictures(images)
+        found = self._detect(pictures)
+        crops = [self.align(picture, faces) for picture, faces in zip(pictures, found, strict=True)]
+        embeddings = iter(self.embed(np.concatenate(crops)) if crops else ())
+        return [[face.with_embedding(next(embeddings)) for face in faces] for faces in found]
+
+    def detect(self, images: Sequence[ImageSource]) -> list[list[Face]]:
+        """Find the faces of pictures, in reading order, without embedding them; otherwise as :meth:`analyze`."""
+        return self._detect(_pictures(images))
+
+    def align(self, image: Image, faces: Sequence[Face]) -> NDArray[np.uint8]:
+        """Aligned crops of faces in one picture.
+
+        Args:
+            image: BGR ``uint8`` ``(H, W, 3)``.
+            faces: Faces found in it.
+
+        Returns:
+            ``(N, S, S, 3)`` ``uint8`` with ``S`` the embedder's crop size.
+        """
+        landmarks = np.stack([face.landmarks for face in faces]) if faces else np.empty((0, 5, 2), dtype=np.float32)
+        return aligned_crops(image, landmarks, self.embedder.template, self.embedder.crop_size)
+
+    def embed(self, crops: NDArray[np.uint8]) -> FloatArray:
+        """Embeddings ``(N, D)`` of aligned crops ``(N, S, S, 3)``, each row of unit length."""
+        return self.embedder.embed(crops)
+
+    def _detect(self, pictures: Sequence[Image]) -> list[list[Face]]:
+        return [reading_order(faces) for faces in self.detector.detect(pictures)]
+
+
+def _pictures(images: Sequence[ImageSource]) -> list[Image]:
+    if isinstance(images, str | bytes | bytearray | memoryview | Path | np.ndarray):
+        raise InvalidArgument(
+            f"a list of pictures is expected, got one {type(images).__name__}", hint="write analyze([picture])[0]"
+        )
+    return [decode(image).pixels for image in images]

@@ -1,0 +1,82 @@
+"""Detectors of InsightFace packs, run through insightface's own class."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from typing import Any, Self
+
+import numpy as np
+
+from facematch.errors import InferenceError, InvalidArgument
+from facematch.models import DetectorModel, OnnxSession
+from facematch.types import Box, Face, Image
+
+__all__ = ["InsightFaceDetector"]
+
+
+class InsightFaceDetector:
+    """SCRFD and RetinaFace detectors as insightface runs them, one picture at a time.
+
+    Size policy: the picture is fitted into a square of ``input_size`` pixels, scaled up or down as needed.
+
+    Args:
+        model: insightface's detector object, prepared.
+        input_size: Side of the square in pixels.
+    """
+
+    def __init__(self, model: Any, *, input_size: int) -> None:
+        self._model = model
+        self._input_size = input_size
+        self._lock = threading.Lock()  # insightface caches anchors in an unguarded dictionary
+
+    @classmethod
+    def from_model(
+        cls,
+        model: DetectorModel,
+        data: bytes,
+        *,
+        threads: int = 0,
+        score_threshold: float = 0.5,
+        nms_threshold: float = 0.4,
+        max_side: int = 640,
+    ) -> Self:
+        """Build from a pack's manifest entry and the model's bytes.
+
+        Raises:
+            InvalidArgument: A threshold is outside ``[0, 1]`` or ``max_side`` is no positive multiple of 32.
+            InferenceError: insightface cannot use the model as a detector.
+        """
+        from insightface.model_zoo.scrfd import SCRFD
+
+        for name, value in (("score_threshold", score_threshold), ("nms_threshold", nms_threshold)):
+            if not 0.0 <= value <= 1.0:
+                raise InvalidArgument(f"{name} must be in [0, 1], got {value}")
+        if max_side < 32 or max_side % 32:
+            raise InvalidArgument(f"max_side must be a positive multiple of 32 here, got {max_side}")
+        session = OnnxSession(data, name=model.file, threads=threads)
+        try:
+            detector = SCRFD(model_file=model.file, session=session.runtime, static_shape_sessions=False)
+            detector.prepare(-1, input_size=(max_side, max_side), det_thresh=score_threshold, nms_thresh=nms_threshold)
+        except (AttributeError, IndexError, TypeError, ValueError) as error:
+            raise InferenceError(
+                f"insightface cannot use {model.file} as a detector: {error}", hint="check the pack's manifest"
+            ) from error
+        return cls(detector, input_size=max_side)
+
+    def detect(self, images: Sequence[Image]) -> list[list[Face]]:
+        """Faces of each picture, highest score first, without embeddings."""
+        return [self._detect_one(image) for image in images]
+
+    def _detect_one(self, image: Image) -> list[Face]:
+        with self._lock:
+            boxes, points = self._model.detect(image, max_num=0, metric="default")
+        if points is None:
+            raise InferenceError(
+                "the detector gives no landmarks, which alignment needs",
+                hint="use a detector with five landmarks (_kps)",
+            )
+        return [
+            Face(Box(*(float(v) for v in row[:4])), np.asarray(landmarks, dtype=np.float32), float(row[4]))
+            for row, landmarks in zip(boxes, points, strict=True)
+        ]

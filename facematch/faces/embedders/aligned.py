@@ -1,0 +1,103 @@
+"""Embedders that take an aligned square crop: SFace, the ArcFace family, and others described by a manifest."""
+
+from __future__ import annotations
+
+from typing import Final, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facematch.errors import InferenceError, InvalidArgument
+from facematch.models import EmbedderModel, OnnxSession, embedding_contract
+from facematch.types import EmbeddingContract, FloatArray
+
+__all__ = ["AlignedEmbedder"]
+
+_BATCH: Final = 32
+
+
+class AlignedEmbedder:
+    """Aligned crops in, unit-length embeddings out, in batches.
+
+    Args:
+        model: The manifest entry: preprocessing, template, dimension.
+        session: The loaded model.
+    """
+
+    def __init__(self, model: EmbedderModel, session: OnnxSession) -> None:
+        self._model = model
+        self._session = session
+        self._contract = embedding_contract(model)
+        self._template = model.template_array()
+        fixed = session.input_shape[0] if session.input_shape else 1
+        self._batch = fixed if isinstance(fixed, int) else _BATCH
+
+    @classmethod
+    def from_model(cls, model: EmbedderModel, data: bytes, *, threads: int = 0) -> Self:
+        """Build from a pack's manifest entry and the model's bytes."""
+        return cls(model, OnnxSession(data, name=model.file, threads=threads))
+
+    @property
+    def contract(self) -> EmbeddingContract:
+        """What the embeddings may be compared with."""
+        return self._contract
+
+    @property
+    def template(self) -> FloatArray:
+        """``(5, 2)`` landmark positions in the crop, in pixels."""
+        return self._template
+
+    @property
+    def crop_size(self) -> int:
+        """Side of the aligned crop in pixels."""
+        return self._model.crop_size
+
+    @property
+    def session(self) -> OnnxSession:
+        """The session that runs the model."""
+        return self._session
+
+    def embed(self, crops: NDArray[np.uint8]) -> FloatArray:
+        """Embeddings of aligned crops.
+
+        Args:
+            crops: BGR ``uint8`` ``(N, S, S, 3)`` with ``S`` the crop size.
+
+        Returns:
+            ``(N, dimension)`` ``float32``, each row of unit length.
+
+        Raises:
+            InvalidArgument: The crops have another shape or type.
+            InferenceError: The runtime failed, or the model's output has another dimension or is not finite.
+        """
+        size = self.crop_size
+        if crops.dtype != np.uint8 or crops.shape[1:] != (size, size, 3):
+            raise InvalidArgument(
+                f"crops must be uint8 of shape (N, {size}, {size}, 3), got {crops.dtype} {crops.shape}"
+            )
+        embeddings = np.empty((len(crops), self._model.dimension), dtype=np.float32)
+        for start in range(0, len(crops), self._batch):
+            stop = min(start + self._batch, len(crops))
+            embeddings[start:stop] = self._run(crops[start:stop])
+        return embeddings
+
+    def _run(self, crops: NDArray[np.uint8]) -> FloatArray:
+        how = self._model.preprocessing
+        pixels = crops[..., ::-1] if how.channels == "rgb" else crops
+        tensor = np.ascontiguousarray(pixels.transpose(0, 3, 1, 2), dtype=np.float32)
+        if how.mean != 0.0 or how.scale != 1.0:
+            tensor = (tensor - np.float32(how.mean)) / np.float32(how.scale)
+        (raw, *_) = self._session.run(tensor).values()
+        raw = raw.reshape(len(crops), -1)
+        if raw.shape[1] != self._model.dimension:
+            raise InferenceError(
+                f"{self._session.name} gives {raw.shape[1]} dimensions, its manifest says {self._model.dimension}",
+                hint="correct the manifest",
+            )
+        norms = np.linalg.norm(raw, axis=1, keepdims=True)
+        if not np.isfinite(norms).all() or not (norms > 0).all():
+            raise InferenceError(
+                f"{self._session.name} gave an embedding that is zero or not finite",
+                hint="the model file may be damaged",
+            )
+        return np.asarray(raw / norms, dtype=np.float32)

@@ -1,0 +1,225 @@
+"""Rewrites of a graph. Each is exact in real arithmetic; in float32 the rounding differs in the last digits."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from onnx import helper
+
+from facematch.errors import ConversionError
+from facematch.models.convert.graph import GraphEditor, attribute
+
+__all__ = [
+    "fold_batch_normalization",
+    "fold_dequantize",
+    "remove_dropout",
+    "rewrite_prelu",
+    "symbolic_shapes",
+]
+
+
+def fold_dequantize(editor: GraphEditor) -> int:
+    """Compute every ``DequantizeLinear`` (+ ``Reshape``) over constants once, here.
+
+    Block-quantised weights are stored flat and reshaped at run time, which ONNX Runtime refuses. Where the scale has
+    one dimension, blocks run along the flattened tensor; where it has as many as the tensor, along ``axis``.
+
+    Returns:
+        The number of tensors folded.
+    """
+    folded = 0
+    for node in list(editor.nodes):
+        operands = [editor.constant(name) for name in node.input]
+        if node.op_type == "DequantizeLinear" and all(value is not None for value in operands):
+            editor.set_constant(node.output[0], _dequantize(node, [v for v in operands if v is not None]))
+            folded += 1
+        elif node.op_type == "Reshape" and operands[0] is not None and operands[1] is not None:
+            shape = [int(n) if n else operands[0].shape[i] for i, n in enumerate(operands[1])]
+            editor.set_constant(node.output[0], operands[0].reshape(shape))
+        else:
+            continue
+        editor.replace(node, [])
+    return folded
+
+
+def _dequantize(node: Any, operands: list[NDArray[Any]]) -> NDArray[np.float32]:
+    values, scale = operands[0].astype(np.float32), operands[1].astype(np.float32)
+    zero = operands[2].astype(np.float32) if len(operands) > 2 else np.zeros_like(scale)
+    block = int(attribute(node, "block_size", 0))
+    axis = int(attribute(node, "axis", 1))
+    try:
+        if scale.size == 1:
+            return (values - zero.reshape(())) * scale.reshape(())
+        if scale.ndim == 1 and block:
+            flat = values.reshape(-1)
+            spread = [np.repeat(v, block)[: flat.size] for v in (scale, zero)]
+            return ((flat - spread[1]) * spread[0]).reshape(values.shape)
+        if scale.ndim == 1:
+            along = [-1 if i == axis % values.ndim else 1 for i in range(values.ndim)]
+            return (values - zero.reshape(along)) * scale.reshape(along)
+        length = values.shape[axis]
+        spread = [np.take(np.repeat(v, block, axis=axis), np.arange(length), axis=axis) for v in (scale, zero)]
+        return (values - spread[1]) * spread[0]
+    except (ValueError, IndexError) as error:
+        raise ConversionError(
+            f"quantised tensor {node.input[0]!r} of shape {values.shape} does not fit its scale of shape {scale.shape}",
+            hint="the model file may be damaged; fetch it again",
+        ) from error
+
+
+def remove_dropout(editor: GraphEditor) -> int:
+    """Remove ``Dropout`` and ``Identity``, which do nothing at inference. Returns how many went."""
+    removed = 0
+    for node in list(editor.nodes):
+        outputs = {value.name for value in editor.graph.output}
+        if node.op_type in {"Dropout", "Identity"} and node.output[0] not in outputs:
+            editor.rewire(node.output[0], node.input[0])
+            editor.replace(node, [])
+            removed += 1
+    return removed
+
+
+def fold_batch_normalization(editor: GraphEditor) -> int:
+    """Fold ``BatchNormalization`` into the ``Conv`` or ``Gemm`` before it.
+
+    ``gamma (W x + b - mean) / sqrt(var + eps) + beta`` is a convolution with ``W gamma / sqrt(var + eps)``.
+
+    Returns:
+        The number of nodes folded.
+    """
+    readers = editor.consumers()
+    producers = {name: node for node in editor.nodes for name in node.output}
+    folded = 0
+    for node in list(editor.nodes):
+        source = producers.get(node.input[0]) if node.op_type == "BatchNormalization" else None
+        if source is None or source.op_type not in {"Conv", "Gemm"} or len(readers[node.input[0]]) != 1:
+            continue
+        weight = editor.constant(source.input[1])
+        parameters = [editor.constant(name) for name in node.input[1:5]]
+        bias = editor.constant(source.input[2]) if len(source.input) > 2 else None
+        known = [p for p in parameters if p is not None]
+        if weight is None or len(known) != 4 or (len(source.input) > 2 and bias is None):
+            continue
+        if source.op_type == "Gemm" and not _plain_gemm(source):
+            continue
+        gamma, beta, mean, variance = (p.astype(np.float64) for p in known)
+        factor = gamma / np.sqrt(variance + float(attribute(node, "epsilon", 1e-5)))
+        scaled = weight.astype(np.float64) * factor.reshape(-1, *([1] * (weight.ndim - 1)))
+        shifted = ((0.0 if bias is None else bias.astype(np.float64)) - mean) * factor + beta
+        inputs = [
+            source.input[0],
+            editor.set_constant(editor.fresh("weight"), scaled.astype(np.float32)),
+            editor.set_constant(editor.fresh("bias"), shifted.astype(np.float32)),
+        ]
+        del source.input[:]
+        source.input.extend(inputs)
+        source.output[0] = node.output[0]
+        producers[node.output[0]] = source
+        editor.replace(node, [])
+        folded += 1
+    return folded
+
+
+def _plain_gemm(node: Any) -> bool:
+    return bool(
+        attribute(node, "transB", 0) == 1
+        and attribute(node, "alpha", 1.0) == 1.0
+        and attribute(node, "beta", 1.0) == 1.0
+    )
+
+
+def rewrite_prelu(editor: GraphEditor) -> int:
+    """Write ``PRelu`` with per-channel slope ``a`` as ``a x + (1 - a) relu(x)``, in depthwise convolutions.
+
+    ONNX Runtime keeps convolutions and ``Relu`` in its blocked layout and leaves it for ``PRelu``; the rewrite stays
+    inside. Where the only reader is a depthwise convolution ``dw``, its kernels absorb the two slopes, since it is
+    linear per channel and zero padding stays zero: ``dw(prelu(x)) = dw_a(x) + dw_(1-a)(relu(x))``.
+
+    Returns:
+        The number of nodes rewritten.
+    """
+    readers = editor.consumers()
+    rewritten = 0
+    for node in list(editor.nodes):
+        slope = editor.constant(node.input[1]) if node.op_type == "PRelu" else None
+        if slope is None or slope.size == 1 or slope.size != slope.shape[0] or slope.ndim != 3:
+            continue
+        slope = slope.reshape(-1, 1, 1, 1)
+        channels = len(slope)
+        source, output = node.input[0], node.output[0]
+        positive = editor.fresh("relu")
+        relu = helper.make_node("Relu", [source], [positive])
+        following = readers[output]
+        if len(following) == 1 and _is_depthwise(editor, following[0], channels):
+            convolution = following[0]
+            weight = editor.constant(convolution.input[1])
+            if weight is None:
+                continue
+            bias = list(convolution.input[2:3])
+            attributes = {a.name: helper.get_attribute_value(a) for a in convolution.attribute}
+            target = convolution.output[0]
+            editor.replace(node, [relu])
+            new = _two_halves(editor, (source, positive, target), weight, slope, bias=bias, attributes=attributes)
+            editor.replace(convolution, new)
+        else:
+            kernel = np.ones((channels, 1, 1, 1), dtype=np.float32)
+            attributes = {"group": channels, "kernel_shape": [1, 1]}
+            ends = (source, positive, output)
+            editor.replace(node, [relu, *_two_halves(editor, ends, kernel, slope, bias=[], attributes=attributes)])
+        rewritten += 1
+    return rewritten
+
+
+def _is_depthwise(editor: GraphEditor, node: Any, channels: int) -> bool:
+    if node is None or node.op_type != "Conv" or attribute(node, "group", 1) != channels:
+        return False
+    weight = editor.constant(node.input[1])
+    return weight is not None and weight.shape[0] == channels and weight.shape[1] == 1
+
+
+def _two_halves(
+    editor: GraphEditor,
+    ends: tuple[str, str, str],
+    weight: NDArray[np.float32],
+    slope: NDArray[np.float32],
+    *,
+    bias: list[str],
+    attributes: dict[str, Any],
+) -> list[Any]:
+    source, positive, output = ends
+    wide = slope.astype(np.float64)
+    left, right = editor.fresh("slope"), editor.fresh("rest")
+    below = editor.set_constant(editor.fresh("weight"), (weight * wide).astype(np.float32))
+    above = editor.set_constant(editor.fresh("weight"), (weight * (1.0 - wide)).astype(np.float32))
+    return [
+        helper.make_node("Conv", [source, below, *bias], [left], **attributes),
+        helper.make_node("Conv", [positive, above], [right], **attributes),
+        helper.make_node("Add", [left, right], [output]),
+    ]
+
+
+def symbolic_shapes(editor: GraphEditor, *, spatial: bool) -> None:
+    """Make the batch dimension symbolic, and for ``spatial`` also height and width of the input.
+
+    Constant target shapes of ``Reshape`` that begin with the old batch size of 1 are made to copy it instead.
+    """
+    for node in editor.nodes:
+        shape = editor.constant(node.input[1]) if node.op_type == "Reshape" else None
+        if shape is not None and shape.ndim == 1 and len(shape) > 1 and shape[0] == 1:
+            editor.set_constant(node.input[1], np.concatenate([[0], shape[1:]]).astype(np.int64))
+    for value in editor.graph.input:
+        if editor.constant(value.name) is not None:
+            continue
+        dims = value.type.tensor_type.shape.dim
+        names = {0: "batch", 2: "height", 3: "width"} if spatial else {0: "batch"}
+        for index, name in names.items():
+            if index < len(dims):
+                dims[index].dim_param = name
+    for value in editor.graph.output:
+        for index, dim in enumerate(value.type.tensor_type.shape.dim):
+            if index == 0:
+                dim.dim_param = "batch"
+            elif spatial and index == 1:
+                dim.dim_param = f"anchors_{value.name}"

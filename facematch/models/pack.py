@@ -1,0 +1,226 @@
+"""Open a model pack: find its manifest, check its licence, fetch and verify its files, convert them for the runtime."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from facematch.errors import LicenceError, ManifestInvalid, PackCorrupt, PackNotFound
+from facematch.models.contract import embedding_contract
+from facematch.models.convert import CONVERTER_VERSION, Role, convert
+from facematch.models.fetch import ensure_files, file_digest, locked, pack_folder, publish
+from facematch.models.insightface_layout import manifest_of_insightface_folder
+from facematch.models.manifest import MANIFEST_NAME, Manifest, ModelFile, bundled_manifest, bundled_names, read_manifest
+from facematch.protocols import Progress
+from facematch.settings import Settings, Use
+from facematch.types import EmbeddingContract, OperatingPoint
+
+__all__ = ["DEFAULT_PACK", "Pack", "check_licence", "converted_path", "find_manifest", "open_pack", "pack_state"]
+
+logger = logging.getLogger(__name__)
+
+DEFAULT_PACK: Final = "opencv"
+
+
+@dataclass(frozen=True, slots=True)
+class Pack:
+    """A model pack whose files are on disk and verified.
+
+    Attributes:
+        manifest: What it is made of.
+        folder: Where its files are.
+        settings: The settings it was opened with.
+    """
+
+    manifest: Manifest
+    folder: Path
+    settings: Settings
+
+    @property
+    def contract(self) -> EmbeddingContract:
+        """The embedding contract of the pack's embedder."""
+        return embedding_contract(self.manifest.embedder)
+
+    @property
+    def operating_point(self) -> OperatingPoint | None:
+        """The pack's tested threshold, if it has one for this very contract."""
+        tested = self.manifest.threshold
+        if tested is None:
+            return None
+        return OperatingPoint(
+            threshold=tested.value,
+            contract=tested.contract,
+            error_rate=tested.error_rate,
+            error_kind=tested.error_kind,
+            measured_on=tested.measured_on,
+            trials=tested.trials,
+            measured_at=tested.measured_at,
+        )
+
+    def model_bytes(self, role: Role) -> bytes:
+        """The model's bytes, ready for the runtime, verified as they are read.
+
+        Converted files are a cache under ``FACEMATCH_HOME``: missing, damaged or foreign ones are made anew.
+
+        Raises:
+            PackCorrupt: The published file has changed on disk.
+            ConversionError: It cannot be converted.
+        """
+        model: ModelFile = self.manifest.detector if role == "detector" else self.manifest.embedder
+        path = self.folder / model.file
+        if not model.convert:
+            return _verified(path, model.sha256)
+        target = converted_path(model, self.settings)
+        record = target.with_suffix(".sha256")
+        if (cached := _cached(target, record)) is not None:
+            return cached
+        with locked(target.parent):
+            if (cached := _cached(target, record)) is not None:
+                return cached
+            result = convert(_verified(path, model.sha256), role)
+            digest = hashlib.sha256(result).hexdigest()
+            if model.converted_sha256 not in {None, digest}:
+                logger.warning(
+                    "converted model differs from the recorded digest; another version of onnx may have written it",
+                    extra={"model": model.file, "digest": digest, "recorded": model.converted_sha256},
+                )
+            record.unlink(missing_ok=True)
+            publish(target, result)
+            publish(record, digest.encode("ascii"))
+            return result
+
+    def describe(self) -> dict[str, str]:
+        """The pack in a few words, for reports."""
+        return {
+            "pack": f"{self.manifest.name} {self.manifest.version}",
+            "licence": self.manifest.licence,
+            "detector": f"{self.manifest.detector.file} ({self.manifest.detector.licence})",
+            "embedder": f"{self.manifest.embedder.file} ({self.manifest.embedder.licence})",
+        }
+
+
+def find_manifest(name_or_folder: str | Path) -> tuple[Manifest, Path | None]:
+    """The manifest of a bundled pack or of a folder.
+
+    A folder holds a manifest named ``facematch.toml`` beside its ONNX files, or lies in InsightFace's layout.
+
+    Returns:
+        The manifest, and the folder if one was named.
+
+    Raises:
+        PackNotFound: Neither a bundled pack nor a folder.
+        ManifestInvalid: The manifest is malformed, or the folder has none and is in no known layout.
+    """
+    name = str(name_or_folder)
+    if isinstance(name_or_folder, str) and name in bundled_names():
+        return bundled_manifest(name), None
+    folder = Path(name_or_folder).expanduser()
+    if folder.is_dir():
+        if (folder / MANIFEST_NAME).is_file():
+            return read_manifest(folder / MANIFEST_NAME), folder
+        if manifest := manifest_of_insightface_folder(folder):
+            return manifest, folder
+        raise ManifestInvalid(
+            f"{folder} has no {MANIFEST_NAME} and is not in InsightFace's layout",
+            hint="write a manifest beside the ONNX files; docs/packs.md shows one",
+        )
+    raise PackNotFound(
+        f"there is no model pack and no folder named {name!r}",
+        hint=f"known packs: {', '.join(bundled_names())}; or name a folder that holds a pack",
+    )
+
+
+def check_licence(manifest: Manifest, use: Use) -> None:
+    """Refuse a pack whose licence forbids the use.
+
+    Raises:
+        LicenceError: It does.
+    """
+    if use not in manifest.permitted_use:
+        allowed = " or ".join(manifest.permitted_use)
+        raise LicenceError(
+            f"model pack {manifest.name!r} is licensed {manifest.licence} for {allowed} use, not for {use} use",
+            hint=f'use the default pack, or, if your use really is {allowed}, pass use="{manifest.permitted_use[0]}" '
+            f"or set FACEMATCH_USE={manifest.permitted_use[0]}",
+        )
+
+
+def open_pack(
+    name_or_folder: str | Path = DEFAULT_PACK,
+    *,
+    use: Use | None = None,
+    settings: Settings | None = None,
+    progress: Progress | None = None,
+    folders: Sequence[Path] = (),
+) -> Pack:
+    """Open a pack; its licence is checked before anything is fetched.
+
+    Args:
+        name_or_folder: A bundled pack's name, or a folder.
+        use: What the models are used for; default: the settings' ``use``.
+        settings: Machine settings; default: from the environment.
+        progress: Called with bytes done and in all during a download.
+        folders: Local folders to look into before any source.
+
+    Returns:
+        The pack, its files verified.
+
+    Raises:
+        PackNotFound: There is no such pack.
+        ManifestInvalid: Its manifest is malformed.
+        LicenceError: Its licence forbids the use.
+        PackUnavailable: A file is missing and could not be fetched.
+        PackCorrupt: A file has another digest than recorded.
+    """
+    settings = settings or Settings()
+    manifest, folder = find_manifest(name_or_folder)
+    check_licence(manifest, use or settings.use)
+    if folder is None:
+        return Pack(manifest, ensure_files(manifest, settings, progress=progress, folders=folders), settings)
+    for model in manifest.model_files:
+        _verified(folder / model.file, model.sha256)
+    return Pack(manifest, folder, settings)
+
+
+def converted_path(model: ModelFile, settings: Settings) -> Path:
+    """Where the converted form of a model file is cached."""
+    return settings.home / "converted" / f"{model.sha256[:32]}-v{CONVERTER_VERSION}.onnx"
+
+
+def pack_state(manifest: Manifest, settings: Settings) -> dict[str, str]:
+    """State of each file of a bundled pack: ``missing``, ``verified`` or ``corrupt``; nothing is fetched."""
+    folder = pack_folder(manifest, settings)
+    states = {}
+    for model in manifest.model_files:
+        path = folder / model.file
+        if not path.is_file():
+            states[model.file] = "missing"
+        else:
+            states[model.file] = "verified" if file_digest(path) == model.sha256 else "corrupt"
+    return states
+
+
+def _verified(path: Path, sha256: str) -> bytes:
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise PackCorrupt(f"{path} cannot be read: {error}", hint="fetch the pack again") from error
+    digest = hashlib.sha256(data).hexdigest()
+    if digest != sha256:
+        raise PackCorrupt(
+            f"{path} has SHA-256 {digest[:16]}…, its manifest says {sha256[:16]}…",
+            hint="fetch the pack again; if you changed the file on purpose, write a manifest of your own",
+        )
+    return data
+
+
+def _cached(target: Path, record: Path) -> bytes | None:
+    try:
+        data, digest = target.read_bytes(), record.read_text("ascii")
+    except (OSError, UnicodeDecodeError):
+        return None
+    return data if hashlib.sha256(data).hexdigest() == digest else None

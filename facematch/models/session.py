@@ -1,0 +1,113 @@
+"""The inference session: ONNX Runtime with nothing left to chance.
+
+Threads and providers are stated, a requested provider that is not there is an error and not a silent fallback, and
+what really runs can be asked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+from onnxruntime.capi import onnxruntime_pybind11_state
+
+from facematch.errors import InferenceError, ProviderUnavailable
+from facematch.models.cpu import usable_cpus
+from facematch.types import FloatArray
+
+__all__ = ["DEFAULT_PROVIDERS", "OnnxSession"]
+
+DEFAULT_PROVIDERS: Final = ("CPUExecutionProvider",)
+
+_ERRORS_ONLY: Final = 3
+
+_RUNTIME_ERRORS: Final[tuple[type[Exception], ...]] = (
+    *(v for v in vars(onnxruntime_pybind11_state).values() if isinstance(v, type) and issubclass(v, Exception)),
+    RuntimeError,
+    ValueError,
+    TypeError,
+)
+"""ONNX Runtime's errors have no common base below ``Exception``."""
+
+
+class OnnxSession:
+    """One model with one input, loaded into ONNX Runtime. Safe to call from many threads.
+
+    Args:
+        model: The model's bytes.
+        name: Readable name, for messages.
+        threads: Threads one run may use; 0 takes what the process may use.
+        providers: Execution providers, in order of preference; each must be available.
+
+    Raises:
+        ProviderUnavailable: A provider is not available in this installation.
+        InferenceError: The runtime cannot load the model, or it has more than one input.
+    """
+
+    def __init__(
+        self, model: bytes, *, name: str, threads: int = 0, providers: Sequence[str] = DEFAULT_PROVIDERS
+    ) -> None:
+        there = onnxruntime.get_available_providers()
+        if missing := [provider for provider in providers if provider not in there]:
+            raise ProviderUnavailable(
+                f"execution provider {', '.join(missing)} is not available, only {', '.join(there)}",
+                hint="install the matching onnxruntime distribution (docs/packs.md), or ask for another provider",
+            )
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads or usable_cpus()
+        options.inter_op_num_threads = 1
+        options.log_severity_level = _ERRORS_ONLY
+        self.name = name
+        self.threads = int(options.intra_op_num_threads)
+        try:
+            self._session: Any = onnxruntime.InferenceSession(model, options, providers=list(providers))
+        except _RUNTIME_ERRORS as error:
+            raise InferenceError(
+                f"ONNX Runtime cannot load {name}: {error}", hint="run `facematch models verify`, then fetch it again"
+            ) from error
+        active = self._session.get_providers()
+        if lost := [provider for provider in providers if provider not in active]:
+            raise ProviderUnavailable(
+                f"ONNX Runtime dropped {', '.join(lost)} while loading {name}; active: {', '.join(active)}",
+                hint="the provider's own libraries are missing; see docs/packs.md",
+            )
+        inputs = self._session.get_inputs()
+        if len(inputs) != 1:
+            raise InferenceError(f"{name} has {len(inputs)} inputs; one is expected", hint="check the model file")
+        self._input: str = inputs[0].name
+        self.input_shape: tuple[int | str, ...] = tuple(inputs[0].shape)
+        self.output_names: tuple[str, ...] = tuple(output.name for output in self._session.get_outputs())
+
+    @property
+    def runtime(self) -> Any:
+        """ONNX Runtime's own session, for adapters to other libraries."""
+        return self._session
+
+    @property
+    def providers(self) -> tuple[str, ...]:
+        """Execution providers that are really in use."""
+        return tuple(self._session.get_providers())
+
+    def run(self, values: NDArray[np.generic]) -> dict[str, FloatArray]:
+        """Run the model.
+
+        Args:
+            values: The input tensor.
+
+        Returns:
+            The outputs by name.
+
+        Raises:
+            InferenceError: The runtime failed, for example for want of memory.
+        """
+        try:
+            outputs = self._session.run(None, {self._input: values})
+        except _RUNTIME_ERRORS as error:
+            raise InferenceError(
+                f"{self.name} failed on an input of shape {values.shape}: {error}",
+                hint="if memory ran out, use smaller batches or pictures",
+            ) from error
+        return dict(zip(self.output_names, outputs, strict=True))
