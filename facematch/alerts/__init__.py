@@ -1,0 +1,5 @@
+"""Alerts on their way to the people who decide."""
+
+from facematch.alerts.sinks.jsonl import JsonLinesSink
+
+__all__ = ["JsonLinesSink"]

@@ -1,0 +1,1 @@
+"""Where alerts go; every sink implements :class:`facematch.protocols.AlertSink`."""

@@ -1,0 +1,160 @@
+"""The first pass over a recording: frames in, passages out."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from facematch.protocols import Analyzer
+from facematch.types import Face, Image
+from facematch.video.cuts import CutDetector
+from facematch.video.passages import Shot, Track, divide, fuse, shot_quality
+from facematch.video.sources import Frame
+from facematch.video.timeline import Timeline
+from facematch.video.tracking import FaceTracker
+
+__all__ = ["Analysis", "Passage"]
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Passage:
+    """One person's way through the view, ready to be searched.
+
+    Attributes:
+        track: Number of its track.
+        seen: ``(frame index, seconds)`` of each detection, in order.
+        best: The best shot.
+        probe: The face of the best shot with the passage's fused embedding.
+        shots: Number of shots fused.
+    """
+
+    track: int
+    seen: tuple[tuple[int, float], ...]
+    best: Shot
+    probe: Face
+    shots: int
+
+
+class Analysis:
+    """Detects, tracks and fuses, batch by batch.
+
+    Args:
+        analyzer: Detector, aligner and embedder.
+        rate: Average frames a second of the recording.
+        every: Faces are looked for in every n-th frame.
+        min_frames: A track detected in fewer frames is no passage; nothing of it is embedded.
+        shots: Most shots fused into a template.
+        timeline: Where to note boxes for drawing, or ``None``.
+    """
+
+    def __init__(
+        self,
+        analyzer: Analyzer,
+        *,
+        rate: float,
+        every: int,
+        min_frames: int,
+        shots: int,
+        timeline: Timeline | None = None,
+    ) -> None:
+        self._analyzer = analyzer
+        self._every = every
+        self._min_frames = min_frames
+        self._shots = shots
+        self._timeline = timeline
+        self._cuts = CutDetector()
+        self._tracker = FaceTracker(rate)
+        self._open: dict[int, Track] = {}
+        self._before: tuple[Frame, Sequence[Face]] | None = None
+
+    def step(self, frames: Sequence[Frame]) -> Iterator[list[Passage]]:
+        """Take the next frames; yields the passages that ended, those of one moment together.
+
+        Args:
+            frames: Successive frames of the recording; faces are looked for in all of them at once.
+        """
+        looked_at = [frame for frame in frames if frame.index % self._every == 0]
+        images: list[Image] = [frame.pixels for frame in looked_at]
+        found = dict(zip((f.index for f in looked_at), self._analyzer.detect(images) if images else [], strict=True))
+        for frame in frames:
+            if self._cuts.is_cut(frame.pixels):
+                if self._timeline is not None:
+                    self._timeline.cuts.append(frame.index)
+                yield from self._finish(self._tracker.cut())
+                self._before = None
+            if self._timeline is not None:
+                self._timeline.times.append(frame.time_s)
+            faces = found.get(frame.index)
+            if faces is not None:
+                yield from self._track(frame, faces)
+
+    def end(self) -> Iterator[list[Passage]]:
+        """The recording is over: yields the passages still open."""
+        yield from self._finish(self._tracker.cut())
+
+    def _track(self, frame: Frame, faces: Sequence[Face]) -> Iterator[list[Passage]]:
+        linked = self._tracker.update(faces, frame.time_s)
+        yield from self._finish(linked.ended)
+        if self._before is not None:
+            earlier_frame, earlier_faces = self._before
+            for place, number in linked.earlier:
+                self._see(number, earlier_frame, earlier_faces[place])
+                if self._timeline is not None:
+                    self._timeline.adopt(number, earlier_frame.index, earlier_faces[place].box)
+        for face, track in zip(faces, linked.tracks, strict=True):
+            if track is not None:
+                self._see(track, frame, face)
+                if self._timeline is not None:
+                    self._timeline.add_tracked(track, frame.index, face.box)
+        if self._timeline is not None:
+            loose = [face.box for face, track in zip(faces, linked.tracks, strict=True) if track is None]
+            self._timeline.add_loose(frame.index, loose)
+            self._timeline.counts.append((frame.time_s, len(faces)))
+        self._before = (frame, faces)
+
+    def _see(self, number: int, frame: Frame, face: Face) -> None:
+        track = self._open.setdefault(number, Track(number, self._shots))
+        track.seen.append((frame.index, frame.time_s))
+        quality = shot_quality(face)
+        if track.wants(frame.time_s, quality):
+            crop = self._analyzer.align(frame.pixels, [face])[0]
+            track.add(Shot(frame.index, frame.time_s, face, crop, quality))
+
+    def _finish(self, numbers: Sequence[int]) -> Iterator[list[Passage]]:
+        tracks = [self._open.pop(number) for number in numbers if number in self._open]
+        tracks = [track for track in tracks if len(track.seen) >= self._min_frames]
+        if not tracks:
+            return
+        vectors = self._analyzer.embed(np.stack([shot.crop for track in tracks for shot in track.shots]))
+        passages: list[Passage] = []
+        start = 0
+        for track in tracks:
+            mine = vectors[start : start + len(track.shots)]
+            start += len(track.shots)
+            parts = divide(mine)
+            if len(parts) > 1:
+                _log.info("a track holds several people and was divided", extra={"parts": len(parts)})
+            for part in parts:
+                seen = _seen_in(track, part)
+                if len(seen) < self._min_frames:
+                    continue
+                shots = track.shots[part]
+                fusion = fuse(mine[part], [shot.quality for shot in shots], shots=self._shots)
+                best = shots[fusion.best]
+                probe = best.face.with_embedding(fusion.embedding)
+                passages.append(Passage(track.number, seen, best, probe, len(fusion.used)))
+        if passages:
+            yield passages
+
+
+def _seen_in(track: Track, part: slice) -> tuple[tuple[int, float], ...]:
+    """The detections that belong to some of a track's shots: neighbours are divided half way between."""
+    shots = track.shots
+    low = -1.0 if part.start == 0 else (shots[part.start - 1].frame + shots[part.start].frame) / 2
+    high = float("inf") if part.stop == len(shots) else (shots[part.stop - 1].frame + shots[part.stop].frame) / 2
+    return tuple(item for item in track.seen if low < item[0] <= high)

@@ -1,0 +1,174 @@
+"""What was seen where and when, kept while a recording is processed so that it can be drawn in a second pass.
+
+Only boxes and counts are kept, no crops and no embeddings, and nothing of it is written to a file.
+"""
+
+from __future__ import annotations
+
+import bisect
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from facematch.types import Alert, Box, FloatArray
+
+__all__ = ["Decision", "Region", "Timeline"]
+
+MARGIN_S = 0.4
+"""People who are not candidates stay redacted for this long before their first and after their last detection."""
+
+_GROWTH = 0.03
+"""Growth of a held box a frame, for the face may be moving; at most ``_MAX_GROWTH``."""
+
+_MAX_GROWTH = 0.35
+_SAME_FACE = 0.5
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Decision:
+    """An alert and the part of a track that it stands for.
+
+    Attributes:
+        alert: The alert.
+        track: Track number.
+        first: Index of the passage's first frame.
+        last: Index of its last frame.
+        best_frame: Index of the frame of its best shot.
+    """
+
+    alert: Alert
+    track: int
+    first: int
+    last: int
+    best_frame: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Region:
+    """A rectangle of one frame.
+
+    Attributes:
+        box: ``xyxy`` in pixels.
+        decision: The candidate shown here; ``None`` for a person who must not be recognisable.
+    """
+
+    box: Box
+    decision: Decision | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Span:
+    first: int
+    boxes: FloatArray
+    decision: Decision | None
+
+    @property
+    def last(self) -> int:
+        return self.first + len(self.boxes) - 1
+
+
+@dataclass(slots=True)
+class Timeline:
+    """The record of one pass over a recording.
+
+    Attributes:
+        times: Seconds of each frame, by index.
+        counts: ``(seconds, number of faces)`` of each frame in which faces were looked for.
+        cuts: Indices of the frames that begin a new scene.
+        decisions: The alerts with their places.
+    """
+
+    times: list[float] = field(default_factory=list)
+    counts: list[tuple[float, int]] = field(default_factory=list)
+    cuts: list[int] = field(default_factory=list)
+    decisions: list[Decision] = field(default_factory=list)
+    _tracks: dict[int, list[tuple[int, Box]]] = field(default_factory=dict)
+    _loose: dict[int, list[Box]] = field(default_factory=dict)
+
+    def add_tracked(self, track: int, frame: int, box: Box) -> None:
+        """A detection of a confirmed track."""
+        self._tracks.setdefault(track, []).append((frame, box))
+
+    def add_loose(self, frame: int, boxes: Sequence[Box]) -> None:
+        """Detections that belong to no confirmed track, yet or at all."""
+        if boxes:
+            self._loose.setdefault(frame, []).extend(boxes)
+
+    def adopt(self, track: int, frame: int, box: Box) -> None:
+        """A detection handed in as loose turned out to begin a track."""
+        self._loose[frame] = [b for b in self._loose[frame] if b is not box]
+        self.add_tracked(track, frame, box)
+
+    def regions(self) -> Iterator[list[Region]]:
+        """What to redact and what to draw, frame by frame in order.
+
+        Boxes are interpolated between the detections of a track. Regions without a decision also reach
+        :data:`MARGIN_S` beyond both ends, but never across a cut.
+        """
+        waiting = sorted(self._spans(), key=lambda span: span.first, reverse=True)
+        active: list[_Span] = []
+        for frame in range(len(self.times)):
+            while waiting and waiting[-1].first <= frame:
+                active.append(waiting.pop())
+            active = [span for span in active if span.last >= frame]
+            yield [Region(Box(*map(float, span.boxes[frame - span.first])), span.decision) for span in active]
+
+    def _spans(self) -> Iterator[_Span]:
+        shown: dict[int, list[Box]] = {}
+        for track, seen in self._tracks.items():
+            for decision, part in self._parts(track, sorted(seen, key=lambda item: item[0])):
+                first, boxes = _interpolate(part)
+                if decision is None:
+                    yield self._with_margin(first, boxes)
+                    continue
+                for offset, row in enumerate(boxes):
+                    shown.setdefault(first + offset, []).append(Box(*map(float, row)))
+                yield _Span(first, boxes, decision)
+        for frame, loose in self._loose.items():
+            for box in loose:
+                # a second detection of a candidate's own face is that face
+                if not any(box.iou(candidate) > _SAME_FACE for candidate in shown.get(frame, ())):
+                    yield self._with_margin(frame, np.array([box.as_tuple()], dtype=np.float32))
+
+    def _parts(
+        self, track: int, seen: list[tuple[int, Box]]
+    ) -> Iterator[tuple[Decision | None, list[tuple[int, Box]]]]:
+        """The track's detections, divided where a decision begins or ends."""
+        mine = [d for d in self.decisions if d.track == track]
+        part: list[tuple[int, Box]] = []
+        owner: Decision | None = None
+        for frame, box in seen:
+            now = next((d for d in mine if d.first <= frame <= d.last), None)
+            if part and now is not owner:
+                yield owner, part
+                part = []
+            owner = now
+            part.append((frame, box))
+        if part:
+            yield owner, part
+
+    def _with_margin(self, first: int, boxes: FloatArray) -> _Span:
+        last = first + len(boxes) - 1
+        at = bisect.bisect_right(self.cuts, first)
+        scene_start = self.cuts[at - 1] if at else 0
+        later = bisect.bisect_right(self.cuts, last)
+        scene_end = (self.cuts[later] if later < len(self.cuts) else len(self.times)) - 1
+        start = max(scene_start, bisect.bisect_left(self.times, self.times[first] - MARGIN_S))
+        end = min(scene_end, bisect.bisect_right(self.times, self.times[last] + MARGIN_S) - 1)
+        before = [_grown(boxes[0], first - frame) for frame in range(start, first)]
+        after = [_grown(boxes[-1], frame - last) for frame in range(last + 1, end + 1)]
+        return _Span(min(start, first), np.array([*before, *boxes, *after], dtype=np.float32), None)
+
+
+def _grown(row: FloatArray, frames: int) -> FloatArray:
+    box = Box(*map(float, row)).expanded(min(_GROWTH * frames, _MAX_GROWTH))
+    return np.array(box.as_tuple(), dtype=np.float32)
+
+
+def _interpolate(seen: list[tuple[int, Box]]) -> tuple[int, FloatArray]:
+    frames = np.array([frame for frame, _ in seen])
+    rows = np.array([box.as_tuple() for _, box in seen], dtype=np.float64)
+    every = np.arange(frames[0], frames[-1] + 1)
+    boxes = np.stack([np.interp(every, frames, rows[:, column]) for column in range(4)], axis=1)
+    return int(frames[0]), boxes.astype(np.float32)
