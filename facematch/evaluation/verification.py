@@ -1,0 +1,118 @@
+"""Verification (1:1) figures from scores: ten-fold accuracy, and thresholds for a false match rate."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facematch.errors import InvalidArgument
+from facematch.types import FloatArray
+
+__all__ = ["ScoreHistogram", "best_threshold", "fold_accuracies", "pairwise_histogram"]
+
+_BLOCK: Final = 512
+_GRID: Final = 1 - np.arange(0, 4, 0.01) / 2
+
+
+def best_threshold(scores: NDArray[np.floating], same: NDArray[np.bool_]) -> float:
+    """The threshold of the highest accuracy on the field's usual grid.
+
+    Published LFW figures try squared Euclidean distances from 0 to 4 in steps of 0.01, which for unit vectors are
+    cosines in steps of 0.005, and take the first best one from the strict end. The same grid keeps figures comparable.
+
+    Args:
+        scores: ``(N,)`` cosines.
+        same: ``(N,)``, whether a pair is mated.
+
+    Returns:
+        A cosine; pairs at or above it count as mated.
+    """
+    mated, non_mated = np.sort(scores[same]), np.sort(scores[~same])
+    correct = len(mated) - np.searchsorted(mated, _GRID) + np.searchsorted(non_mated, _GRID)
+    return float(_GRID[np.argmax(correct)])
+
+
+def fold_accuracies(
+    scores: NDArray[np.floating], same: NDArray[np.bool_], folds: NDArray[np.integer]
+) -> NDArray[np.float64]:
+    """Accuracy on each fold at the threshold that is best on all others (the LFW protocol).
+
+    Args:
+        scores: ``(N,)`` cosines.
+        same: ``(N,)``, whether a pair is mated.
+        folds: ``(N,)``, the fold of each pair.
+
+    Returns:
+        One accuracy a fold, in ``[0, 1]``.
+
+    Raises:
+        InvalidArgument: The arrays differ in length, or there are fewer than two folds.
+    """
+    if not len(scores) == len(same) == len(folds):
+        sizes = f"{len(scores)}, {len(same)} and {len(folds)}"
+        raise InvalidArgument(f"scores, labels and folds must be equally many, got {sizes}")
+    names = np.unique(folds)
+    if len(names) < 2:
+        raise InvalidArgument(f"at least two folds are needed, got {len(names)}")
+    accuracies = []
+    for fold in names:
+        held_out = folds == fold
+        threshold = best_threshold(scores[~held_out], same[~held_out])
+        accuracies.append(np.mean((scores[held_out] >= threshold) == same[held_out]))
+    return np.array(accuracies)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ScoreHistogram:
+    """Counts of mated and non-mated scores in equal bins over ``[-1, 1]``.
+
+    Attributes:
+        mated: ``(B,)`` counts.
+        non_mated: ``(B,)`` counts.
+    """
+
+    mated: NDArray[np.int64]
+    non_mated: NDArray[np.int64]
+
+    def threshold_at_fmr(self, fmr: float) -> float:
+        """The lowest bin edge at or above which at most ``fmr`` of the non-mated scores lie.
+
+        Raises:
+            InvalidArgument: ``fmr`` is not in ``(0, 1)``, or there are too few non-mated scores to see it.
+        """
+        total = int(self.non_mated.sum())
+        if not 0 < fmr < 1 or total * fmr < 1:
+            raise InvalidArgument(f"an FMR of {fmr} cannot be measured on {total} non-mated comparisons")
+        above = np.append(np.cumsum(self.non_mated[::-1])[::-1], 0) / total
+        return float(np.argmax(above <= fmr) * 2 / len(self.non_mated) - 1)
+
+    def rates_at(self, threshold: float) -> tuple[float, float]:
+        """``(FMR, FNMR)`` at the bin edge nearest to ``threshold``."""
+        edge = round((threshold + 1) / 2 * len(self.mated))
+        return (
+            float(self.non_mated[edge:].sum() / max(self.non_mated.sum(), 1)),
+            float(self.mated[:edge].sum() / max(self.mated.sum(), 1)),
+        )
+
+
+def pairwise_histogram(embeddings: FloatArray, people: NDArray[np.integer], bins: int = 20_000) -> ScoreHistogram:
+    """Histogram of the scores of every pair of embeddings, in blocks, without holding the matrix.
+
+    Args:
+        embeddings: ``(N, D)`` unit vectors.
+        people: ``(N,)``, who each is of.
+        bins: Number of bins over ``[-1, 1]``.
+    """
+    mated, non_mated = np.zeros(bins, dtype=np.int64), np.zeros(bins, dtype=np.int64)
+    for start in range(0, len(embeddings), _BLOCK):
+        rows = slice(start, min(start + _BLOCK, len(embeddings)))
+        scores = embeddings[rows] @ embeddings[start:].T
+        later = np.arange(len(embeddings) - start)[None] > np.arange(rows.stop - start)[:, None]
+        same = people[rows, None] == people[None, start:]
+        index = np.clip(np.floor((scores + 1) * (bins / 2)).astype(np.int64), 0, bins - 1)
+        mated += np.bincount(index[later & same], minlength=bins)
+        non_mated += np.bincount(index[later & ~same], minlength=bins)
+    return ScoreHistogram(mated, non_mated)
