@@ -130,20 +130,21 @@ class Analysis:
         tracks = [track for track in tracks if len(track.seen) >= self._min_frames]
         if not tracks:
             return
-        vectors = self._analyzer.embed(np.stack([shot.crop for track in tracks for shot in track.shots]))
+        shots_of = [track.shots for track in tracks]
+        vectors = self._analyzer.embed(np.stack([shot.crop for shots in shots_of for shot in shots]))
         passages: list[Passage] = []
         start = 0
-        for track in tracks:
-            mine = vectors[start : start + len(track.shots)]
-            start += len(track.shots)
-            parts = divide(mine)
+        for track, all_shots in zip(tracks, shots_of, strict=True):
+            mine = vectors[start : start + len(all_shots)]
+            start += len(all_shots)
+            parts = divide(mine, [shot.quality for shot in all_shots])
             if len(parts) > 1:
                 _log.info("a track holds several people and was divided", extra={"parts": len(parts)})
             for part in parts:
-                seen = _seen_in(track, part)
+                seen = _seen_in(track.seen, all_shots, part)
                 if len(seen) < self._min_frames:
                     continue
-                shots = track.shots[part]
+                shots = all_shots[part]
                 fusion = fuse(mine[part], [shot.quality for shot in shots], shots=self._shots)
                 best = shots[fusion.best]
                 probe = best.face.with_embedding(fusion.embedding)
@@ -152,9 +153,8 @@ class Analysis:
             yield passages
 
 
-def _seen_in(track: Track, part: slice) -> tuple[tuple[int, float], ...]:
+def _seen_in(seen: Sequence[tuple[int, float]], shots: Sequence[Shot], part: slice) -> tuple[tuple[int, float], ...]:
     """The detections that belong to some of a track's shots: neighbours are divided half way between."""
-    shots = track.shots
     low = -1.0 if part.start == 0 else (shots[part.start - 1].frame + shots[part.start].frame) / 2
     high = float("inf") if part.stop == len(shots) else (shots[part.stop - 1].frame + shots[part.stop].frame) / 2
-    return tuple(item for item in track.seen if low < item[0] <= high)
+    return tuple(item for item in seen if low < item[0] <= high)

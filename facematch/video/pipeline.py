@@ -161,7 +161,7 @@ class VideoPipeline:
             FacematchError: Whatever the watchlist refuses, such as a threshold below the tested one.
         """
         began = time.perf_counter()
-        work = self._begin(video, timeline=None if out is None else Timeline())
+        work = self._begin(video, timeline=None if out is None else Timeline(every=self._every))
         folder = None if out is None else _folder(Path(out))
         estimate = work.source.estimated_frames
         total = estimate if folder is None or estimate is None else 2 * estimate

@@ -56,11 +56,12 @@ class ReportFacts:
     thumbnails: Mapping[str, bytes]
 
 
-def clock_time(seconds: float) -> str:
-    """``mm:ss`` from the first frame, ``h:mm:ss`` from the first hour on."""
-    whole = int(seconds)
+def clock_time(seconds: float, *, tenths: bool = False) -> str:
+    """``mm:ss`` from the first frame, ``h:mm:ss`` from the first hour on; with ``tenths``, ``mm:ss.t``."""
+    whole, tenth = divmod(int(seconds * 10), 10)
     hours, minutes = divmod(whole // 60, 60)
-    return f"{hours}:{minutes:02}:{whole % 60:02}" if hours else f"{minutes:02}:{whole % 60:02}"
+    text = f"{hours}:{minutes:02}:{whole % 60:02}" if hours else f"{minutes:02}:{whole % 60:02}"
+    return f"{text}.{tenth}" if tenths else text
 
 
 def write_report(facts: ReportFacts, path: Path) -> None:
@@ -107,8 +108,8 @@ def _render(facts: ReportFacts) -> str:
 def _card(alert: Alert, thumbnail: bytes | None) -> dict[str, Any]:
     return {
         "subject_id": alert.subject_id,
-        "start": clock_time(alert.start_s),
-        "end": clock_time(alert.end_s),
+        "start": clock_time(alert.start_s, tenths=True),
+        "end": clock_time(alert.end_s, tenths=True),
         "seconds": f"{max(alert.end_s - alert.start_s, 0.0):.1f}",
         "score": f"{alert.score:.3f}",
         "threshold": f"{alert.threshold:.3f}",

@@ -6,10 +6,12 @@ Only boxes and counts are kept, no crops and no embeddings, and nothing of it is
 from __future__ import annotations
 
 import bisect
+import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import NDArray
 
 from facematch.types import Alert, Box, FloatArray
 
@@ -22,7 +24,11 @@ _GROWTH = 0.03
 """Growth of a held box a frame, for the face may be moving; at most ``_MAX_GROWTH``."""
 
 _MAX_GROWTH = 0.35
-_SAME_FACE = 0.5
+_OWN_FACE = 0.7
+"""A region of which this share lies in a candidate's detected box is that candidate's own face, found twice."""
+
+_SURE_GAP = 3
+"""Frames (times ``every``) between two detections of a candidate over which the face is certainly still there."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -62,6 +68,8 @@ class _Span:
     first: int
     boxes: FloatArray
     decision: Decision | None
+    sure: NDArray[np.bool_]
+    """Whether the face was detected in the frame, or just before and just after it."""
 
     @property
     def last(self) -> int:
@@ -73,12 +81,14 @@ class Timeline:
     """The record of one pass over a recording.
 
     Attributes:
+        every: Faces were looked for in every n-th frame.
         times: Seconds of each frame, by index.
         counts: ``(seconds, number of faces)`` of each frame in which faces were looked for.
         cuts: Indices of the frames that begin a new scene.
         decisions: The alerts with their places.
     """
 
+    every: int = 1
     times: list[float] = field(default_factory=list)
     counts: list[tuple[float, int]] = field(default_factory=list)
     cuts: list[int] = field(default_factory=list)
@@ -104,7 +114,8 @@ class Timeline:
         """What to redact and what to draw, frame by frame in order.
 
         Boxes are interpolated between the detections of a track. Regions without a decision also reach
-        :data:`MARGIN_S` beyond both ends, but never across a cut.
+        :data:`MARGIN_S` beyond both ends, but never across a cut. Where a candidate's face was detected, a region that
+        lies in it is left out: it is the same face found twice, or the margin of somebody who is not there.
         """
         waiting = sorted(self._spans(), key=lambda span: span.first, reverse=True)
         active: list[_Span] = []
@@ -112,24 +123,33 @@ class Timeline:
             while waiting and waiting[-1].first <= frame:
                 active.append(waiting.pop())
             active = [span for span in active if span.last >= frame]
-            yield [Region(Box(*map(float, span.boxes[frame - span.first])), span.decision) for span in active]
+            here = [(span, Box(*map(float, span.boxes[frame - span.first]))) for span in active]
+            own = [box for span, box in here if span.decision is not None and span.sure[frame - span.first]]
+            yield [
+                Region(box, span.decision)
+                for span, box in here
+                if span.decision is not None or not any(_within(box, face) >= _OWN_FACE for face in own)
+            ]
 
     def _spans(self) -> Iterator[_Span]:
-        shown: dict[int, list[Box]] = {}
         for track, seen in self._tracks.items():
             for decision, part in self._parts(track, sorted(seen, key=lambda item: item[0])):
-                first, boxes = _interpolate(part)
                 if decision is None:
-                    yield self._with_margin(first, boxes)
-                    continue
-                for offset, row in enumerate(boxes):
-                    shown.setdefault(first + offset, []).append(Box(*map(float, row)))
-                yield _Span(first, boxes, decision)
+                    yield self._with_margin(*_interpolate(part))
+                else:
+                    first, boxes = _interpolate(part)
+                    yield _Span(first, boxes, decision, self._sure([frame for frame, _ in part]))
         for frame, loose in self._loose.items():
             for box in loose:
-                # a second detection of a candidate's own face is that face
-                if not any(box.iou(candidate) > _SAME_FACE for candidate in shown.get(frame, ())):
-                    yield self._with_margin(frame, np.array([box.as_tuple()], dtype=np.float32))
+                yield self._with_margin(frame, np.array([box.as_tuple()], dtype=np.float32))
+
+    def _sure(self, frames: Sequence[int]) -> NDArray[np.bool_]:
+        sure = np.zeros(frames[-1] - frames[0] + 1, dtype=np.bool_)
+        sure[np.array(frames) - frames[0]] = True
+        for before, after in itertools.pairwise(frames):
+            if after - before <= _SURE_GAP * self.every:
+                sure[before - frames[0] : after - frames[0]] = True
+        return sure
 
     def _parts(
         self, track: int, seen: list[tuple[int, Box]]
@@ -158,7 +178,15 @@ class Timeline:
         end = min(scene_end, bisect.bisect_right(self.times, self.times[last] + MARGIN_S) - 1)
         before = [_grown(boxes[0], first - frame) for frame in range(start, first)]
         after = [_grown(boxes[-1], frame - last) for frame in range(last + 1, end + 1)]
-        return _Span(min(start, first), np.array([*before, *boxes, *after], dtype=np.float32), None)
+        rows = np.array([*before, *boxes, *after], dtype=np.float32)
+        return _Span(min(start, first), rows, None, np.zeros(len(rows), dtype=np.bool_))
+
+
+def _within(box: Box, other: Box) -> float:
+    """The share of ``box`` that lies in ``other``."""
+    width = min(box.x2, other.x2) - max(box.x1, other.x1)
+    height = min(box.y2, other.y2) - max(box.y1, other.y1)
+    return width * height / box.area if width > 0 and height > 0 and box.area > 0 else 0.0
 
 
 def _grown(row: FloatArray, frames: int) -> FloatArray:
