@@ -1,0 +1,90 @@
+"""Syntax of the names that people give to things: subjects, purposes, sites, actors.
+
+One validator for all of them, so that two spellings that look alike cannot name two subjects.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+from facematch.errors import InvalidArgument
+
+__all__ = ["check_name", "check_purpose", "check_site", "check_subject_id", "check_text"]
+
+_PURPOSE = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
+_MAX_NAME = 128
+_MAX_TEXT = 2000
+
+
+def check_name(value: object, what: str) -> str:
+    """Check a name: 1 to 128 visible characters, no surrounding whitespace, Unicode NFC.
+
+    Args:
+        value: The name.
+        what: What it names, for the message.
+
+    Returns:
+        The name, unchanged.
+
+    Raises:
+        InvalidArgument: It breaks a rule. The message does not repeat the value, which may be personal data.
+    """
+    if not isinstance(value, str):
+        raise InvalidArgument(f"{what} must be text, got {type(value).__name__}", hint=f"pass {what} as a str")
+    if not 1 <= len(value) <= _MAX_NAME:
+        raise InvalidArgument(
+            f"{what} must have 1 to {_MAX_NAME} characters, got {len(value)}", hint="use a short opaque identifier"
+        )
+    if value != value.strip():
+        raise InvalidArgument(f"{what} has whitespace at its start or end", hint="strip it")
+    if not value.isprintable():
+        raise InvalidArgument(
+            f"{what} contains control, invisible or unassigned characters", hint="use visible characters only"
+        )
+    if not unicodedata.is_normalized("NFC", value):
+        raise InvalidArgument(
+            f"{what} is not in Unicode NFC, so two identical-looking names could differ",
+            hint='pass unicodedata.normalize("NFC", name)',
+        )
+    return value
+
+
+def check_subject_id(value: object) -> str:
+    """Check the opaque identifier of a subject; see :func:`check_name`."""
+    return check_name(value, "subject_id")
+
+
+def check_site(value: object) -> str:
+    """Check the name of a site; see :func:`check_name`."""
+    return check_name(value, "a site")
+
+
+def check_purpose(value: object) -> str:
+    """Check a purpose: a name in lower-case kebab form, such as ``site-access``.
+
+    Raises:
+        InvalidArgument: It is no such name.
+    """
+    name = check_name(value, "a purpose")
+    if not _PURPOSE.fullmatch(name):
+        raise InvalidArgument(
+            f"a purpose is written in lower-case letters, digits and single hyphens, got {name!r}",
+            hint='for example "site-access"',
+        )
+    return name
+
+
+def check_text(value: object, what: str) -> str:
+    """Check free text such as a reason: 1 to 2000 characters, not only whitespace, no NUL.
+
+    Raises:
+        InvalidArgument: It breaks a rule.
+    """
+    if not isinstance(value, str) or not value.strip():
+        raise InvalidArgument(f"{what} must be text that says something", hint=f"pass {what} as a non-empty str")
+    if len(value) > _MAX_TEXT:
+        raise InvalidArgument(f"{what} may have {_MAX_TEXT} characters, got {len(value)}", hint="shorten it")
+    if "\0" in value or any(unicodedata.category(c) == "Cs" for c in value):
+        raise InvalidArgument(f"{what} contains a NUL or a lone surrogate", hint="pass plain text")
+    return value

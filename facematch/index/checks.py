@@ -1,0 +1,100 @@
+"""What every index checks before it changes or answers anything, and the one way scores are computed for ranking."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facematch.errors import VectorIndexError
+from facematch.types import FloatArray
+
+__all__ = ["check_dimension", "check_ids", "check_k", "check_vectors", "exact_scores", "ranked"]
+
+
+def check_dimension(dimension: object) -> int:
+    """A vector length of at least 1.
+
+    Raises:
+        VectorIndexError: It is none.
+    """
+    if isinstance(dimension, bool) or not isinstance(dimension, int | np.integer) or dimension < 1:
+        raise VectorIndexError(
+            f"an index needs a dimension of at least 1, got {dimension!r}", hint="pass the contract's dimension"
+        )
+    return int(dimension)
+
+
+def check_ids(ids: Any, what: str = "ids") -> NDArray[np.int64]:
+    """Ids as an ``(N,)`` ``int64`` array.
+
+    Raises:
+        VectorIndexError: Wrong type, shape, a negative id or a repeated one.
+    """
+    if not isinstance(ids, np.ndarray) or ids.dtype != np.int64 or ids.ndim != 1:
+        raise VectorIndexError(f"{what} must be an int64 array (N,), got {_form(ids)}", hint="use dtype=np.int64")
+    if ids.size and int(ids.min()) < 0:
+        raise VectorIndexError(f"{what} must not be negative, got {int(ids.min())}", hint="-1 marks an empty place")
+    if ids.size > 1:
+        steps = np.diff(ids)
+        if not bool((steps > 0).all()) and np.unique(ids).size != ids.size:
+            raise VectorIndexError(f"{what} must not repeat", hint="pass each id once")
+    return ids
+
+
+def check_vectors(vectors: Any, dimension: int, what: str) -> FloatArray:
+    """Vectors as a contiguous ``(N, dimension)`` ``float32`` array of finite numbers.
+
+    Raises:
+        VectorIndexError: Wrong type, shape, or a number that is not finite.
+    """
+    if not isinstance(vectors, np.ndarray) or vectors.dtype != np.float32 or vectors.ndim != 2:
+        raise VectorIndexError(
+            f"{what} must be a float32 array (N, {dimension}), got {_form(vectors)}", hint="use dtype=np.float32"
+        )
+    if vectors.shape[1] != dimension:
+        raise VectorIndexError(
+            f"{what} must have {dimension} columns, got {vectors.shape[1]}",
+            hint="vectors of different models never meet",
+        )
+    if not bool(np.isfinite(vectors).all()):
+        raise VectorIndexError(f"{what} contain numbers that are not finite", hint="check the embedder's output")
+    return np.ascontiguousarray(vectors)
+
+
+def check_k(k: object) -> int:
+    """Number of results wanted.
+
+    Raises:
+        VectorIndexError: It is below 1 or no whole number.
+    """
+    if isinstance(k, bool) or not isinstance(k, int | np.integer) or k < 1:
+        raise VectorIndexError(f"k must be a whole number of at least 1, got {k!r}", hint="ask for one result or more")
+    return int(k)
+
+
+def exact_scores(vectors: FloatArray, query: FloatArray) -> FloatArray:
+    """Inner products of each row with ``query``, summed in float64 row by row.
+
+    A matrix product may round equal rows differently, depending on where in the matrix they stand. This does not, so
+    equal vectors get equal scores and ties are real ties.
+    """
+    products = vectors.astype(np.float64) * query.astype(np.float64)
+    return np.asarray(products.sum(axis=1), dtype=np.float32)
+
+
+def ranked(scores: FloatArray, ids: NDArray[np.int64], k: int) -> tuple[FloatArray, NDArray[np.int64]]:
+    """The first ``k`` places, highest score first, ties by smaller id; empty places hold ``-inf`` and ``-1``."""
+    order = np.lexsort((ids, -scores))[:k]
+    top_scores = np.full(k, -np.inf, dtype=np.float32)
+    top_ids = np.full(k, -1, dtype=np.int64)
+    top_scores[: order.size] = scores[order]
+    top_ids[: order.size] = ids[order]
+    return top_scores, top_ids
+
+
+def _form(value: Any) -> str:
+    if isinstance(value, np.ndarray):
+        return f"{value.dtype} {value.shape}"
+    return type(value).__name__

@@ -1,0 +1,315 @@
+"""For tests, also of plug-ins: an analyzer without models, synthetic pictures for it, and contract checks.
+
+A synthetic picture carries its faces as numbers in its first row of pixels, so it survives lossless files (PNG, BMP)
+and nothing else. Nobody real is in it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import struct
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facematch.errors import InvalidArgument, VectorIndexError
+from facematch.protocols import VectorIndex
+from facematch.types import Box, EmbeddingContract, Face, FloatArray, Image, ImageSource, OperatingPoint
+
+__all__ = ["FakeAnalyzer", "SyntheticFace", "check_vector_index", "synthetic_picture"]
+
+_MAGIC = b"FMSP"
+_RECORD = struct.Struct("<IIffffHx")
+_CROP = 16
+_MARKS = ((0.3, 0.4), (0.7, 0.4), (0.5, 0.6), (0.35, 0.8), (0.65, 0.8))
+
+
+@dataclass(frozen=True, slots=True)
+class SyntheticFace:
+    """One face to put into a synthetic picture.
+
+    Attributes:
+        person: Who it is; faces of one person have similar embeddings, others do not.
+        variant: Which picture of the person; 0 is noise-free.
+        box: Where it is in pixels; default a place of its own, 80 pixels high.
+        detection_score: What the fake detector will say, in ``[0, 1]``.
+    """
+
+    person: int
+    variant: int = 0
+    box: Box | None = None
+    detection_score: float = 0.99
+
+
+def synthetic_picture(
+    faces: Sequence[int | SyntheticFace], *, size: tuple[int, int] | None = None, shade: int = 128
+) -> Image:
+    """A picture that :class:`FakeAnalyzer` finds the given faces in.
+
+    Args:
+        faces: People by number, or faces in detail; in reading order.
+        size: ``(height, width)`` in pixels; default as large as needed.
+        shade: Grey of the background, 0 to 255; pictures that differ in it have different digests.
+
+    Returns:
+        BGR ``uint8`` ``(H, W, 3)``.
+
+    Raises:
+        InvalidArgument: The picture is too narrow to carry its faces.
+    """
+    records = []
+    for number, item in enumerate(faces):
+        face = item if isinstance(item, SyntheticFace) else SyntheticFace(item)
+        box = face.box if face.box is not None else Box(10 + 90.0 * number, 10, 74 + 90.0 * number, 90)
+        records.append((face, box))
+    data = _MAGIC + bytes([len(records)])
+    for face, box in records:
+        data += _RECORD.pack(face.person, face.variant, *box.as_tuple(), round(face.detection_score * 65535))
+    height, width = size if size is not None else (100, max(120, 20 + 90 * len(records), -(-len(data) // 3)))
+    if len(data) > 3 * width:
+        raise InvalidArgument(f"{len(records)} faces need a wider picture than {width} pixels", hint="widen size")
+    picture = np.full((height, width, 3), shade, dtype=np.uint8)
+    picture.reshape(-1)[: len(data)] = np.frombuffer(data, dtype=np.uint8)
+    return picture
+
+
+class FakeAnalyzer:
+    """An :class:`~facematch.protocols.Analyzer` without models, for synthetic pictures.
+
+    The embeddings of the first ``dimension`` people (noise-free) are orthogonal; other people's are random. Variants
+    of one person have cosines around 0.97.
+
+    Args:
+        dimension: Length of the embeddings.
+        faces: When given, every picture shows these and nothing else (their embeddings are used as they are).
+        threshold: Threshold of the operating point; ``None`` for a pack without one.
+        name: Name of the embedder; another name makes another embedding contract.
+    """
+
+    def __init__(
+        self,
+        dimension: int = 16,
+        faces: Sequence[Face] | None = None,
+        *,
+        threshold: float | None = 0.6,
+        name: str = "fake",
+    ) -> None:
+        digest = hashlib.sha256(f"{name}/{dimension}".encode()).hexdigest()
+        self._contract = EmbeddingContract(digest, dimension, name)
+        self._faces = None if faces is None else list(faces)
+        self._operating_point = (
+            None
+            if threshold is None
+            else OperatingPoint(threshold, digest, 0.001, "FMR", "synthetic pictures", 1000, "2026-01-01")
+        )
+
+    @property
+    def contract(self) -> EmbeddingContract:
+        """The embedding contract of its faces."""
+        return self._contract
+
+    @property
+    def operating_point(self) -> OperatingPoint | None:
+        """A made-up tested threshold, or ``None``."""
+        return self._operating_point
+
+    def describe(self) -> dict[str, str]:
+        """The models in a few words, for reports."""
+        return {"embedder": self._contract.embedder}
+
+    def embedding(self, person: int, variant: int = 0) -> FloatArray:
+        """The unit vector ``(dimension,)`` of a person."""
+        dimension = self._contract.dimension
+        if person < dimension:
+            vector = np.zeros(dimension)
+            vector[person] = 1.0
+        else:
+            vector = np.random.default_rng(person).standard_normal(dimension)
+            vector /= np.linalg.norm(vector)
+        if variant:
+            noise = np.random.default_rng((person, variant)).standard_normal(dimension)
+            vector = vector + 0.25 * noise / np.linalg.norm(noise)
+            vector /= np.linalg.norm(vector)
+        return vector.astype(np.float32)
+
+    def analyze(self, images: Sequence[ImageSource]) -> list[list[Face]]:
+        """Faces of each picture with embeddings.
+
+        Raises:
+            ImageDecodeError: A picture cannot be decoded.
+        """
+        if self._faces is not None:
+            return [list(self._faces) for _ in images]
+        found = []
+        for picture in map(_pixels, images):
+            faces = self._read(picture)
+            vectors = self.embed(self.align(picture, faces))
+            found.append([face.with_embedding(vector) for face, vector in zip(faces, vectors, strict=True)])
+        return found
+
+    def detect(self, images: Sequence[ImageSource]) -> list[list[Face]]:
+        """Faces of each picture without embeddings; a picture that is not synthetic shows nobody."""
+        if self._faces is not None:
+            return [[face.with_embedding(None) for face in self._faces] for _ in images]
+        return [self._read(_pixels(image)) for image in images]
+
+    def align(self, image: Image, faces: Sequence[Face]) -> NDArray[np.uint8]:
+        """Crops ``(N, 16, 16, 3)`` that carry who each face is."""
+        records = _records(image)
+        crops = np.zeros((len(faces), _CROP, _CROP, 3), dtype=np.uint8)
+        for number, face in enumerate(faces):
+            x, y = face.box.center
+            nearest = min(records, key=lambda r: (r[1].center[0] - x) ** 2 + (r[1].center[1] - y) ** 2, default=None)
+            if nearest is not None:
+                data = struct.pack("<II", nearest[0].person, nearest[0].variant)
+                crops[number].reshape(-1)[: len(data)] = np.frombuffer(data, dtype=np.uint8)
+        return crops
+
+    def embed(self, crops: NDArray[np.uint8]) -> FloatArray:
+        """Unit-length embeddings ``(N, dimension)`` of crops made by :meth:`align`."""
+        people = [struct.unpack("<II", crop.reshape(-1)[:8].tobytes()) for crop in crops]
+        if not people:
+            return np.empty((0, self._contract.dimension), dtype=np.float32)
+        return np.stack([self.embedding(person, variant) for person, variant in people])
+
+    @staticmethod
+    def _read(picture: Image) -> list[Face]:
+        return [
+            Face(
+                box,
+                np.asarray([(box.x1 + u * box.width, box.y1 + v * box.height) for u, v in _MARKS], dtype=np.float32),
+                face.detection_score,
+            )
+            for face, box in _records(picture)
+        ]
+
+
+def check_vector_index(factory: Callable[[int], VectorIndex], *, dimension: int = 16, seed: int = 0) -> None:
+    """Check that an index keeps the contract of :class:`~facematch.protocols.VectorIndex`.
+
+    Compares it with a straightforward search on random and duplicated vectors, with and without filters, while vectors
+    are added and removed, and checks what it refuses.
+
+    Args:
+        factory: Makes an empty index of a given dimension.
+        dimension: Length of the vectors.
+        seed: Seed of the random vectors.
+
+    Raises:
+        AssertionError: The index breaks a rule; the message says which.
+    """
+    rng = np.random.default_rng(seed)
+    index = factory(dimension)
+    known: dict[int, FloatArray] = {}
+    _compare(index, known, _unit(rng, 2, dimension), (3, None), "an empty index")
+    pool = _unit(rng, 8, dimension)
+    next_id = 0
+    for step in range(12):
+        count = int(rng.integers(1, 12))
+        vectors = _unit(rng, count, dimension)
+        copies = rng.random(count) < 0.5
+        vectors[copies] = pool[rng.integers(0, len(pool), int(copies.sum()))]
+        ids = (next_id + rng.permutation(count) * 3).astype(np.int64)
+        next_id += 3 * count
+        index.add(ids, vectors)
+        known.update(zip(ids.tolist(), vectors, strict=True))
+        victims = rng.permutation(np.asarray(sorted(known), dtype=np.int64))[: int(rng.integers(0, 6))]
+        absent = np.asarray([next_id + 1], dtype=np.int64)
+        _require(
+            index.remove(np.concatenate([victims, absent])) == victims.size, "remove() returns how many were there"
+        )
+        for victim in victims.tolist():
+            del known[victim]
+        queries = np.concatenate([_unit(rng, 3, dimension), pool[:2]])
+        some = np.asarray([i for i in known if rng.random() < 0.4], dtype=np.int64)
+        unknown = np.concatenate([some, absent])
+        for k in (1, 3, len(known) + 2):
+            _compare(index, known, queries, (k, None), f"step {step}, k={k}, no filter")
+            _compare(index, known, queries, (k, some), f"step {step}, k={k}, filter")
+            _compare(index, known, queries, (k, unknown), f"step {step}, k={k}, filter with an unknown id")
+        _compare(index, known, queries, (2, np.empty(0, dtype=np.int64)), f"step {step}, nobody allowed")
+        _compare(index, known, queries[:0], (2, None), f"step {step}, no query")
+    _check_refusals(index, known, dimension, next_id)
+
+
+def _check_refusals(index: VectorIndex, known: dict[int, FloatArray], dimension: int, unused: int) -> None:
+    def column(*values: int) -> NDArray[np.int64]:
+        return np.asarray(values, dtype=np.int64)
+
+    def rows(count: int) -> FloatArray:
+        return np.eye(count, dimension, dtype=np.float32)
+
+    bad = rows(1)
+    bad[0, 0] = np.nan
+    present = next(iter(known))
+    calls: dict[str, Callable[[], object]] = {
+        "an id that is already there": lambda: index.add(column(unused, present), rows(2)),
+        "an id given twice": lambda: index.add(column(unused, unused), rows(2)),
+        "a negative id": lambda: index.add(column(-1), rows(1)),
+        "another number of ids than vectors": lambda: index.add(column(unused), rows(2)),
+        "vectors of another dimension": lambda: index.add(column(unused), np.ones((1, dimension + 1), np.float32)),
+        "numbers that are not finite": lambda: index.add(column(unused), bad),
+        "float64 vectors": lambda: index.add(column(unused), rows(1).astype(np.float64)),
+        "queries of another dimension": lambda: index.search(np.ones((1, dimension + 1), np.float32), 1),
+        "k = 0": lambda: index.search(rows(1), 0),
+    }
+    for what, call in calls.items():
+        try:
+            call()
+        except VectorIndexError:
+            continue
+        raise AssertionError(f"the index must refuse {what} with VectorIndexError")
+    _compare(index, known, rows(1), (3, None), "after refused calls nothing has changed")
+
+
+def _compare(
+    index: VectorIndex,
+    known: dict[int, FloatArray],
+    queries: FloatArray,
+    search: tuple[int, NDArray[np.int64] | None],
+    what: str,
+) -> None:
+    k, allowed = search
+    _require(len(index) == len(known), f"{what}: len() is {len(index)}, expected {len(known)}")
+    scores, ids = index.search(queries, k, allowed=allowed)
+    _require(scores.shape == ids.shape == (len(queries), k), f"{what}: wrong shapes {scores.shape}, {ids.shape}")
+    _require(scores.dtype == np.float32 and ids.dtype == np.int64, f"{what}: wrong dtypes")
+    reachable = set(known) if allowed is None else set(known) & set(allowed.tolist())
+    for row, query in enumerate(queries.astype(np.float64)):
+        exact = {i: float(np.float32(np.sum(known[i].astype(np.float64) * query))) for i in reachable}
+        expected = sorted(exact, key=lambda i: (-exact[i], i))[:k]
+        padding = [-1] * (k - len(expected))
+        _require(ids[row].tolist() == expected + padding, f"{what}: ids {ids[row].tolist()}, expected {expected}")
+        wanted = [exact[i] for i in expected] + [-np.inf] * len(padding)
+        _require(bool(np.allclose(scores[row], wanted, atol=1e-5)), f"{what}: scores differ")
+
+
+def _require(condition: bool, message: str) -> None:
+    if not condition:
+        raise AssertionError(message)
+
+
+def _unit(rng: np.random.Generator, count: int, dimension: int) -> FloatArray:
+    vectors = rng.standard_normal((count, dimension))
+    units: FloatArray = (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
+    return units
+
+
+def _pixels(image: ImageSource) -> Image:
+    from facematch.imaging import decode  # pictures are decoded only when a fake needs one
+
+    return decode(image).pixels
+
+
+def _records(picture: Image) -> list[tuple[SyntheticFace, Box]]:
+    row = picture[0].reshape(-1).tobytes()
+    if not row.startswith(_MAGIC):
+        return []
+    found = []
+    for number in range(row[len(_MAGIC)]):
+        person, variant, x1, y1, x2, y2, score = _RECORD.unpack_from(row, len(_MAGIC) + 1 + number * _RECORD.size)
+        box = Box(x1, y1, x2, y2)
+        found.append((SyntheticFace(person, variant, box, score / 65535), box))
+    return found

@@ -1,0 +1,237 @@
+"""The gallery: an in-memory projection of the database that searches run on.
+
+The database is the only truth. The gallery carries the database's generation and is brought up to it before a search
+is scored; whoever searches checks the generation once more in the transaction that writes the audit entry. Nothing
+here decides by itself: :meth:`Snapshot.scope` applies scope and time at query time, before any score is computed.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import Connection, Row, select
+
+from facematch.errors import DatabaseCorrupt
+from facematch.governance import OPEN_STATES, to_microseconds
+from facematch.matching import best_subjects, places_for
+from facematch.protocols import VectorIndex
+from facematch.types import Candidate, EmbeddingContract, FloatArray
+from facematch.watchlist.schema import consent_purposes, consent_sites, consents, subjects, templates
+from facematch.watchlist.store import Store
+
+__all__ = ["Gallery", "Scope", "Snapshot"]
+
+Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Scope:
+    """What one search may reach, as rows of a snapshot.
+
+    Attributes:
+        template_ids: Ids of the templates, ascending.
+        subjects: Number of different subjects among them.
+        most_templates: The largest number of templates that one of them has.
+    """
+
+    template_ids: Ints
+    subjects: int
+    most_templates: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Snapshot:
+    """The gallery at one generation. Columns never change; the index only loses erased and gains newer templates.
+
+    Attributes:
+        generation: The database's generation.
+        index: The vectors under their template ids.
+        template_ids: ``(T,)``, ascending.
+        template_subject: ``(T,)`` row of the subject in ``subject_ids``.
+        template_consent: ``(T,)`` row of the consent record.
+        subject_ids: Subject ids.
+        subject_refs: Their references for the audit log.
+        valid_from: ``(C,)`` begin of each consent record's validity, microseconds.
+        valid_until: ``(C,)`` end of it, microseconds.
+        is_open: ``(C,)`` whether the state allows processing.
+        every_site: ``(C,)`` whether the record lists no sites.
+        purposes: Purpose to ``(C,)``: records that name it.
+        sites: Site to ``(C,)``: records that name it.
+    """
+
+    generation: int
+    index: VectorIndex | None
+    template_ids: Ints
+    template_subject: Ints
+    template_consent: Ints
+    subject_ids: tuple[str, ...]
+    subject_refs: tuple[str, ...]
+    valid_from: Ints
+    valid_until: Ints
+    is_open: Bools
+    every_site: Bools
+    purposes: dict[str, Bools]
+    sites: dict[str, Bools]
+
+    def scope(self, purpose: str, site: str | None, now: datetime, *, subject_id: str | None = None) -> Scope:
+        """The templates that a search may be compared with: consent open, begun, not ended, purpose and site named.
+
+        Args:
+            purpose: The search's purpose.
+            site: The search's site; without one only records that cover every site count.
+            now: The present moment, UTC.
+            subject_id: Only this subject, for a verification.
+        """
+        moment = to_microseconds(now)
+        nobody = np.zeros(self.is_open.size, dtype=bool)
+        here = self.every_site | (nobody if site is None else self.sites.get(site, nobody))
+        reach = self.is_open & (self.valid_from <= moment) & (moment < self.valid_until)
+        reach &= here & self.purposes.get(purpose, nobody)
+        rows = reach[self.template_consent]
+        if subject_id is not None:
+            known = np.asarray([name == subject_id for name in self.subject_ids], dtype=bool)
+            rows &= known[self.template_subject]
+        counts = np.bincount(self.template_subject[rows], minlength=1)
+        return Scope(self.template_ids[rows], int(np.count_nonzero(counts)), int(counts.max()))
+
+    def search(self, queries: FloatArray, scope: Scope, *, top_k: int, threshold: float) -> list[list[Candidate]]:
+        """The candidates of each query, best first.
+
+        Args:
+            queries: ``(Q, D)`` ``float32``, unit length.
+            scope: What may be reached; nothing else is compared.
+            top_k: Subjects wanted a query.
+            threshold: Lowest score of a candidate.
+        """
+        if self.index is None or scope.subjects == 0 or queries.shape[0] == 0:
+            return [[] for _ in range(queries.shape[0])]
+        places = places_for(top_k, scope.most_templates, int(scope.template_ids.size))
+        scores, ids = self.index.search(queries, places, allowed=scope.template_ids)
+        rows = np.searchsorted(self.template_ids, ids).clip(max=self.template_ids.size - 1)
+        return [
+            [
+                Candidate(self.subject_ids[subject], score, template_id)
+                for subject, score, template_id in best_subjects(
+                    scores[query], ids[query], self.template_subject[rows[query]], top_k=top_k, threshold=threshold
+                )
+            ]
+            for query in range(queries.shape[0])
+        ]
+
+    def refs(self, subject_ids: set[str]) -> list[str]:
+        """References of subjects for the audit log, sorted."""
+        return sorted(ref for name, ref in zip(self.subject_ids, self.subject_refs, strict=True) if name in subject_ids)
+
+
+class Gallery:
+    """Keeps the latest :class:`Snapshot` and brings it up to the database.
+
+    Args:
+        store: Reads the database.
+        new_index: Makes an empty index of a given dimension.
+    """
+
+    def __init__(self, store: Store, new_index: Callable[[int], VectorIndex]) -> None:
+        self._store = store
+        self._new_index = new_index
+        self._lock = threading.Lock()
+        self._snapshot: Snapshot | None = None
+
+    def refresh(self, connection: Connection) -> Snapshot:
+        """The snapshot of the database as the transaction of ``connection`` sees it.
+
+        Raises:
+            DatabaseCorrupt: A template is damaged.
+        """
+        with self._lock:
+            generation = self._store.generation(connection)
+            current = self._snapshot
+            if current is not None and current.generation >= generation:
+                return current
+            contract = self._store.contract(connection)
+            try:
+                self._snapshot = snapshot = self._load(connection, generation, contract, current)
+            except (LookupError, TypeError, ValueError, OverflowError) as error:
+                raise DatabaseCorrupt("a table of the watchlist is damaged", hint="restore a backup") from error
+            return snapshot
+
+    @property
+    def loaded(self) -> bool:
+        """Whether there is a snapshot in memory."""
+        return self._snapshot is not None
+
+    def forget(self) -> None:
+        """Drop everything; the next refresh loads it anew."""
+        with self._lock:
+            self._snapshot = None
+
+    def _load(
+        self, connection: Connection, generation: int, contract: EmbeddingContract | None, current: Snapshot | None
+    ) -> Snapshot:
+        people = connection.execute(select(subjects.c.id, subjects.c.subject_id, subjects.c.subject_ref)).all()
+        person_row = {row.id: number for number, row in enumerate(people)}
+        records = connection.execute(
+            select(consents.c.id, consents.c.state, consents.c.valid_from, consents.c.valid_until)
+        ).all()
+        record_row = {row.id: number for number, row in enumerate(records)}
+        purposes = _membership(connection.execute(select(consent_purposes)).all(), record_row)
+        sites = _membership(connection.execute(select(consent_sites)).all(), record_row)
+        every_site = np.ones(len(records), dtype=bool)
+        for members in sites.values():
+            every_site &= ~members
+        open_states = {state.value for state in OPEN_STATES}
+        rows = connection.execute(
+            select(templates.c.template_id, templates.c.subject, templates.c.consent).order_by(templates.c.template_id)
+        ).all()
+        template_ids = np.asarray([row.template_id for row in rows], dtype=np.int64)
+        template_subject = np.asarray([person_row[row.subject] for row in rows], dtype=np.int64)
+        template_consent = np.asarray([record_row[row.consent] for row in rows], dtype=np.int64)
+        return Snapshot(
+            generation=generation,
+            template_ids=template_ids,
+            template_subject=template_subject,
+            template_consent=template_consent,
+            subject_ids=tuple(row.subject_id for row in people),
+            subject_refs=tuple(row.subject_ref for row in people),
+            valid_from=np.asarray([row.valid_from for row in records], dtype=np.int64),
+            valid_until=np.asarray([row.valid_until for row in records], dtype=np.int64),
+            is_open=np.asarray([row.state in open_states for row in records], dtype=bool),
+            every_site=every_site,
+            purposes=purposes,
+            sites=sites,
+            index=self._bring_index(connection, template_ids, contract, current),  # last: it changes a shared object
+        )
+
+    def _bring_index(
+        self, connection: Connection, template_ids: Ints, contract: EmbeddingContract | None, current: Snapshot | None
+    ) -> VectorIndex | None:
+        """Remove what is gone and add what is new; template ids are never used twice, so ids alone tell."""
+        if contract is None:
+            return None
+        index = current.index if current is not None else None
+        known = current.template_ids if current is not None and index is not None else np.empty(0, dtype=np.int64)
+        if index is None:
+            index = self._new_index(contract.dimension)
+        new = np.setdiff1d(template_ids, known, assume_unique=True)
+        gone = np.setdiff1d(known, template_ids, assume_unique=True)
+        vectors = self._store.vectors(connection, new.tolist(), contract)
+        if gone.size:
+            index.remove(gone)
+        if new.size:
+            index.add(new, np.stack(vectors))
+        return index
+
+
+def _membership(rows: Sequence[Row[Any]], record_row: dict[int, int]) -> dict[str, Bools]:
+    found: dict[str, Bools] = {}
+    for key, name in (tuple(row) for row in rows):
+        if key in record_row:
+            found.setdefault(name, np.zeros(len(record_row), dtype=bool))[record_row[key]] = True
+    return found

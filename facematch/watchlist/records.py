@@ -1,0 +1,122 @@
+"""Withdrawal, erasure, and reading the records."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from facematch.errors import ConsentTransitionError
+from facematch.governance import (
+    OPEN_STATES,
+    AuditAction,
+    AuditOutcome,
+    Consent,
+    ConsentState,
+    check_subject_id,
+)
+from facematch.governance.identifiers import check_text
+from facematch.types import Erasure, SubjectRecord, Withdrawal
+from facematch.watchlist.core import Core
+
+__all__ = ["consents", "erase", "subjects", "template_count", "withdraw"]
+
+
+def withdraw(core: Core, subject_id: str, reason: str) -> Withdrawal:
+    """Withdraw every open consent of a subject; see :meth:`facematch.watchlist.Watchlist.withdraw`."""
+    with core.refusals_audited(AuditAction.WITHDRAW, subject_id=subject_id):
+        check_subject_id(subject_id)
+        check_text(reason, "reason")
+        with core.database.write() as connection:
+            subject = core.require_subject(connection, subject_id)
+            now = core.now()
+            filed = core.store.consents(connection, subject)
+            withdrawn = [stored for stored in filed if stored.consent.state in OPEN_STATES]
+            if not withdrawn:
+                raise ConsentTransitionError(
+                    f"subject {subject_id!r} has no consent left to withdraw; no search can return the subject",
+                    hint="nothing needs to be done; erase() removes the stored data",
+                )
+            for stored in withdrawn:
+                changed = stored.consent.transition(ConsentState.WITHDRAWN, actor=core.actor, time=now, reason=reason)
+                core.store.record_transition(connection, stored, changed)
+            generation = core.store.bump(connection)
+            details = {"consents": len(withdrawn), "generation": generation}
+            core.audit(connection, AuditAction.WITHDRAW, AuditOutcome.DONE, details, subject=subject, now=now)
+    return Withdrawal(subject_id, reason, now, tuple(s.consent.record_id for s in withdrawn), generation)
+
+
+def erase(core: Core, subject_id: str, reason: str) -> Erasure:
+    """Erase a subject from database, files and process; see :meth:`facematch.watchlist.Watchlist.erase`."""
+    with core.refusals_audited(AuditAction.ERASE, subject_id=subject_id):
+        check_subject_id(subject_id)
+        check_text(reason, "reason")
+        with core.database.write() as connection:
+            subject = core.require_subject(connection, subject_id)
+            now = core.now()
+            erased, records = core.store.erase(connection, subject)
+            generation = core.store.bump(connection)
+            core.store.mark_unscrubbed(connection, generation)
+            details = {"templates": erased, "consents": records, "generation": generation}
+            core.audit(connection, AuditAction.ERASE, AuditOutcome.DONE, details, subject=subject, now=now)
+    if core.gallery.loaded:
+        core.snapshot()
+    core.database.scrub(required=True)
+    return Erasure(subject_id, reason, now, erased, records, generation)
+
+
+def subjects(core: Core) -> list[SubjectRecord]:
+    """The subjects; see :meth:`facematch.watchlist.Watchlist.subjects`."""
+    with core.refusals_audited(AuditAction.LIST_SUBJECTS), core.database.write() as connection:
+        now = core.now()
+        found = []
+        for subject in core.store.subjects(connection):
+            filed = core.store.consents(connection, subject)
+            counts = core.store.templates_by_consent(connection, subject)
+            active = [s.consent for s in filed if s.consent.in_force(now) and counts.get(s.key, 0) > 0]
+            found.append(
+                SubjectRecord(
+                    subject_id=subject.subject_id,
+                    state="active" if active else _inactive_state([s.consent for s in filed], now),
+                    purposes=tuple(sorted({purpose for consent in active for purpose in consent.purposes})),
+                    sites=()
+                    if any(not consent.sites for consent in active)
+                    else tuple(sorted({site for consent in active for site in consent.sites})),
+                    templates=sum(counts.values()),
+                    valid_until=max(s.consent.valid_until or now for s in filed),
+                )
+            )
+        details = {"subjects": len(found)}
+        core.audit(connection, AuditAction.LIST_SUBJECTS, AuditOutcome.DONE, details, now=now)
+    return found
+
+
+def template_count(core: Core, subject_id: str | None) -> int:
+    """Number of templates; see :meth:`facematch.watchlist.Watchlist.templates`."""
+    with (
+        core.refusals_audited(AuditAction.COUNT_TEMPLATES, subject_id=subject_id),
+        core.database.write() as connection,
+    ):
+        subject = None if subject_id is None else core.require_subject(connection, check_subject_id(subject_id))
+        count = core.store.count_templates(connection, subject)
+        core.audit(connection, AuditAction.COUNT_TEMPLATES, AuditOutcome.DONE, {"templates": count}, subject=subject)
+    return count
+
+
+def consents(core: Core, subject_id: str) -> list[Consent]:
+    """The consent records of a subject; see :meth:`facematch.watchlist.Watchlist.consents`."""
+    with (
+        core.refusals_audited(AuditAction.READ_CONSENTS, subject_id=subject_id),
+        core.database.write() as connection,
+    ):
+        subject = core.require_subject(connection, check_subject_id(subject_id))
+        filed = core.store.consents(connection, subject)
+        core.audit(connection, AuditAction.READ_CONSENTS, AuditOutcome.DONE, {"consents": len(filed)}, subject=subject)
+    return [stored.consent for stored in filed]
+
+
+def _inactive_state(filed: list[Consent], now: datetime) -> str:
+    still_open = [consent for consent in filed if consent.state in OPEN_STATES]
+    if not still_open:
+        return "withdrawn"
+    if any(consent.valid_from is not None and now < consent.valid_from for consent in still_open):
+        return "pending"
+    return "expired"
