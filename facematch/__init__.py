@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from facematch.alerts import JsonLinesSink as JsonLinesSink
     from facematch.errors import FacematchError as FacematchError
+    from facematch.errors import PictureRefusal as PictureRefusal
     from facematch.faces import FaceAnalyzer as FaceAnalyzer
     from facematch.governance import Consent as Consent
     from facematch.governance import ConsentState as ConsentState
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from facematch.types import Erasure as Erasure
     from facematch.types import Face as Face
     from facematch.types import Identification as Identification
-    from facematch.types import PictureRefusal as PictureRefusal
     from facematch.types import Probe as Probe
     from facematch.types import SubjectRecord as SubjectRecord
     from facematch.types import Verification as Verification
@@ -46,7 +46,7 @@ _HOMES = {
     "FacematchError": "facematch.errors",
     "Identification": "facematch.types",
     "JsonLinesSink": "facematch.alerts",
-    "PictureRefusal": "facematch.types",
+    "PictureRefusal": "facematch.errors",
     "Probe": "facematch.types",
     "Settings": "facematch.settings",
     "SubjectRecord": "facematch.types",

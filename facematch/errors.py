@@ -50,10 +50,8 @@ Unknown people, pictures without a face and passages without a candidate are res
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, ClassVar
-
-if TYPE_CHECKING:
-    from facematch.types import PictureRefusal
+from dataclasses import dataclass
+from typing import ClassVar
 
 __all__ = [
     "AuditError",
@@ -85,6 +83,7 @@ __all__ = [
     "PackCorrupt",
     "PackNotFound",
     "PackUnavailable",
+    "PictureRefusal",
     "ProviderUnavailable",
     "PurposeRequired",
     "SubjectNotFound",
@@ -302,6 +301,28 @@ class ContractMismatch(FacematchError):
     """Vectors or thresholds of another embedding contract were offered."""
 
     code = "contract_mismatch"
+
+
+@dataclass(frozen=True, slots=True)
+class PictureRefusal:
+    """Why one picture was not used for enrolment.
+
+    Attributes:
+        picture: The file's name, or ``picture 3`` for bytes and arrays.
+        code: Stable code: an :class:`ImageDecodeError` code, or ``no_face``, ``several_faces``,
+            ``face_too_small``, ``detection_score_too_low``, ``duplicate_picture``.
+        message: What was expected and what came.
+        hint: What to do about it.
+    """
+
+    picture: str
+    code: str
+    message: str
+    hint: str | None = None
+
+    def to_dict(self) -> dict[str, str | None]:
+        """The refusal as plain data."""
+        return {"picture": self.picture, "code": self.code, "message": self.message, "hint": self.hint}
 
 
 class EnrolmentRefused(FacematchError):

@@ -21,7 +21,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from facematch.errors import InvalidArgument
+from facematch.errors import InvalidArgument, PictureRefusal
 
 __all__ = [
     "Alert",
@@ -309,28 +309,6 @@ class Verification:
             "threshold": self.threshold,
             "contract": self.contract,
         }
-
-
-@dataclass(frozen=True, slots=True)
-class PictureRefusal:
-    """Why one picture was not used for enrolment.
-
-    Attributes:
-        picture: The file's name, or ``picture 3`` for bytes and arrays.
-        code: Stable code: an :class:`~facematch.errors.ImageDecodeError` code, or ``no_face``, ``several_faces``,
-            ``face_too_small``, ``detection_score_too_low``, ``duplicate_picture``.
-        message: What was expected and what came.
-        hint: What to do about it.
-    """
-
-    picture: str
-    code: str
-    message: str
-    hint: str | None = None
-
-    def to_dict(self) -> dict[str, str | None]:
-        """The refusal as plain data."""
-        return {"picture": self.picture, "code": self.code, "message": self.message, "hint": self.hint}
 
 
 @dataclass(frozen=True, slots=True)

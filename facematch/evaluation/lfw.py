@@ -1,8 +1,8 @@
 """The LFW protocol: 6,000 pairs in ten folds, and all pairs of the same pictures for a threshold.
 
 Huang, Ramesh, Berg, Learned-Miller: "Labeled Faces in the Wild", UMass Amherst TR 07-49, 2007. The 3,000 non-mated
-pairs of the protocol are too few to place a threshold at a false match rate of 1e-3 (three errors decide); every non-mated
-pair of the same pictures gives tens of millions of comparisons, though of far fewer people.
+pairs of the protocol are too few to place a threshold at a false match rate of 1e-3 (three errors decide); all
+non-mated pairs of the same pictures are tens of millions of comparisons, though of no more people.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ from facematch import registry
 from facematch.errors import InvalidArgument
 from facematch.faces.order import reading_order
 from facematch.imaging import aligned_crops, decode
-from facematch.models import Pack, open_pack
+from facematch.models import OnnxSession, Pack, open_pack
 from facematch.protocols import Detector, Embedder, Progress
 from facematch.settings import Settings, Use
 from facematch.types import EmbeddingContract, Face, FloatArray, Image, ImageSource, OperatingPoint
@@ -89,6 +89,15 @@ class FaceAnalyzer:
     def describe(self) -> dict[str, str]:
         """The models in a few words, for reports."""
         return {"embedder": self.contract.embedder} if self.pack is None else self.pack.describe()
+
+    def describe_runtime(self) -> dict[str, str]:
+        """What really runs each model: execution providers and threads."""
+        sessions = {"detector": self.detector, "embedder": self.embedder}
+        return {
+            role: f"{', '.join(session.providers)}, {session.threads} threads"
+            for role, part in sessions.items()
+            if isinstance(session := getattr(part, "session", None), OnnxSession)
+        }
 
     def analyze(self, images: Sequence[ImageSource]) -> list[list[Face]]:
         """Find and embed the faces of pictures.

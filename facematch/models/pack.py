@@ -191,9 +191,15 @@ def converted_path(model: ModelFile, settings: Settings) -> Path:
     return settings.home / "converted" / f"{model.sha256[:32]}-v{CONVERTER_VERSION}.onnx"
 
 
-def pack_state(manifest: Manifest, settings: Settings) -> dict[str, str]:
-    """State of each file of a bundled pack: ``missing``, ``verified`` or ``corrupt``; nothing is fetched."""
-    folder = pack_folder(manifest, settings)
+def pack_state(manifest: Manifest, settings: Settings, *, folder: Path | None = None) -> dict[str, str]:
+    """State of each file of a pack: ``missing``, ``verified`` or ``corrupt``; nothing is fetched.
+
+    Args:
+        manifest: The pack.
+        settings: Where bundled packs are kept.
+        folder: The pack's folder, if it is not a bundled one.
+    """
+    folder = folder or pack_folder(manifest, settings)
     states = {}
     for model in manifest.model_files:
         path = folder / model.file

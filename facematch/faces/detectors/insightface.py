@@ -22,11 +22,13 @@ class InsightFaceDetector:
 
     Args:
         model: insightface's detector object, prepared.
+        session: The session that it runs.
         input_size: Side of the square in pixels.
     """
 
-    def __init__(self, model: Any, *, input_size: int) -> None:
+    def __init__(self, model: Any, session: OnnxSession, *, input_size: int) -> None:
         self._model = model
+        self.session = session
         self._input_size = input_size
         self._lock = threading.Lock()  # insightface caches anchors in an unguarded dictionary
 
@@ -62,7 +64,7 @@ class InsightFaceDetector:
             raise InferenceError(
                 f"insightface cannot use {model.file} as a detector: {error}", hint="check the pack's manifest"
             ) from error
-        return cls(detector, input_size=max_side)
+        return cls(detector, session, input_size=max_side)
 
     def detect(self, images: Sequence[Image]) -> list[list[Face]]:
         """Faces of each picture, highest score first, without embeddings."""

@@ -1,0 +1,78 @@
+"""The ``facematch`` command: its subcommands, its exit statuses, and the last catch for errors."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Sequence
+
+import click
+import typer
+
+from facematch import __version__
+from facematch.cli import doctor, enrol, evaluate, identify, models, subjects, video
+from facematch.cli.output import ExitCode, exit_code, print_error
+from facematch.errors import FacematchError
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    name="facematch",
+    help="Match faces in pictures and video against an enrolled, consent-governed watchlist.",
+    epilog="Exit status: 0 done, 1 defect, 2 usage, 3 unusable input, 4 refused by governance, 5 models, 6 watchlist, "
+    "130 interrupted.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+)
+app.command("enroll")(enrol.enroll)
+app.command("identify")(identify.identify)
+app.command("verify")(identify.verify)
+app.command("video")(video.video)
+app.command("withdraw")(subjects.withdraw)
+app.command("erase")(subjects.erase)
+app.command("subjects")(subjects.subjects)
+app.add_typer(models.app, name="models")
+app.add_typer(evaluate.app, name="evaluate")
+app.command("doctor")(doctor.doctor)
+
+
+def _version(value: bool) -> None:
+    if value:
+        typer.echo(f"facematch {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Print the version."),
+    verbose: bool = typer.Option(False, "--verbose", "-v", help="Log what happens to standard error."),
+) -> None:
+    """Match faces in pictures and video against an enrolled, consent-governed watchlist."""
+    del version
+    logging.basicConfig(level=logging.INFO if verbose else logging.ERROR, format="%(levelname)s %(name)s: %(message)s")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line.
+
+    Args:
+        arguments: Without the program's name; default: the process's own.
+
+    Returns:
+        The exit status, an :class:`~facematch.cli.output.ExitCode`.
+    """
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        result = app(args=given, prog_name="facematch", standalone_mode=False)
+    except FacematchError as error:
+        print_error(error, as_json="--json" in given)
+        return exit_code(error)
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (KeyboardInterrupt, click.Abort):
+        typer.echo("interrupted", err=True)
+        return ExitCode.INTERRUPTED
+    return result if isinstance(result, int) else ExitCode.OK

@@ -1,0 +1,115 @@
+"""``facematch doctor``: what is installed, what really runs, and whether it works."""
+
+from __future__ import annotations
+
+import platform
+import sys
+import time
+from importlib import resources
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from facematch import __version__
+from facematch.cli.options import Actor, AsJson, Database, PackName, UseOption, load_analyzer, open_watchlist
+from facematch.cli.output import ExitCode, print_json, print_table
+from facematch.errors import FacematchError
+from facematch.models import find_manifest, pack_state
+from facematch.models.cpu import usable_cpus
+from facematch.settings import Settings
+
+__all__ = ["doctor"]
+
+_PACKAGES = ("numpy", "opencv-python", "onnxruntime", "faiss-cpu", "insightface", "sqlalchemy", "av", "trackers")
+_SELF_TEST_FACES = 6
+
+
+def doctor(
+    database: Database = None,
+    actor: Actor = None,
+    pack: PackName = "opencv",
+    use: UseOption = None,
+    as_json: AsJson = False,
+) -> int:
+    """Check the installation: versions, providers in use, pack, database, and a self-test on a real picture.
+
+    Example: `facematch doctor`
+    """
+    settings = Settings()
+    report: dict[str, Any] = {
+        "versions": {"facematch": __version__, "python": platform.python_version()} | _versions(),
+        "machine": {"platform": platform.platform(), "cpus": usable_cpus(), "python": sys.executable},
+        "home": str(settings.home),
+        "offline": settings.offline,
+    }
+    problems = {}
+    for part, check in (("pack", _pack), ("database", _database), ("self_test", _self_test)):
+        try:
+            report[part] = check(settings, database=database, actor=actor, pack=pack, use=use)
+        except FacematchError as error:
+            report[part] = {"error": error.to_dict()}
+            problems[part] = error
+    report["sound"] = not problems and report["self_test"]["passed"]
+    if as_json:
+        print_json(report)
+    else:
+        _print(report)
+    return ExitCode.OK if report["sound"] else ExitCode.MODEL
+
+
+def _versions() -> dict[str, str]:
+    found = {}
+    for package in _PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            found[package] = "not installed"
+    return found
+
+
+def _pack(settings: Settings, *, pack: str, **_: Any) -> dict[str, Any]:
+    manifest, folder = find_manifest(pack)
+    return {
+        "name": manifest.name,
+        "licence": manifest.licence,
+        "files": pack_state(manifest, settings, folder=folder),
+    }
+
+
+def _database(settings: Settings, *, database: str | None, actor: str | None, **_: Any) -> dict[str, Any]:
+    url = database or settings.database
+    path = url.removeprefix("sqlite:///")
+    if path != url and not Path(path).exists():
+        return {"url": url, "state": "not created yet; the first enrolment makes it"}
+    with open_watchlist(database, actor) as watchlist:
+        return {"url": url, "subjects": len(watchlist.subjects()), "templates": watchlist.templates()}
+
+
+def _self_test(_settings: Settings, *, pack: str, use: Any, **_: Any) -> dict[str, Any]:
+    analyzer = load_analyzer(pack, use)
+    picture = (resources.files("insightface") / "data" / "images" / "t1.jpg").read_bytes()
+    began = time.perf_counter()
+    (faces,) = analyzer.analyze([picture])
+    seconds = time.perf_counter() - began
+    return {
+        "picture": "insightface's t1.jpg",
+        "faces": len(faces),
+        "expected_faces": _SELF_TEST_FACES,
+        "milliseconds": round(seconds * 1000, 1),
+        "providers": analyzer.describe_runtime(),
+        "contract": analyzer.contract.digest,
+        "passed": len(faces) == _SELF_TEST_FACES,
+    }
+
+
+def _print(report: dict[str, Any]) -> None:
+    rows: list[tuple[str, object]] = []
+    for part, value in report.items():
+        if isinstance(value, dict) and "error" in value:
+            rows.append((part, f"PROBLEM [{value['error']['code']}] {value['error']['message']}"))
+            rows.append(("", f"hint: {value['error']['hint']}"))
+        elif isinstance(value, dict):
+            rows += [(part if i == 0 else "", f"{k}: {v}") for i, (k, v) in enumerate(value.items())]
+        else:
+            rows.append((part, value))
+    print_table("facematch doctor", ("part", "state"), rows)

@@ -1,0 +1,125 @@
+"""What the command line prints: JSON for machines on standard output, tables for people, progress on standard error."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from enum import IntEnum
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, DownloadColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from facematch.errors import (
+    ConsentError,
+    EnrolmentRefused,
+    FacematchError,
+    ModelError,
+    ThresholdError,
+    WatchlistError,
+)
+from facematch.protocols import Progress as ProgressCallback
+
+__all__ = ["ExitCode", "console", "exit_code", "print_error", "print_json", "print_table", "progress_bar"]
+
+
+class ExitCode(IntEnum):
+    """Exit statuses of every command."""
+
+    OK = 0
+    """It was done. An identification without a candidate is done."""
+    INTERNAL = 1
+    """A defect of facematch."""
+    USAGE = 2
+    """The command line is wrong."""
+    INPUT = 3
+    """A picture, recording or parameter cannot be used."""
+    REFUSED = 4
+    """Governance refuses: consent, purpose, threshold, enrolment."""
+    MODEL = 5
+    """A model pack or the runtime."""
+    WATCHLIST = 6
+    """The watchlist or its database."""
+    INTERRUPTED = 130
+    """Ctrl-C."""
+
+
+def exit_code(error: FacematchError) -> ExitCode:
+    """The exit status that stands for an error."""
+    if isinstance(error, ConsentError | ThresholdError | EnrolmentRefused):
+        return ExitCode.REFUSED
+    if isinstance(error, ModelError):
+        return ExitCode.MODEL
+    if isinstance(error, WatchlistError):
+        return ExitCode.WATCHLIST
+    return ExitCode.INPUT
+
+
+def console(*, stderr: bool = False) -> Console:
+    """A console on standard output or standard error."""
+    return Console(stderr=stderr, highlight=False, soft_wrap=not sys.stdout.isatty())
+
+
+def print_json(document: Any) -> None:
+    """One JSON document on standard output."""
+    sys.stdout.write(json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    """A table for people. Values are shown as they are, never read as markup."""
+    table = Table(title=title, title_justify="left")
+    for column in columns:
+        table.add_column(column)
+    for row in rows:
+        table.add_row(*(escape(str(value)) for value in row))
+    console().print(table)
+
+
+def print_error(error: FacematchError, *, as_json: bool) -> None:
+    """An error: as a JSON document on standard output, or in words on standard error."""
+    if as_json:
+        document = error.to_dict() | (
+            {"refusals": [refusal.to_dict() for refusal in error.refusals]}
+            if isinstance(error, EnrolmentRefused)
+            else {}
+        )
+        print_json({"error": document})
+        return
+    out = console(stderr=True)
+    out.print(f"[bold red]error[/] \\[{error.code}] {escape(error.message)}")
+    if isinstance(error, EnrolmentRefused):
+        for refusal in error.refusals:
+            out.print(f"  {escape(refusal.picture)}: \\[{refusal.code}] {escape(refusal.message)}")
+    if error.hint:
+        out.print(f"[dim]hint[/]  {escape(error.hint)}")
+
+
+@contextmanager
+def progress_bar(label: str, *, unit: str = "items") -> Iterator[ProgressCallback]:
+    """A progress bar on standard error; nothing where that is not a terminal.
+
+    Args:
+        label: What is being done.
+        unit: ``"bytes"`` shows sizes, anything else counts.
+    """
+    counter = DownloadColumn() if unit == "bytes" else MofNCompleteColumn()
+    bar = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        counter,
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+        disable=not sys.stderr.isatty(),
+        transient=True,
+    )
+    with bar:
+        task = bar.add_task(label, total=None)
+
+        def update(done: int, total: int | None) -> None:
+            bar.update(task, completed=done, total=total)
+
+        yield update

@@ -1,0 +1,99 @@
+"""``facematch video``."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Annotated
+
+import typer
+
+from facematch.cli.options import (
+    Actor,
+    AsJson,
+    Database,
+    PackName,
+    Purpose,
+    Site,
+    ThresholdOption,
+    UseOption,
+    load_analyzer,
+    open_watchlist,
+)
+from facematch.cli.output import ExitCode, console, print_json, print_table, progress_bar
+from facematch.video import VideoPipeline
+
+__all__ = ["video"]
+
+
+def video(
+    recording: Annotated[Path, typer.Argument(metavar="VIDEO", help="The recording.")],
+    purpose: Purpose = None,
+    site: Site = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Folder for annotated.mp4, alerts.jsonl, report.html.")
+    ] = None,
+    every: Annotated[int, typer.Option("--every", min=1, help="Look for faces in every n-th frame.")] = 1,
+    threshold: ThresholdOption = None,
+    database: Database = None,
+    actor: Actor = None,
+    pack: PackName = "opencv",
+    use: UseOption = None,
+    as_json: AsJson = False,
+) -> int:
+    """Look for enrolled subjects in a recording; everybody else is blurred.
+
+    Ctrl-C ends cleanly: the files then cover what was processed until then.
+
+    Example: `facematch video lobby.mp4 --purpose site-access --site store-12 --out lobby/`
+    """
+    with (
+        open_watchlist(database, actor, analyzer=load_analyzer(pack, use)) as watchlist,
+        VideoPipeline(watchlist, purpose=purpose or "", site=site, threshold=threshold, every=every) as pipeline,
+        _stop_on_interrupt() as stop,
+        progress_bar(f"processing {recording.name}") as progress,
+    ):
+        result = pipeline.process(recording, out, progress=progress, stop=stop)
+    if as_json:
+        print_json(result.to_dict())
+    else:
+        rows = [
+            (alert.subject_id, f"{alert.score:.3f}", f"{alert.start_s:.1f} - {alert.end_s:.1f} s", alert.frames)
+            for alert in result.alerts
+        ]
+        print_table(f"Alerts in {recording.name}", ("candidate", "score", "when", "frames"), rows)
+        console().print(
+            f"{result.frames} frames, {result.passages} passages, {result.fps_processed:.1f} frames a second"
+            + (f", {result.broken_frames} broken frames" if result.broken_frames else "")
+        )
+        for path in (result.annotated_video, result.report, result.alerts_file):
+            if path is not None:
+                console().print(str(path), markup=False)
+    if result.interrupted:
+        console(stderr=True).print("interrupted: the results cover what was processed until then")
+        return ExitCode.INTERRUPTED
+    return ExitCode.OK
+
+
+@contextmanager
+def _stop_on_interrupt() -> Iterator[threading.Event]:
+    """An event that the first Ctrl-C sets; the second one interrupts at once."""
+    stop = threading.Event()
+
+    def on_interrupt(_signal: int, _frame: FrameType | None) -> None:
+        if stop.is_set():
+            raise KeyboardInterrupt
+        stop.set()
+
+    if threading.current_thread() is not threading.main_thread():
+        yield stop
+        return
+    before = signal.signal(signal.SIGINT, on_interrupt)
+    try:
+        yield stop
+    finally:
+        signal.signal(signal.SIGINT, before)
