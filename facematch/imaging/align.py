@@ -52,7 +52,7 @@ def similarity_transforms(landmarks: NDArray[np.floating], template: NDArray[np.
     y = (target - target_mean) @ np.array([1, 1j])
     spread = (x.real**2 + x.imag**2).sum(axis=1)
     with np.errstate(divide="ignore", invalid="ignore"):
-        factor = np.where(spread > 1e-12, (x.conj() * y).sum(axis=1) / spread, np.nan)
+        factor = np.where(spread > 1e-12, (x.conj() * y).sum(axis=1) / spread, complex(np.nan, np.nan))
     matrices = np.empty((len(points), 2, 3))
     matrices[:, 0, 0] = matrices[:, 1, 1] = factor.real
     matrices[:, 1, 0] = factor.imag

@@ -56,8 +56,8 @@ _READERS = (  # naming them registers them, and only them
 FORMATS: Final = tuple(str(reader.format) for reader in _READERS)
 """Formats that are read. Formats that start an interpreter or another program are left out on purpose."""
 
-_DAMAGE = (OSError, SyntaxError, ValueError, EOFError, IndexError, struct.error, OverflowError)
-"""What Pillow's readers raise on damaged data, beside their own errors."""
+_DAMAGE = (OSError, SyntaxError, ValueError, EOFError, IndexError, struct.error, OverflowError, UserWarning)
+"""What Pillow's readers raise on damaged data; warnings where the caller turns them into errors."""
 
 
 @dataclass(frozen=True, slots=True)

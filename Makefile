@@ -1,0 +1,61 @@
+# Everything runs in .venv; the first target that needs it makes it. Only Python 3.11+ and make are assumed.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+DOCS_STAMP := $(VENV)/.docs-installed
+VIDEO ?=
+ENROLL ?=
+OUT ?= demo-out
+LFW ?= ../shared/data/lfw
+
+.PHONY: setup fmt lint type test test-slow bench docs demo evaluate-lfw clean
+.DEFAULT_GOAL := help
+
+help: ## Show the targets
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
+
+setup: $(STAMP) ## Make the virtual environment and install facematch with everything for development
+
+$(STAMP): pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	touch $@
+
+$(DOCS_STAMP): $(STAMP)
+	$(BIN)/python -m pip install --quiet --editable '.[dev,docs]'
+	touch $@
+
+fmt: $(STAMP) ## Format the code
+	$(BIN)/ruff check --fix --quiet .
+	$(BIN)/ruff format --quiet .
+
+lint: $(STAMP) ## Check style and layers
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
+
+type: $(STAMP) ## Check types
+	$(BIN)/mypy
+
+test: $(STAMP) ## Run the tests; those that need ../shared are skipped where it is absent
+	$(BIN)/pytest -m "not slow"
+
+test-slow: $(STAMP) ## Run the long evaluations too
+	$(BIN)/pytest
+
+bench: $(STAMP) ## Measure throughput side by side with the peers
+	$(BIN)/pytest benchmarks --benchmark-enable --benchmark-only -m "not slow" -q
+
+docs: $(DOCS_STAMP) ## Build the documentation, warnings as errors
+	$(BIN)/sphinx-build -W --keep-going -q -b html docs docs/_build/html
+
+demo: $(STAMP) ## Enroll, identify, watch a recording, withdraw: on real pictures and video
+	$(BIN)/python examples/demo.py --out $(OUT) $(if $(VIDEO),--video $(VIDEO)) $(if $(ENROLL),--enroll $(ENROLL))
+
+evaluate-lfw: $(STAMP) ## Run the LFW protocol on $(LFW)
+	$(BIN)/facematch evaluate lfw --images $(LFW)/images --pairs $(LFW)/pairs.txt --out docs/results/lfw-opencv.json
+
+clean: ## Remove what the targets made
+	rm -rf $(VENV) build dist docs/_build $(OUT) .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks .import_linter_cache

@@ -1,0 +1,55 @@
+"""Fixtures that every test may use: real models, real pictures, and the shared data where it is there."""
+
+from __future__ import annotations
+
+import os
+from importlib import resources
+from pathlib import Path
+
+import pytest
+
+from facematch.faces import FaceAnalyzer
+from facematch.imaging import decode
+from facematch.settings import Settings
+from facematch.types import Image
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder of shared pictures, videos and weights."""
+    folder = Path(os.environ.get("FACEMATCH_SHARED", Path(__file__).parents[2] / "shared"))
+    if not (folder / "data").is_dir():
+        if os.environ.get("FACEMATCH_REQUIRE_SHARED"):
+            pytest.fail(f"FACEMATCH_REQUIRE_SHARED is set and {folder} is not the shared folder")
+        pytest.skip(f"the shared data is not at {folder}; set FACEMATCH_SHARED")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def analyzer() -> FaceAnalyzer:
+    """The default pack, fetched once into the machine's own cache."""
+    return FaceAnalyzer.from_pack("opencv", settings=Settings())
+
+
+@pytest.fixture(scope="session")
+def group_path() -> Path:
+    """insightface's own picture of six people."""
+    return Path(str(resources.files("insightface") / "data" / "images" / "t1.jpg"))
+
+
+@pytest.fixture(scope="session")
+def group(group_path: Path) -> Image:
+    """The pixels of the picture of six people."""
+    return decode(group_path).pixels
+
+
+@pytest.fixture(scope="session")
+def astronaut_path() -> Path:
+    """NASA's public-domain portrait of Eileen Collins, one face."""
+    return Path(str(resources.files("skimage") / "data" / "astronaut.png"))
+
+
+@pytest.fixture(scope="session")
+def astronaut(astronaut_path: Path) -> Image:
+    """The pixels of the portrait."""
+    return decode(astronaut_path).pixels
