@@ -16,8 +16,8 @@ from facematch.video._extra import require
 
 __all__ = ["Encoder"]
 
-_TICKS = 90_000
-"""Time stamps a second: the clock of MPEG systems, fine enough for any frame rate."""
+_TICKS = 60_000
+"""Time stamps a second: whole numbers for 24, 25, 29.97, 30 and 60 frames a second, and below MPEG-4's 65,536."""
 
 _BT709 = 1
 _BT601 = 6

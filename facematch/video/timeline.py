@@ -24,8 +24,9 @@ _GROWTH = 0.03
 """Growth of a held box a frame, for the face may be moving; at most ``_MAX_GROWTH``."""
 
 _MAX_GROWTH = 0.35
-_OWN_FACE = 0.7
-"""A region of which this share lies in a candidate's detected box is that candidate's own face, found twice."""
+_INSIDE = 0.7
+_ALIKE = 0.5
+"""A region with such a share inside a candidate's detected box, or such an IoU with it, is the candidate's own face."""
 
 _SURE_GAP = 3
 """Frames (times ``every``) between two detections of a candidate over which the face is certainly still there."""
@@ -128,7 +129,7 @@ class Timeline:
             yield [
                 Region(box, span.decision)
                 for span, box in here
-                if span.decision is not None or not any(_within(box, face) >= _OWN_FACE for face in own)
+                if span.decision is not None or not any(_is_own(box, face) for face in own)
             ]
 
     def _spans(self) -> Iterator[_Span]:
@@ -182,11 +183,13 @@ class Timeline:
         return _Span(min(start, first), rows, None, np.zeros(len(rows), dtype=np.bool_))
 
 
-def _within(box: Box, other: Box) -> float:
-    """The share of ``box`` that lies in ``other``."""
-    width = min(box.x2, other.x2) - max(box.x1, other.x1)
-    height = min(box.y2, other.y2) - max(box.y1, other.y1)
-    return width * height / box.area if width > 0 and height > 0 and box.area > 0 else 0.0
+def _is_own(box: Box, face: Box) -> bool:
+    """Whether ``box`` shows nothing but the candidate's ``face``."""
+    width = min(box.x2, face.x2) - max(box.x1, face.x1)
+    height = min(box.y2, face.y2) - max(box.y1, face.y1)
+    if width <= 0 or height <= 0:
+        return False
+    return width * height >= _INSIDE * box.area or box.iou(face) >= _ALIKE
 
 
 def _grown(row: FloatArray, frames: int) -> FloatArray:
