@@ -1,4 +1,4 @@
-"""For tests, also of plug-ins: an analyzer without models, synthetic pictures for it, and contract checks.
+"""For tests, also of plug-ins: an analyzer without models, synthetic pictures and consents, and contract checks.
 
 A synthetic picture carries its faces as numbers in its first row of pixels, so it survives lossless files (PNG, BMP)
 and nothing else. Nobody real is in it.
@@ -8,17 +8,27 @@ from __future__ import annotations
 
 import hashlib
 import struct
+import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 from numpy.typing import NDArray
 
 from facematch.errors import InvalidArgument, VectorIndexError
+from facematch.governance import Consent, ConsentEvent, ConsentState, PrivacyNotice
 from facematch.protocols import VectorIndex
 from facematch.types import Box, EmbeddingContract, Face, FloatArray, Image, ImageSource, OperatingPoint
 
-__all__ = ["FakeAnalyzer", "SyntheticFace", "check_vector_index", "synthetic_picture"]
+__all__ = [
+    "FakeAnalyzer",
+    "ManualClock",
+    "SyntheticFace",
+    "check_vector_index",
+    "synthetic_consent",
+    "synthetic_picture",
+]
 
 _MAGIC = b"FMSP"
 _RECORD = struct.Struct("<IIffffHx")
@@ -184,6 +194,59 @@ class FakeAnalyzer:
             )
             for face, box in _records(picture)
         ]
+
+
+class ManualClock:
+    """A clock that stands still until it is told otherwise, and that may go backwards.
+
+    Args:
+        now: The first moment, timezone-aware.
+    """
+
+    def __init__(self, now: datetime = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)) -> None:
+        self.now = now
+
+    def __call__(self) -> datetime:
+        """The present moment."""
+        return self.now
+
+    def advance(self, step: timedelta) -> None:
+        """Move by ``step``, which may be negative."""
+        self.now += step
+
+
+def synthetic_consent(
+    subject_id: str,
+    *,
+    purposes: Sequence[str] = ("site-access",),
+    sites: Sequence[str] = (),
+    now: datetime | None = None,
+    valid_for: timedelta = timedelta(days=365),
+) -> Consent:
+    """A consent record for tests: valid in form, with digests of no real document.
+
+    Args:
+        subject_id: The subject.
+        purposes: What for.
+        sites: Where; empty means every site.
+        now: When it was given; default the present moment.
+        valid_for: How long.
+
+    Raises:
+        ConsentInvalid: An argument is malformed.
+    """
+    moment = datetime.now(UTC) if now is None else now
+    return Consent(
+        record_id=str(uuid.uuid4()),
+        subject_id=subject_id,
+        privacy_notice=PrivacyNotice(uri="urn:facematch:test", sha256="0" * 64),
+        language="en",
+        purposes=tuple(purposes),
+        sites=tuple(sites),
+        adult_attested=True,
+        evidence_sha256="0" * 64,
+        events=(ConsentEvent(time=moment, actor="test", state=ConsentState.GIVEN, valid_until=moment + valid_for),),
+    )
 
 
 def check_vector_index(factory: Callable[[int], VectorIndex], *, dimension: int = 16, seed: int = 0) -> None:
