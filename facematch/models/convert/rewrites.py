@@ -203,8 +203,15 @@ def _two_halves(
 def symbolic_shapes(editor: GraphEditor, *, spatial: bool) -> None:
     """Make the batch dimension symbolic, and for ``spatial`` also height and width of the input.
 
-    Constant target shapes of ``Reshape`` that begin with the old batch size of 1 are made to copy it instead.
+    Constant target shapes of ``Reshape`` that begin with the old batch size of 1 are made to copy it instead. A
+    dynamically quantised graph keeps a batch of exactly one: it scales its activations by the extremes of the whole
+    batch, so that a result would depend on what else is in it.
     """
+    if any(node.op_type == "DynamicQuantizeLinear" for node in editor.nodes):
+        for value in editor.graph.input:
+            if editor.constant(value.name) is None:
+                value.type.tensor_type.shape.dim[0].dim_value = 1
+        return
     for node in editor.nodes:
         shape = editor.constant(node.input[1]) if node.op_type == "Reshape" else None
         if shape is not None and shape.ndim == 1 and len(shape) > 1 and shape[0] == 1:

@@ -1,0 +1,162 @@
+"""The analyzer: order, batches, threads, other packs, and what it refuses."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from facematch.errors import ImageDecodeError, InvalidArgument, LicenceError
+from facematch.faces import FaceAnalyzer
+from facematch.faces.embedders.aligned import AlignedEmbedder
+from facematch.faces.order import reading_order
+from facematch.imaging import decode
+from facematch.protocols import Analyzer
+from facematch.types import Box, Face, FloatArray, Image
+
+
+def face(x: float, y: float, size: float = 10) -> Face:
+    return Face(Box(x, y, x + size, y + size), np.zeros((5, 2), np.float32), 0.9)
+
+
+def stacked(faces: list[Face]) -> FloatArray:
+    embeddings = [face.embedding for face in faces if face.embedding is not None]
+    assert len(embeddings) == len(faces)
+    return np.stack(embeddings)
+
+
+def test_it_is_an_analyzer(analyzer: FaceAnalyzer) -> None:
+    assert isinstance(analyzer, Analyzer)
+
+
+def test_faces_come_in_reading_order_with_unit_embeddings(analyzer: FaceAnalyzer, group_path: Path) -> None:
+    (faces,) = analyzer.analyze([group_path])
+    assert len(faces) == 6
+    embeddings = stacked(faces)
+    assert embeddings.shape == (6, 128)
+    assert embeddings.dtype == np.float32
+    np.testing.assert_allclose(np.linalg.norm(embeddings, axis=1), 1, atol=1e-6)
+    assert np.abs(embeddings @ embeddings.T - np.eye(6)).max() < 0.3583  # six different people
+
+
+def test_a_mixed_batch_equals_single_pictures(analyzer: FaceAnalyzer, group_path: Path, astronaut: Image) -> None:
+    blank = np.zeros((50, 50, 3), np.uint8)
+    together = analyzer.analyze([blank, group_path, astronaut, group_path.read_bytes()])
+    assert [len(faces) for faces in together] == [0, 6, 1, 6]
+    (alone,) = analyzer.analyze([astronaut])
+    np.testing.assert_allclose(stacked(together[2]), stacked(alone), atol=1e-5)
+    np.testing.assert_allclose(stacked(together[1]), stacked(together[3]), atol=1e-5)
+
+
+def test_the_same_person_scores_above_the_threshold_and_others_below(
+    analyzer: FaceAnalyzer, group: Image, astronaut: Image
+) -> None:
+    darker = (astronaut * 0.6).astype(np.uint8)
+    (reference,), (probe,), others = analyzer.analyze([astronaut, darker[:, ::-1], group])
+    assert reference.embedding is not None
+    assert probe.embedding is not None
+    point = analyzer.operating_point
+    assert point is not None
+    assert float(reference.embedding @ probe.embedding) > point.threshold
+    assert (stacked(others) @ reference.embedding).max() < point.threshold
+
+
+def test_threads_share_an_analyzer(analyzer: FaceAnalyzer, group: Image, astronaut: Image) -> None:
+    pictures = [group, astronaut, group[:, ::-1].copy(), group[100:].copy()]
+    expected = [stacked(analyzer.analyze([picture])[0]) for picture in pictures]
+    outcomes: list[float] = []
+
+    def work(index: int) -> None:
+        for turn in range(4):
+            at = (index + turn) % len(pictures)
+            outcomes.append(float(np.abs(stacked(analyzer.analyze([pictures[at]])[0]) - expected[at]).max()))
+
+    threads = [threading.Thread(target=work, args=(index,)) for index in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(outcomes) == 16
+    assert max(outcomes) < 1e-5
+
+
+def test_no_pictures_give_no_results(analyzer: FaceAnalyzer) -> None:
+    assert analyzer.analyze([]) == []
+
+
+@pytest.mark.parametrize("one", ["door.jpg", b"bytes", Path("door.jpg"), np.zeros((4, 4, 3), np.uint8)])
+def test_one_picture_in_place_of_a_list_is_explained(analyzer: FaceAnalyzer, one: object) -> None:
+    with pytest.raises(InvalidArgument, match="list") as caught:
+        analyzer.analyze(one)  # type: ignore[arg-type]
+    assert caught.value.hint == "write analyze([picture])[0]"
+
+
+def test_an_undecodable_picture_raises(analyzer: FaceAnalyzer, group_path: Path) -> None:
+    with pytest.raises(ImageDecodeError):
+        analyzer.analyze([group_path, b"no picture"])
+
+
+def test_crops_of_the_wrong_shape_or_type_are_refused(analyzer: FaceAnalyzer) -> None:
+    for crops in (np.zeros((1, 100, 112, 3), np.uint8), np.zeros((1, 112, 112, 3), np.float32)):
+        with pytest.raises(InvalidArgument, match="112"):
+            analyzer.embed(crops)  # type: ignore[arg-type]
+    assert analyzer.embed(np.zeros((0, 112, 112, 3), np.uint8)).shape == (0, 128)
+
+
+def test_reading_order_is_rows_from_the_top_then_left_to_right() -> None:
+    grid = [face(x, y + (x % 3)) for y in (0, 40, 80) for x in (0, 31, 62)]
+    shuffled = [grid[i] for i in np.random.default_rng(3).permutation(9)]
+    assert reading_order(shuffled) == grid
+    assert reading_order([]) == []
+
+
+def test_runtime_and_pack_are_described(analyzer: FaceAnalyzer) -> None:
+    assert set(analyzer.describe_runtime()) == {"detector", "embedder"}
+    assert analyzer.describe()["licence"] == "MIT AND Apache-2.0"
+
+
+@pytest.mark.shared_data
+def test_an_insightface_pack_gives_what_faceanalysis_gives(shared: Path, group: Image) -> None:
+    from insightface.app import FaceAnalysis
+
+    root = shared / "models" / "insightface"
+    folder = root / "models" / "sc-int8"
+    with pytest.raises(LicenceError):
+        FaceAnalyzer.from_pack(folder)
+    ours = FaceAnalyzer.from_pack(folder, use="research")
+    assert ours.operating_point is None
+    assert isinstance(ours.embedder, AlignedEmbedder)
+    with pytest.warns():  # insightface uses deprecated calls of scikit-image
+        theirs = FaceAnalysis(name="sc-int8", root=str(root), providers=["CPUExecutionProvider"])
+        theirs.prepare(ctx_id=-1, det_size=(640, 640))
+        expected = theirs.get(group)
+    (found,) = ours.analyze([group])
+    assert len(found) == len(expected) == 6
+    for other in expected:
+        twin = max(found, key=lambda face: face.box.iou(Box(*map(float, other.bbox))))
+        assert twin.box.iou(Box(*map(float, other.bbox))) > 0.99
+        assert np.abs(twin.landmarks - other.kps).max() < 0.5
+        assert twin.embedding is not None
+        assert float(twin.embedding @ other.normed_embedding) > 0.999
+
+
+@pytest.mark.shared_data
+def test_stills_of_the_same_person_match_and_others_do_not(shared: Path, analyzer: FaceAnalyzer) -> None:
+    stills = shared / "data" / "stills"
+    paths = [
+        path
+        for person in ("obama", "biden", "alex-lacamoire", "lin-manuel-miranda")
+        for path in sorted((stills / person).iterdir())
+    ]
+    found = [analyzer.analyze([decode(path).pixels])[0] for path in paths]
+    assert {len(faces) for faces in found} == {1}
+    embeddings = stacked([faces[0] for faces in found])
+    people = np.array([path.parent.name for path in paths])
+    scores = embeddings @ embeddings.T
+    same = people[:, None] == people[None]
+    point = analyzer.operating_point
+    assert point is not None
+    assert scores[same].min() > point.threshold
+    assert scores[~same].max() < point.threshold

@@ -1,0 +1,268 @@
+"""Graph surgery: exact against ONNX's own reference evaluator, OpenCV and a plain run; reproducible to the byte."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import onnx
+import pytest
+from numpy.typing import NDArray
+from onnx import TensorProto, helper, numpy_helper
+from onnx.reference import ReferenceEvaluator
+
+from facematch.errors import ConversionError
+from facematch.faces import FaceAnalyzer
+from facematch.models import OnnxSession, open_pack
+from facematch.models.convert import convert
+from facematch.models.convert.graph import GraphEditor
+from facematch.models.convert.rewrites import (
+    fold_batch_normalization,
+    fold_dequantize,
+    remove_dropout,
+    rewrite_prelu,
+    symbolic_shapes,
+)
+
+RNG = np.random.default_rng(7)
+
+
+def model_of(nodes: list[Any], constants: dict[str, NDArray[Any]], output: str, shape: list[Any] | None = None) -> Any:
+    graph = helper.make_graph(
+        nodes,
+        "test",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, shape or [1, 4, 8, 8])],
+        [helper.make_tensor_value_info(output, TensorProto.FLOAT, None)],
+        [numpy_helper.from_array(value, name) for name, value in constants.items()],
+    )
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21)], ir_version=10)
+
+
+def evaluate(model: Any, x: NDArray[np.float32]) -> NDArray[np.float32]:
+    return np.asarray(ReferenceEvaluator(model).run(None, {"x": x})[0])
+
+
+def floats(*shape: int) -> NDArray[np.float32]:
+    return RNG.normal(size=shape).astype(np.float32)
+
+
+def rewritten(model: Any, *rewrites: Any) -> tuple[Any, list[int]]:
+    copy = onnx.ModelProto()
+    copy.CopyFrom(model)
+    editor = GraphEditor(copy)
+    counts = [rewrite(editor) for rewrite in rewrites]
+    editor.finish()
+    return copy, counts
+
+
+@pytest.mark.parametrize("with_bias", [False, True])
+def test_batch_normalization_folds_into_the_convolution(with_bias: bool) -> None:
+    constants = {"w": floats(6, 4, 3, 3), "g": floats(6), "b": floats(6), "m": floats(6), "v": floats(6) ** 2 + 0.1}
+    inputs = ["x", "w"]
+    if with_bias:
+        constants["c"] = floats(6)
+        inputs.append("c")
+    nodes = [
+        helper.make_node("Conv", inputs, ["y"], pads=[1, 1, 1, 1]),
+        helper.make_node("BatchNormalization", ["y", "g", "b", "m", "v"], ["z"], epsilon=1e-3),
+    ]
+    before = model_of(nodes, constants, "z")
+    after, counts = rewritten(before, fold_batch_normalization)
+    x = floats(1, 4, 8, 8)
+    assert counts == [1]
+    assert [node.op_type for node in after.graph.node] == ["Conv"]
+    np.testing.assert_allclose(evaluate(after, x), evaluate(before, x), atol=2e-5)
+
+
+def test_batch_normalization_stays_where_the_convolution_has_another_reader() -> None:
+    constants = {"w": floats(4, 4, 1, 1), "g": floats(4), "b": floats(4), "m": floats(4), "v": floats(4) ** 2 + 0.1}
+    nodes = [
+        helper.make_node("Conv", ["x", "w"], ["y"]),
+        helper.make_node("BatchNormalization", ["y", "g", "b", "m", "v"], ["z"]),
+        helper.make_node("Add", ["y", "z"], ["out"]),
+    ]
+    before = model_of(nodes, constants, "out")
+    after, counts = rewritten(before, fold_batch_normalization)
+    x = floats(1, 4, 8, 8)
+    assert counts == [0]
+    np.testing.assert_array_equal(evaluate(after, x), evaluate(before, x))
+
+
+def test_prelu_becomes_two_depthwise_convolutions() -> None:
+    before = model_of([helper.make_node("PRelu", ["x", "a"], ["y"])], {"a": floats(4, 1, 1)}, "y")
+    after, counts = rewritten(before, rewrite_prelu)
+    x = floats(1, 4, 8, 8)
+    assert counts == [1]
+    assert sorted(node.op_type for node in after.graph.node) == ["Add", "Conv", "Conv", "Relu"]
+    np.testing.assert_allclose(evaluate(after, x), evaluate(before, x), atol=1e-6)
+
+
+@pytest.mark.parametrize("stride", [1, 2])
+def test_prelu_is_absorbed_by_a_following_depthwise_convolution(stride: int) -> None:
+    nodes = [
+        helper.make_node("PRelu", ["x", "a"], ["y"]),
+        helper.make_node("Conv", ["y", "w", "c"], ["z"], group=4, pads=[1, 1, 1, 1], strides=[stride, stride]),
+    ]
+    before = model_of(nodes, {"a": floats(4, 1, 1), "w": floats(4, 1, 3, 3), "c": floats(4)}, "z")
+    after, counts = rewritten(before, rewrite_prelu)
+    x = floats(1, 4, 8, 8)
+    assert counts == [1]
+    assert sorted(node.op_type for node in after.graph.node) == ["Add", "Conv", "Conv", "Relu"]
+    np.testing.assert_allclose(evaluate(after, x), evaluate(before, x), atol=1e-5)
+
+
+def test_prelu_with_two_readers_is_not_absorbed() -> None:
+    nodes = [
+        helper.make_node("PRelu", ["x", "a"], ["y"]),
+        helper.make_node("Conv", ["y", "w"], ["z"], group=4, pads=[1, 1, 1, 1]),
+        helper.make_node("Add", ["y", "z"], ["out"]),
+    ]
+    before = model_of(nodes, {"a": floats(4, 1, 1), "w": floats(4, 1, 3, 3)}, "out")
+    after, _ = rewritten(before, rewrite_prelu)
+    x = floats(1, 4, 8, 8)
+    np.testing.assert_allclose(evaluate(after, x), evaluate(before, x), atol=1e-5)
+
+
+@pytest.mark.parametrize(("shape", "scale", "block"), [((6, 10), (6, 3), 4), ((24,), (6,), 4), ((6, 10), (1,), 0)])
+def test_dequantisation_equals_the_reference_evaluator(
+    shape: tuple[int, ...], scale: tuple[int, ...], block: int
+) -> None:
+    constants = {
+        "q": RNG.integers(-128, 128, shape).astype(np.int8),
+        "s": np.abs(floats(*scale)),
+        "z": RNG.integers(-9, 9, scale).astype(np.int8),
+    }
+    options = {"axis": len(shape) - 1} | ({"block_size": block} if block else {})
+    if scale == (1,):
+        constants |= {"s": constants["s"].reshape(()), "z": constants["z"].reshape(())}
+        options = {}
+    node = helper.make_node("DequantizeLinear", ["q", "s", "z"], ["w"], **options)
+    model = model_of([node, helper.make_node("Identity", ["w"], ["y"])], constants, "y", shape=[1])
+    expected = ReferenceEvaluator(model).run(None, {"x": np.zeros(1, np.float32)})[0]
+    editor = GraphEditor(model)
+    assert fold_dequantize(editor) == 1
+    found = editor.constant("w")
+    assert found is not None
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_dropout_and_identity_go() -> None:
+    nodes = [
+        helper.make_node("Identity", ["x"], ["a"]),
+        helper.make_node("Dropout", ["a"], ["b"]),
+        helper.make_node("Relu", ["b"], ["y"]),
+    ]
+    after, counts = rewritten(model_of(nodes, {}, "y"), remove_dropout)
+    assert counts == [2]
+    assert [node.op_type for node in after.graph.node] == ["Relu"]
+    assert list(after.graph.node[0].input) == ["x"]
+
+
+def test_symbolic_batch_reshapes_follow_the_input() -> None:
+    nodes = [helper.make_node("Reshape", ["x", "shape"], ["y"])]
+    model = model_of(nodes, {"shape": np.array([1, -1, 4], dtype=np.int64)}, "y")
+    editor = GraphEditor(model)
+    symbolic_shapes(editor, spatial=False)
+    editor.finish()
+    x = floats(3, 4, 8, 8)
+    np.testing.assert_array_equal(evaluate(model, x), x.reshape(3, -1, 4))
+
+
+def test_control_flow_and_garbage_are_refused() -> None:
+    branch = helper.make_graph(
+        [helper.make_node("Relu", ["x"], ["r"])], "b", [], [helper.make_tensor_value_info("r", TensorProto.FLOAT, None)]
+    )
+    node = helper.make_node("If", ["c"], ["y"], then_branch=branch, else_branch=branch)
+    model = helper.make_model(
+        helper.make_graph(
+            [node],
+            "g",
+            [
+                helper.make_tensor_value_info("c", TensorProto.BOOL, []),
+                helper.make_tensor_value_info("x", TensorProto.FLOAT, [1]),
+            ],
+            [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)],
+        )
+    )
+    with pytest.raises(ConversionError, match="control flow"):
+        convert(model.SerializeToString(), "embedder")
+    with pytest.raises(ConversionError):
+        convert(b"\x08\xff not a model", "embedder")
+
+
+@pytest.fixture(scope="module")
+def sface_source(analyzer: FaceAnalyzer) -> bytes:
+    assert analyzer.pack is not None
+    return (analyzer.pack.folder / analyzer.pack.manifest.embedder.file).read_bytes()
+
+
+@pytest.fixture(scope="module")
+def sface_plain(sface_source: bytes, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """SFace with its weights unpacked and nothing else changed."""
+    model = onnx.load_from_string(sface_source)
+    editor = GraphEditor(model)
+    fold_dequantize(editor)
+    editor.finish()
+    path: Path = tmp_path_factory.mktemp("sface") / "plain.onnx"
+    path.write_bytes(model.SerializeToString())
+    return path
+
+
+def test_every_weight_of_sface_equals_the_reference_evaluators(sface_source: bytes) -> None:
+    raw = onnx.load_from_string(sface_source)
+    editor = GraphEditor(onnx.load_from_string(sface_source))
+    fold_dequantize(editor)
+    nodes = [node for node in raw.graph.node if node.op_type == "DequantizeLinear"]
+    assert len(nodes) == 29
+    differences = []
+    for node in nodes:
+        graph = helper.make_graph(
+            [node],
+            "one",
+            [],
+            [helper.make_tensor_value_info(node.output[0], TensorProto.FLOAT, None)],
+            [tensor for tensor in raw.graph.initializer if tensor.name in node.input],
+        )
+        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21)])
+        found = editor.constant(node.output[0])
+        assert found is not None
+        differences.append(np.abs(ReferenceEvaluator(model).run(None, {})[0] - found).max())
+    assert max(differences) == 0
+
+
+def test_converted_sface_equals_opencvs_own_recogniser_and_a_plain_run(
+    analyzer: FaceAnalyzer, group: NDArray[np.uint8], sface_plain: Path
+) -> None:
+    (faces,) = analyzer.detect([group])
+    crops = analyzer.align(group, faces)
+    ours = analyzer.embed(crops)
+    recogniser = cv2.FaceRecognizerSF.create(str(sface_plain), "")
+    plain = OnnxSession(sface_plain.read_bytes(), name="plain", threads=1)
+    blobs = crops[..., ::-1].transpose(0, 3, 1, 2).astype(np.float32)
+    theirs = np.stack([recogniser.feature(crop)[0] for crop in crops])
+    straight = np.stack([plain.run(blob[None])["fc1"][0] for blob in blobs])
+    assert len(ours) == 6
+    for oracle in (theirs, straight):
+        cosines = (ours * oracle).sum(axis=1) / np.linalg.norm(oracle, axis=1)
+        assert cosines.min() > 0.9999
+
+
+def test_a_batch_gives_what_single_runs_give(analyzer: FaceAnalyzer, group: NDArray[np.uint8]) -> None:
+    (faces,) = analyzer.detect([group])
+    crops = analyzer.align(group, faces)
+    crops = np.concatenate([crops] * 6)  # more than one batch
+    together = analyzer.embed(crops)
+    singly = np.concatenate([analyzer.embed(crop[None]) for crop in crops[:6]])
+    np.testing.assert_allclose(together, np.concatenate([singly] * 6), atol=1e-5)
+
+
+def test_conversion_is_reproducible_and_recorded() -> None:
+    pack = open_pack("opencv")
+    for role, model in (("detector", pack.manifest.detector), ("embedder", pack.manifest.embedder)):
+        source = (pack.folder / model.file).read_bytes()
+        first, second = convert(source, role), convert(source, role)  # type: ignore[arg-type]
+        assert first == second
+        assert hashlib.sha256(first).hexdigest() == model.converted_sha256

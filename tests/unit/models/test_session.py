@@ -1,0 +1,71 @@
+"""Sessions: requested providers or an error, threads from the machine's limits, failures with a code."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from facematch.errors import InferenceError, ProviderUnavailable
+from facematch.models import OnnxSession, open_pack
+from facematch.models.cpu import usable_cpus
+
+
+@pytest.fixture(scope="module")
+def detector_bytes() -> bytes:
+    return open_pack("opencv").model_bytes("detector")
+
+
+def test_a_provider_that_is_not_there_is_an_error_and_not_a_fallback(detector_bytes: bytes) -> None:
+    with pytest.raises(ProviderUnavailable, match="CUDAExecutionProvider"):
+        OnnxSession(detector_bytes, name="yunet", providers=["CUDAExecutionProvider", "CPUExecutionProvider"])
+
+
+def test_threads_and_providers_can_be_read_back(detector_bytes: bytes) -> None:
+    session = OnnxSession(detector_bytes, name="yunet", threads=1)
+    assert session.threads == 1
+    assert session.providers == ("CPUExecutionProvider",)
+    assert OnnxSession(detector_bytes, name="yunet").threads == usable_cpus()
+
+
+def test_garbage_and_wrong_inputs_are_typed_errors(detector_bytes: bytes) -> None:
+    with pytest.raises(InferenceError, match="cannot load"):
+        OnnxSession(b"garbage", name="broken")
+    session = OnnxSession(detector_bytes, name="yunet", threads=1)
+    with pytest.raises(InferenceError, match="failed on an input"):
+        session.run(np.zeros((1, 4, 32, 32), dtype=np.float32))
+
+
+def test_many_threads_share_a_session(detector_bytes: bytes) -> None:
+    session = OnnxSession(detector_bytes, name="yunet", threads=1)
+    inputs = [np.random.default_rng(i).uniform(0, 255, (1, 3, 64, 64)).astype(np.float32) for i in range(8)]
+    expected = [session.run(x)["bbox_8"] for x in inputs]
+    results: dict[int, bool] = {}
+
+    def work(i: int) -> None:
+        results[i] = all(np.array_equal(session.run(inputs[i])["bbox_8"], expected[i]) for _ in range(10))
+
+    threads = [threading.Thread(target=work, args=(i,)) for i in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert results == dict.fromkeys(range(8), True)
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"), [("150000 100000", 2), ("50000 100000", 1), ("max 100000", None), ("nonsense", None)]
+)
+def test_container_quotas_are_respected(content: str, expected: int | None, tmp_path: Path) -> None:
+    (tmp_path / "cpu.max").write_text(content)
+    unlimited = usable_cpus(tmp_path / "nowhere")
+    assert usable_cpus(tmp_path) == (unlimited if expected is None else min(expected, unlimited))
+
+
+def test_the_older_kind_of_quota_is_respected(tmp_path: Path) -> None:
+    (tmp_path / "cpu").mkdir()
+    (tmp_path / "cpu" / "cpu.cfs_quota_us").write_text("100000\n")
+    (tmp_path / "cpu" / "cpu.cfs_period_us").write_text("100000\n")
+    assert usable_cpus(tmp_path) == 1
