@@ -104,14 +104,16 @@ class Database:
             wait = self._busy_timeout_s if required else _SHORT_WAIT_S
             try:
                 connection.execute(f"PRAGMA busy_timeout = {round(wait * 1000)}")
-                (pending,) = connection.execute("SELECT scrub_pending FROM meta").fetchone()
-                if not pending:
+                row = connection.execute("SELECT scrub_pending FROM meta").fetchone()
+                if row is None:
+                    raise DatabaseCorrupt(f"{self.name} has lost its table of contents", hint=_RESTORE)
+                if row[0] == 0:
                     return
                 with database_errors(self.name):
                     _truncate_log(connection, wait)
                     connection.execute("VACUUM")
                     # the value is the erasure's generation: a later erasure elsewhere is not taken for this one
-                    connection.execute("UPDATE meta SET scrub_pending = 0 WHERE scrub_pending = ?", (pending,))
+                    connection.execute("UPDATE meta SET scrub_pending = 0 WHERE scrub_pending = ?", (row[0],))
                     _truncate_log(connection, wait)
             except DatabaseUnavailable as error:
                 if not required:

@@ -147,7 +147,7 @@ def _checked(consent: object, subject_id: str) -> Consent | None:
         raise ConsentInvalid(
             f"consent must be a Consent, got {type(consent).__name__}", hint="make one with Consent.given()"
         )
-    record = Consent.from_dict(consent.model_dump())
+    record = Consent.from_dict(consent.model_dump(warnings=False))
     if record.subject_id != subject_id:
         raise ConsentInvalid(
             f"the consent record is of another subject than {subject_id!r}",

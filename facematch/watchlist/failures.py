@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, MultipleResultsFound, NoResultFound, SQLAlchemyError
 
 from facematch.errors import DatabaseCorrupt, DatabaseUnavailable, WatchlistError
 
@@ -71,5 +71,7 @@ def database_errors(database: str) -> Iterator[None]:
         raise WatchlistError(f"{database}: {error}", hint=_RESTORE) from error
     except sqlite3.Error as error:
         raise as_facematch_error(error, database) from error
+    except (NoResultFound, MultipleResultsFound) as error:
+        raise DatabaseCorrupt(f"{database} is damaged: a row is missing or doubled", hint=_RESTORE) from error
     except SQLAlchemyError as error:
         raise WatchlistError(f"{database}: {error}", hint="close the watchlist and open it again") from error

@@ -75,7 +75,10 @@ class Store:
 
     def generation(self, connection: Connection) -> int:
         """How often enrolments, withdrawals and erasures have changed the database."""
-        return int(connection.execute(select(meta.c.generation)).scalar_one())
+        generation = connection.execute(select(meta.c.generation)).scalar_one()
+        if not isinstance(generation, int):
+            raise DatabaseCorrupt("the generation of the database is damaged", hint=_RESTORE)
+        return generation
 
     def bump(self, connection: Connection) -> int:
         """Begin a new generation and return it."""

@@ -1,0 +1,59 @@
+"""Shared by the watchlist's tests."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from facematch.governance import AuditEntry, Consent
+from facematch.testing import FakeAnalyzer, ManualClock, SyntheticFace, synthetic_consent, synthetic_picture
+from facematch.types import Image
+from facematch.watchlist import Watchlist
+
+PURPOSE = "site-access"
+SITE = "store-12"
+
+
+def picture(person: int, variant: int = 0) -> Image:
+    """A picture of one person."""
+    return synthetic_picture([SyntheticFace(person, variant)])
+
+
+@dataclass
+class Bench:
+    """A watchlist with a clock that can be moved, and short ways to say things."""
+
+    watchlist: Watchlist
+    clock: ManualClock
+    path: Path
+    analyzer: FakeAnalyzer = field(default_factory=FakeAnalyzer)
+
+    def consent(self, subject_id: str, **options: Any) -> Consent:
+        """A consent record from the bench's clock."""
+        return synthetic_consent(subject_id, **{"now": self.clock.now, "sites": [SITE], **options})
+
+    def enroll(self, subject_id: str, person: int, **options: Any) -> Consent:
+        """Enroll one picture of a person under a new record."""
+        consent = self.consent(subject_id, **options)
+        self.watchlist.enroll(subject_id, picture(person), consent=consent)
+        return consent
+
+    def found(self, person: int, purpose: str = PURPOSE, site: str | None = SITE) -> list[str]:
+        """Subjects that a search for a person returns."""
+        result = self.watchlist.identify(picture(person, 1), purpose=purpose, site=site)
+        return [candidate.subject_id for candidate in result.candidates]
+
+    def last(self) -> AuditEntry:
+        """The latest audit entry."""
+        return self.watchlist.audit.entries(limit=1)[0]
+
+
+@contextmanager
+def open_bench(path: Path, **options: Any) -> Iterator[Bench]:
+    """A bench on a new or existing file."""
+    clock, analyzer = options.pop("clock", ManualClock()), options.pop("analyzer", FakeAnalyzer())
+    with Watchlist.open(f"sqlite:///{path}", actor="ana", analyzer=analyzer, clock=clock, **options) as watchlist:
+        yield Bench(watchlist, clock, path, analyzer)
