@@ -137,9 +137,11 @@ def test_an_insightface_pack_gives_what_faceanalysis_gives(shared: Path, group: 
     for other in expected:
         twin = max(found, key=lambda face: face.box.iou(Box(*map(float, other.bbox))))
         assert twin.box.iou(Box(*map(float, other.bbox))) > 0.99
-        assert np.abs(twin.landmarks - other.kps).max() < 0.5
+        assert np.abs(twin.landmarks - other.kps).max() < 0.01
         assert twin.embedding is not None
-        assert float(twin.embedding @ other.normed_embedding) > 0.999
+        # This embedder is dynamically quantised: the last bit of one pixel moves a whole layer's rounding, so that even
+        # a plain run of the same file on the same crop scores only about 0.996 against insightface's.
+        assert float(twin.embedding @ other.normed_embedding) > 0.98
 
 
 @pytest.mark.shared_data
