@@ -1,0 +1,122 @@
+"""A process with a watchlist of its own, told what to do by JSON lines on its standard input.
+
+Run by path; answers each line with one JSON line.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from facematch.errors import FacematchError
+from facematch.testing import FakeAnalyzer, SyntheticFace, synthetic_consent, synthetic_picture
+from facematch.watchlist import Watchlist
+from facematch.watchlist.database import Database
+from facematch.watchlist.store import Store
+
+
+def _picture(person: int, variant: int = 0) -> Any:
+    return synthetic_picture([SyntheticFace(person, variant)])
+
+
+def _open(path: str) -> Watchlist:
+    return Watchlist.open(f"sqlite:///{path}", actor="worker", analyzer=FakeAnalyzer())
+
+
+def _search(watchlist: Watchlist, person: int) -> dict[str, Any]:
+    start = time.monotonic()
+    result = watchlist.identify(_picture(person), purpose="site-access")
+    end = time.monotonic()
+    found = [candidate.subject_id for candidate in result.candidates]
+    return {"found": found, "generation": result.generation, "start": start, "end": end}
+
+
+def _loop(watchlist: Watchlist, person: int, out: Path, stop: Path) -> dict[str, Any]:
+    count = 0
+    with out.open("a", encoding="utf-8", buffering=1) as stream:
+        while not stop.exists():
+            stream.write(json.dumps(_search(watchlist, person)) + "\n")
+            count += 1
+    return {"searches": count}
+
+
+def _churn(watchlist: Watchlist, seed: int) -> None:
+    """Enroll, withdraw and erase at random until killed."""
+    rng = random.Random(seed)
+    while True:
+        name = f"s{rng.randrange(6)}"
+        known = {record.subject_id: record.state for record in watchlist.subjects()}
+        choice = rng.random()
+        if known.get(name) != "active" or choice < 0.3:
+            pictures = [_picture(int(name[1:]), rng.randrange(10**6)) for _ in range(rng.randrange(1, 6))]
+            watchlist.enroll(name, pictures, consent=synthetic_consent(name))
+        elif choice < 0.6:
+            watchlist.withdraw(name, reason="churn")
+        else:
+            watchlist.erase(name, reason="churn")
+
+
+def _die_in(point: str) -> None:
+    """Make this process kill itself, as abruptly as possible, when it comes to a certain step."""
+
+    def die(*_: Any, **__: Any) -> Any:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    owner: Any = Database if point == "scrub" else Store
+    setattr(owner, point, die)
+
+
+def main() -> None:
+    """Serve until the input ends."""
+    watchlist: Watchlist | None = None
+    actions: dict[str, Callable[[dict[str, Any]], Any]] = {
+        "search": lambda m: _search(_need(watchlist), m["person"]),
+        "enroll": lambda m: (
+            _need(watchlist)
+            .enroll(m["subject"], _picture(m["person"]), consent=synthetic_consent(m["subject"]))
+            .generation
+        ),
+        "withdraw": lambda m: _need(watchlist).withdraw(m["subject"], reason="told to").generation,
+        "erase": lambda m: _need(watchlist).erase(m["subject"], reason="told to").generation,
+        "subjects": lambda _: [record.subject_id for record in _need(watchlist).subjects()],
+        "loop": lambda m: _loop(_need(watchlist), m["person"], Path(m["out"]), Path(m["stop"])),
+        "die_in": lambda m: _die_in(m["point"]),
+    }
+    for line in sys.stdin:
+        message = json.loads(line)
+        try:
+            if message["op"] == "open":
+                if watchlist is not None:
+                    watchlist.close()
+                watchlist = _open(message["path"])
+                answer: Any = len(watchlist.subjects())
+            elif message["op"] == "churn":
+                _say({"ok": "churning"})
+                _churn(_need(watchlist), message["seed"])
+            else:
+                answer = actions[message["op"]](message)
+        except FacematchError as error:
+            _say({"error": error.code, "message": str(error)})
+        else:
+            _say({"ok": answer})
+
+
+def _need(watchlist: Watchlist | None) -> Watchlist:
+    assert watchlist is not None
+    return watchlist
+
+
+def _say(answer: dict[str, Any]) -> None:
+    sys.stdout.write(json.dumps(answer) + "\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()
