@@ -52,7 +52,7 @@ docs: $(DOCS_STAMP) ## Build the documentation, warnings as errors
 	$(BIN)/sphinx-build -W --keep-going -q -b html docs docs/_build/html
 
 demo: $(STAMP) ## Enroll, identify, watch a recording, withdraw: on real pictures and video
-	$(BIN)/python examples/demo.py --out $(OUT) $(if $(VIDEO),--video $(VIDEO)) $(if $(ENROLL),--enroll $(ENROLL))
+	$(BIN)/python examples/recorded_video.py --out $(OUT) $(if $(VIDEO),--video $(VIDEO)) $(if $(ENROLL),--enroll $(ENROLL))
 
 evaluate-lfw: $(STAMP) ## Run the LFW protocol on $(LFW)
 	$(BIN)/facematch evaluate lfw --images $(LFW)/images --pairs $(LFW)/pairs.txt --out docs/results/lfw-opencv.json
