@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Sequence
+from typing import Any
 
-import click
 import typer
 
 from facematch import __version__
@@ -15,6 +15,9 @@ from facematch.cli.output import ExitCode, exit_code, print_error
 from facematch.errors import FacematchError
 
 __all__ = ["app", "main"]
+
+_UsageProblem: Any = next(base for base in typer.BadParameter.__mro__ if base.__name__ == "ClickException")
+"""The base of all usage errors: click's own class or, in later versions of Typer, the one of the click inside it."""
 
 app = typer.Typer(
     name="facematch",
@@ -69,10 +72,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except FacematchError as error:
         print_error(error, as_json="--json" in given)
         return exit_code(error)
-    except click.ClickException as error:
+    except _UsageProblem as error:
         error.show()
-        return error.exit_code
-    except (KeyboardInterrupt, click.Abort):
+        return ExitCode.USAGE
+    except (KeyboardInterrupt, typer.Abort):
         typer.echo("interrupted", err=True)
         return ExitCode.INTERRUPTED
     return result if isinstance(result, int) else ExitCode.OK
