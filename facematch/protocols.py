@@ -24,7 +24,17 @@ from facematch.types import (
     OperatingPoint,
 )
 
-__all__ = ["AlertSink", "Analyzer", "Clock", "Detector", "Embedder", "FaceSearch", "Progress", "VectorIndex"]
+__all__ = [
+    "AlertSink",
+    "Analyzer",
+    "Clock",
+    "Detector",
+    "Embedder",
+    "FaceSearch",
+    "FaintDetector",
+    "Progress",
+    "VectorIndex",
+]
 
 Clock: TypeAlias = Callable[[], datetime]
 """Returns the present moment, timezone-aware. Injected wherever time decides something."""
@@ -46,6 +56,15 @@ class Detector(Protocol):
         Returns:
             One list a picture, in the pictures' order.
         """
+        ...
+
+
+@runtime_checkable
+class FaintDetector(Protocol):
+    """A detector that can also tell faces below its own threshold, so that video can redact them."""
+
+    def detect_faint(self, images: Sequence[Image], floor: float) -> list[tuple[list[Face], list[Face]]]:
+        """``(faces, fainter)`` of each picture: what ``detect`` gives, and what scores less, down to ``floor``."""
         ...
 
 

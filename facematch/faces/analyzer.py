@@ -14,7 +14,7 @@ from facematch.errors import InvalidArgument
 from facematch.faces.order import reading_order
 from facematch.imaging import aligned_crops, decode
 from facematch.models import OnnxSession, Pack, open_pack
-from facematch.protocols import Detector, Embedder, Progress
+from facematch.protocols import Detector, Embedder, FaintDetector, Progress
 from facematch.settings import Settings, Use
 from facematch.types import EmbeddingContract, Face, FloatArray, Image, ImageSource, OperatingPoint
 
@@ -122,6 +122,22 @@ class FaceAnalyzer:
     def detect(self, images: Sequence[ImageSource]) -> list[list[Face]]:
         """Find the faces of pictures, in reading order, without embedding them; otherwise as :meth:`analyze`."""
         return self._detect(_pictures(images))
+
+    def detect_faint(self, images: Sequence[ImageSource], floor: float) -> list[tuple[list[Face], list[Face]]]:
+        """Faces as :meth:`detect` gives them, and apart from them fainter ones, for uses that must miss nobody.
+
+        Args:
+            images: As for :meth:`detect`.
+            floor: Lowest detection score of a fainter face.
+
+        Returns:
+            ``(faces, fainter)`` a picture; no fainter ones where the detector cannot tell them.
+        """
+        pictures = _pictures(images)
+        if isinstance(self.detector, FaintDetector):
+            found = self.detector.detect_faint(pictures, floor)
+            return [(reading_order(faces), fainter) for faces, fainter in found]
+        return [(faces, []) for faces in self._detect(pictures)]
 
     def align(self, image: Image, faces: Sequence[Face]) -> NDArray[np.uint8]:
         """Aligned crops of faces in one picture.

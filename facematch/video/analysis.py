@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from facematch.protocols import Analyzer
+from facematch.protocols import Analyzer, FaintDetector
 from facematch.types import Face, Image
 from facematch.video.cuts import CutDetector
 from facematch.video.passages import Shot, Track, divide, fuse, shot_quality
@@ -20,6 +20,9 @@ __all__ = ["Analysis", "Passage"]
 
 _log = logging.getLogger(__name__)
 
+FAINT_FROM = 0.3
+"""Detections from this score on are redacted, and may keep a track alive; they do not count for a passage."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Passage:
@@ -28,6 +31,8 @@ class Passage:
     Attributes:
         track: Number of its track.
         seen: ``(frame index, seconds)`` of each detection, in order.
+        first: Index of the first frame in which it has a box, be it from a faint detection.
+        last: Index of the last such frame.
         best: The best shot.
         probe: The face of the best shot with the passage's fused embedding.
         shots: Number of shots fused.
@@ -35,6 +40,8 @@ class Passage:
 
     track: int
     seen: tuple[tuple[int, float], ...]
+    first: int
+    last: int
     best: Shot
     probe: Face
     shots: int
@@ -70,7 +77,7 @@ class Analysis:
         self._cuts = CutDetector()
         self._tracker = FaceTracker(rate)
         self._open: dict[int, Track] = {}
-        self._before: tuple[Frame, Sequence[Face]] | None = None
+        self._before: tuple[Frame, Sequence[Face], int] | None = None
 
     def step(self, frames: Sequence[Frame]) -> Iterator[list[Passage]]:
         """Take the next frames; yields the passages that ended, those of one moment together.
@@ -80,7 +87,7 @@ class Analysis:
         """
         looked_at = [frame for frame in frames if frame.index % self._every == 0]
         images: list[Image] = [frame.pixels for frame in looked_at]
-        found = dict(zip((f.index for f in looked_at), self._analyzer.detect(images) if images else [], strict=True))
+        found = dict(zip((f.index for f in looked_at), self._detect(images), strict=True))
         for frame in frames:
             if self._cuts.is_cut(frame.pixels):
                 if self._timeline is not None:
@@ -89,36 +96,46 @@ class Analysis:
                 self._before = None
             if self._timeline is not None:
                 self._timeline.times.append(frame.time_s)
-            faces = found.get(frame.index)
-            if faces is not None:
-                yield from self._track(frame, faces)
+            if frame.index in found:
+                yield from self._track(frame, *found[frame.index])
+
+    def _detect(self, images: Sequence[Image]) -> list[tuple[list[Face], list[Face]]]:
+        if not images:
+            return []
+        if isinstance(self._analyzer, FaintDetector):
+            return self._analyzer.detect_faint(images, FAINT_FROM)
+        return [(faces, []) for faces in self._analyzer.detect(images)]
 
     def end(self) -> Iterator[list[Passage]]:
         """The recording is over: yields the passages still open."""
         yield from self._finish(self._tracker.cut())
 
-    def _track(self, frame: Frame, faces: Sequence[Face]) -> Iterator[list[Passage]]:
+    def _track(self, frame: Frame, clear: list[Face], faint: list[Face]) -> Iterator[list[Passage]]:
+        faces = [*clear, *faint]
         linked = self._tracker.update(faces, frame.time_s)
         yield from self._finish(linked.ended)
         if self._before is not None:
-            earlier_frame, earlier_faces = self._before
+            earlier_frame, earlier_faces, clear_before = self._before
             for place, number in linked.earlier:
-                self._see(number, earlier_frame, earlier_faces[place])
+                self._see(number, earlier_frame, earlier_faces[place], counts=place < clear_before)
                 if self._timeline is not None:
                     self._timeline.adopt(number, earlier_frame.index, earlier_faces[place].box)
-        for face, track in zip(faces, linked.tracks, strict=True):
+        for place, (face, track) in enumerate(zip(faces, linked.tracks, strict=True)):
             if track is not None:
-                self._see(track, frame, face)
+                self._see(track, frame, face, counts=place < len(clear))
                 if self._timeline is not None:
                     self._timeline.add_tracked(track, frame.index, face.box)
         if self._timeline is not None:
             loose = [face.box for face, track in zip(faces, linked.tracks, strict=True) if track is None]
             self._timeline.add_loose(frame.index, loose)
-            self._timeline.counts.append((frame.time_s, len(faces)))
-        self._before = (frame, faces)
+            self._timeline.counts.append((frame.time_s, len(clear)))
+        self._before = (frame, faces, len(clear))
 
-    def _see(self, number: int, frame: Frame, face: Face) -> None:
+    def _see(self, number: int, frame: Frame, face: Face, *, counts: bool) -> None:
         track = self._open.setdefault(number, Track(number, self._shots))
+        track.boxed.append((frame.index, frame.time_s))
+        if not counts:
+            return
         track.seen.append((frame.index, frame.time_s))
         quality = shot_quality(face)
         if track.wants(frame.time_s, quality):
@@ -148,7 +165,8 @@ class Analysis:
                 fusion = fuse(mine[part], [shot.quality for shot in shots], shots=self._shots)
                 best = shots[fusion.best]
                 probe = best.face.with_embedding(fusion.embedding)
-                passages.append(Passage(track.number, seen, best, probe, len(fusion.used)))
+                boxed = _seen_in(track.boxed, all_shots, part)
+                passages.append(Passage(track.number, seen, boxed[0][0], boxed[-1][0], best, probe, len(fusion.used)))
         if passages:
             yield passages
 

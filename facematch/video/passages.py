@@ -103,11 +103,13 @@ class Track:
         number: Track number, unique in the recording.
         shots_wanted: Number of shots in each set.
         seen: ``(frame index, seconds)`` of each detection, in order.
+        boxed: The same with faint detections, which do not count.
     """
 
     number: int
     shots_wanted: int = SHOTS
     seen: list[tuple[int, float]] = field(default_factory=list)
+    boxed: list[tuple[int, float]] = field(default_factory=list)
     _best: dict[int, Shot] = field(default_factory=dict)
     _spread: list[Shot] = field(default_factory=list)
 

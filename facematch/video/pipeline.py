@@ -230,7 +230,7 @@ class VideoPipeline:
         for passage, probe in zip(passages, answer.probes, strict=True):
             if not probe.candidates:
                 continue
-            (first, start_s), (last, end_s) = passage.seen[0], passage.seen[-1]
+            start_s, end_s = passage.seen[0][1], passage.seen[-1][1]
             alert = Alert(
                 alert_id=uuid.uuid4().hex,
                 candidates=probe.candidates,
@@ -250,7 +250,7 @@ class VideoPipeline:
                 generation=answer.generation,
                 contract=answer.contract,
             )
-            decision = Decision(alert, passage.track, first, last, passage.best.frame)
+            decision = Decision(alert, passage.track, passage.first, passage.last, passage.best.frame)
             work.alerts.append(alert)
             if work.timeline is not None:
                 work.timeline.decisions.append(decision)

@@ -97,17 +97,43 @@ class YuNetDetector:
         Raises:
             InferenceError: The runtime failed.
         """
+        return self._detect(images, self.score_threshold)
+
+    def detect_faint(self, images: Sequence[Image], floor: float) -> list[tuple[list[Face], list[Face]]]:
+        """Faces as :meth:`detect` gives them, and apart from them the fainter ones; the network runs once.
+
+        Args:
+            images: BGR ``uint8`` ``(H, W, 3)``; sizes may differ.
+            floor: Lowest score of a fainter face, in ``[0, 1]``.
+
+        Returns:
+            ``(faces, fainter)`` a picture, each highest score first.
+
+        Raises:
+            InferenceError: The runtime failed.
+        """
+        return [
+            (
+                [face for face in faces if face.detection_score >= self.score_threshold],
+                [face for face in faces if face.detection_score < self.score_threshold],
+            )
+            for faces in self._detect(images, min(floor, self.score_threshold))
+        ]
+
+    def _detect(self, images: Sequence[Image], score_threshold: float) -> list[list[Face]]:
         found: list[list[Face]] = [[] for _ in images]
         by_shape: dict[tuple[int, int], list[int]] = defaultdict(list)
         for index, image in enumerate(images):
             by_shape[image.shape[0], image.shape[1]].append(index)
         for (height, width), indices in by_shape.items():
             for batch in _batches(indices, height * width):
-                for index, faces in zip(batch, self._detect_equal([images[i] for i in batch]), strict=True):
+                for index, faces in zip(
+                    batch, self._detect_equal([images[i] for i in batch], score_threshold), strict=True
+                ):
                     found[index] = faces
         return found
 
-    def _detect_equal(self, images: list[Image]) -> list[list[Face]]:
+    def _detect_equal(self, images: list[Image], score_threshold: float) -> list[list[Face]]:
         height, width = images[0].shape[:2]
         scale = min(1.0, self.max_side / max(height, width)) if self.max_side else 1.0
         seen_h, seen_w = (max(1, round(side * scale)) for side in (height, width))
@@ -118,17 +144,22 @@ class YuNetDetector:
             slot[:, :seen_h, :seen_w] = seen.transpose(2, 0, 1)
         outputs = self.session.run(tensor)
         back = np.array([width / seen_w, height / seen_h], dtype=np.float32)
-        decoded = (self._decode(outputs, i, padded_w, back) for i in range(len(images)))
+        decoded = (self._decode(outputs, i, padded_w, back, score_threshold) for i in range(len(images)))
         return [[face for face in faces if face.box.clipped(width, height).area > 0] for faces in decoded]
 
     def _decode(
-        self, outputs: dict[str, FloatArray], index: int, padded_w: int, back: NDArray[np.float32]
+        self,
+        outputs: dict[str, FloatArray],
+        index: int,
+        padded_w: int,
+        back: NDArray[np.float32],
+        score_threshold: float,
     ) -> list[Face]:
         all_boxes, all_points, all_scores = [], [], []
         for stride in _STRIDES:
             class_score, objectness = (np.clip(outputs[f"{k}_{stride}"][index, :, 0], 0, 1) for k in ("cls", "obj"))
             scores = np.sqrt(class_score * objectness)
-            (cells,) = np.nonzero(scores >= self.score_threshold)
+            (cells,) = np.nonzero(scores >= score_threshold)
             columns = padded_w // stride
             origin = np.stack([cells % columns, cells // columns], axis=1).astype(np.float32)
             box = outputs[f"bbox_{stride}"][index, cells]

@@ -5,6 +5,7 @@ import logging
 import re
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -21,12 +22,22 @@ from facematch.errors import (
     VideoWriteError,
 )
 from facematch.protocols import Analyzer, FaceSearch
-from facematch.types import Alert, Image
+from facematch.types import Alert, Face, Image
 from facematch.video import VideoPipeline
 from facematch.video import _extra as extra
 from facematch.video import render as render_module
 from facematch.video.pipeline import _Outputs
-from tests.unit.video.support import NOON, THRESHOLD, VECTORS, Gallery, ground, put, read_video, write_video
+from tests.unit.video.support import (
+    NOON,
+    THRESHOLD,
+    VECTORS,
+    ColourAnalyzer,
+    Gallery,
+    ground,
+    put,
+    read_video,
+    write_video,
+)
 
 FILES = {"annotated.mp4", "alerts.jsonl", "report.html"}
 
@@ -196,6 +207,34 @@ def test_first_frames_of_a_bystander_are_hidden_before_any_decision(tmp_path: Pa
         video.process(clip, tmp_path / "out")
     drawn, original = read_video(tmp_path / "out" / "annotated.mp4")[0], read_video(clip)[0]
     assert np.abs(drawn[0][50:86, 140:168].astype(int) - original[0][50:86, 140:168]).mean() > 8
+
+
+class FaintAnalyzer(ColourAnalyzer):
+    """Is not sure of Ben, ever, and of Ana in her first four frames at the left."""
+
+    def detect_faint(self, images: list[Image], floor: float) -> list[tuple[list[Face], list[Face]]]:
+        assert floor == 0.3
+        answer = []
+        for faces in self.detect(images):
+            sure = [f for f in faces if 17 <= f.box.x1 < 120]
+            answer.append((sure, [replace(f, detection_score=0.35) for f in faces if f not in sure]))
+        return answer
+
+
+def test_faint_faces_are_hidden_but_never_searched(clip: Path, tmp_path: Path) -> None:
+    gallery = Gallery("ana", "ben")
+    gallery._analyzer = FaintAnalyzer()
+    with pipeline(gallery) as video:
+        result = video.process(clip, tmp_path / "out")
+    assert [a.subject_id for a in result.alerts] == ["ana"]
+    assert result.passages == 1
+    assert result.alerts[0].frames == 32
+    drawn, original = read_video(tmp_path / "out" / "annotated.mp4")[0], read_video(clip)[0]
+    changed = [
+        np.abs(a[50:86, 140:168].astype(int) - b[50:86, 140:168]).mean() for a, b in zip(drawn, original, strict=True)
+    ]
+    assert min(changed) > 8
+    assert len(changed) == 40
 
 
 def test_variable_frame_rate_and_rotation_reach_the_annotated_video(tmp_path: Path) -> None:
