@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from typing import TypeGuard
 
 from facematch.errors import InvalidArgument
 
-__all__ = ["check_name", "check_purpose", "check_site", "check_subject_id", "check_text"]
+__all__ = ["check_name", "check_purpose", "check_site", "check_subject_id", "check_text", "is_subject_id"]
 
 _PURPOSE = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
 _MAX_NAME = 128
@@ -53,6 +54,15 @@ def check_name(value: object, what: str) -> str:
 def check_subject_id(value: object) -> str:
     """Check the opaque identifier of a subject; see :func:`check_name`."""
     return check_name(value, "subject_id")
+
+
+def is_subject_id(value: object) -> TypeGuard[str]:
+    """Whether ``value`` could be a subject's identifier."""
+    try:
+        check_subject_id(value)
+    except InvalidArgument:
+        return False
+    return True
 
 
 def check_site(value: object) -> str:

@@ -12,6 +12,7 @@ from sqlalchemy import Connection
 
 from facematch.errors import FacematchError, InferenceError, ModelError, SubjectNotFound, WatchlistError
 from facematch.governance import AuditAction, AuditOutcome, AuditRecord, to_utc
+from facematch.governance.identifiers import is_subject_id
 from facematch.protocols import Clock
 from facematch.watchlist.audit import TableAuditWriter
 from facematch.watchlist.database import Database
@@ -110,7 +111,8 @@ class Core:
                 raise
             failed = isinstance(error, ModelError | InferenceError)
             with self.database.write() as connection:
-                subject = self.store.subject(connection, subject_id) if isinstance(subject_id, str) else None
+                known = subject_id if is_subject_id(subject_id) else None
+                subject = None if known is None else self.store.subject(connection, known)
                 self.audit(
                     connection,
                     action,

@@ -127,6 +127,8 @@ class Snapshot:
 
     def refs(self, subject_ids: set[str]) -> list[str]:
         """References of subjects for the audit log, sorted."""
+        if not subject_ids:
+            return []
         return sorted(ref for name, ref in zip(self.subject_ids, self.subject_refs, strict=True) if name in subject_ids)
 
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-
-from facematch.errors import ConsentTransitionError
+from facematch.errors import ConsentTransitionError, DatabaseCorrupt
 from facematch.governance import (
     OPEN_STATES,
     AuditAction,
@@ -12,10 +10,13 @@ from facematch.governance import (
     Consent,
     ConsentState,
     check_subject_id,
+    from_microseconds,
+    to_microseconds,
 )
 from facematch.governance.identifiers import check_text
 from facematch.types import Erasure, SubjectRecord, Withdrawal
 from facematch.watchlist.core import Core
+from facematch.watchlist.store import ConsentLine
 
 __all__ = ["consents", "erase", "subjects", "template_count", "withdraw"]
 
@@ -67,23 +68,12 @@ def subjects(core: Core) -> list[SubjectRecord]:
     """The subjects; see :meth:`facematch.watchlist.Watchlist.subjects`."""
     with core.refusals_audited(AuditAction.LIST_SUBJECTS), core.database.write() as connection:
         now = core.now()
-        found = []
-        for subject in core.store.subjects(connection):
-            filed = core.store.consents(connection, subject)
-            counts = core.store.templates_by_consent(connection, subject)
-            active = [s.consent for s in filed if s.consent.in_force(now) and counts.get(s.key, 0) > 0]
-            found.append(
-                SubjectRecord(
-                    subject_id=subject.subject_id,
-                    state="active" if active else _inactive_state([s.consent for s in filed], now),
-                    purposes=tuple(sorted({purpose for consent in active for purpose in consent.purposes})),
-                    sites=()
-                    if any(not consent.sites for consent in active)
-                    else tuple(sorted({site for consent in active for site in consent.sites})),
-                    templates=sum(counts.values()),
-                    valid_until=max(s.consent.valid_until or now for s in filed),
-                )
-            )
+        moment = to_microseconds(now)
+        lines = core.store.consent_lines(connection)
+        found = [
+            _subject_record(subject.subject_id, lines.get(subject.key, []), moment)
+            for subject in core.store.subjects(connection)
+        ]
         details = {"subjects": len(found)}
         core.audit(connection, AuditAction.LIST_SUBJECTS, AuditOutcome.DONE, details, now=now)
     return found
@@ -113,10 +103,23 @@ def consents(core: Core, subject_id: str) -> list[Consent]:
     return [stored.consent for stored in filed]
 
 
-def _inactive_state(filed: list[Consent], now: datetime) -> str:
-    still_open = [consent for consent in filed if consent.state in OPEN_STATES]
-    if not still_open:
-        return "withdrawn"
-    if any(consent.valid_from is not None and now < consent.valid_from for consent in still_open):
-        return "pending"
-    return "expired"
+def _subject_record(subject_id: str, filed: list[ConsentLine], moment: int) -> SubjectRecord:
+    if not filed:
+        raise DatabaseCorrupt("a subject in the database has no consent record", hint="restore a backup")
+    still_open = [line for line in filed if line.is_open]
+    active = [line for line in still_open if line.valid_from <= moment < line.valid_until and line.templates]
+    if active:
+        state = "active"
+    elif not still_open:
+        state = "withdrawn"
+    else:
+        state = "pending" if any(moment < line.valid_from for line in still_open) else "expired"
+    everywhere = any(not line.sites for line in active)
+    return SubjectRecord(
+        subject_id=subject_id,
+        state=state,
+        purposes=tuple(sorted({purpose for line in active for purpose in line.purposes})),
+        sites=() if everywhere else tuple(sorted({site for line in active for site in line.sites})),
+        templates=sum(line.templates for line in filed),
+        valid_until=from_microseconds(max(line.valid_until for line in filed)),
+    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import secrets
 import uuid
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,6 +14,7 @@ from sqlalchemy import Connection, delete, func, insert, select, update
 
 from facematch.errors import ConsentInvalid, ContractMismatch, DatabaseCorrupt, FacematchError
 from facematch.governance import (
+    OPEN_STATES,
     Consent,
     ConsentEvent,
     from_microseconds,
@@ -32,7 +34,7 @@ from facematch.watchlist.schema import (
 
 _RESTORE = "restore the database from a backup"
 
-__all__ = ["NewTemplate", "Store", "StoredConsent", "Subject"]
+__all__ = ["ConsentLine", "NewTemplate", "Store", "StoredConsent", "Subject"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +63,27 @@ class NewTemplate:
     sample_digest: str
     detection_score: float
     face_height_px: float
+
+
+@dataclass(frozen=True, slots=True)
+class ConsentLine:
+    """What the list of subjects needs of a consent record.
+
+    Attributes:
+        is_open: Whether the state allows processing.
+        valid_from: Begin of validity, microseconds.
+        valid_until: End of validity, microseconds.
+        purposes: Its purposes.
+        sites: Its sites; empty means every site.
+        templates: Number of templates that stand on it.
+    """
+
+    is_open: bool
+    valid_from: int
+    valid_until: int
+    purposes: tuple[str, ...]
+    sites: tuple[str, ...]
+    templates: int
 
 
 class Store:
@@ -243,14 +266,32 @@ class Store:
             query = query.where(templates.c.subject == subject.key)
         return int(connection.execute(query).scalar_one())
 
-    def templates_by_consent(self, connection: Connection, subject: Subject) -> dict[int, int]:
-        """Number of templates of a subject by the key of the consent record they stand on."""
-        query = (
-            select(templates.c.consent, func.count())
-            .where(templates.c.subject == subject.key)
-            .group_by(templates.c.consent)
-        )
-        return {int(key): int(count) for key, count in connection.execute(query)}
+    def consent_lines(self, connection: Connection) -> dict[int, list[ConsentLine]]:
+        """The consent records of all subjects in short, by the subject's key, oldest first."""
+        per_consent = select(templates.c.consent, func.count()).group_by(templates.c.consent)
+        counts = {int(key): int(count) for key, count in connection.execute(per_consent)}
+        purposes: dict[int, list[str]] = defaultdict(list)
+        for key, purpose in connection.execute(select(consent_purposes)):
+            purposes[key].append(purpose)
+        sites: dict[int, list[str]] = defaultdict(list)
+        for key, site in connection.execute(select(consent_sites)):
+            sites[key].append(site)
+        open_states = {state.value for state in OPEN_STATES}
+        lines: dict[int, list[ConsentLine]] = defaultdict(list)
+        for row in connection.execute(select(consents).order_by(consents.c.id)):
+            if not isinstance(row.valid_from, int) or not isinstance(row.valid_until, int):
+                raise DatabaseCorrupt("a consent record in the database is damaged", hint=_RESTORE)
+            lines[row.subject].append(
+                ConsentLine(
+                    row.state in open_states,
+                    row.valid_from,
+                    row.valid_until,
+                    tuple(purposes[row.id]),
+                    tuple(sites[row.id]),
+                    counts.get(row.id, 0),
+                )
+            )
+        return lines
 
     def erase(self, connection: Connection, subject: Subject) -> tuple[int, int]:
         """Delete a subject with everything that hangs on it; returns the numbers of templates and consent records."""

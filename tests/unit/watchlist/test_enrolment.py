@@ -245,7 +245,7 @@ def test_one_picture_of_any_kind_is_one_picture(bench: Bench, tmp_path: Path, ki
     assert len(bench.watchlist.enroll("s", image, consent=bench.consent("s")).template_ids) == 1
 
 
-@pytest.mark.parametrize("subject_id", ["", " s", "s\n", None, 3])
+@pytest.mark.parametrize("subject_id", ["", " s", "s\n", "\ud800", "x" * 200, None, 3])
 def test_bad_subject_ids_are_refused(bench: Bench, subject_id: Any) -> None:
     with pytest.raises(InvalidArgument, match="subject_id"):
         bench.watchlist.enroll(subject_id, picture(1), consent=synthetic_consent("s"))
