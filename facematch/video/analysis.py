@@ -124,10 +124,11 @@ class Analysis:
             if track is not None:
                 self._see(track, frame, face, counts=place < len(clear))
                 if self._timeline is not None:
-                    self._timeline.add_tracked(track, frame.index, face.box)
+                    self._timeline.add_tracked(track, frame.index, face.box, clear=place < len(clear))
         if self._timeline is not None:
-            loose = [face.box for face, track in zip(faces, linked.tracks, strict=True) if track is None]
-            self._timeline.add_loose(frame.index, loose)
+            for place, (face, track) in enumerate(zip(faces, linked.tracks, strict=True)):
+                if track is None:
+                    self._timeline.add_loose(frame.index, face.box, clear=place < len(clear))
             self._timeline.counts.append((frame.time_s, len(clear)))
         self._before = (frame, faces, len(clear))
 

@@ -119,19 +119,38 @@ class _Painter:
             _log.warning("frame out of step with the first pass; redacted whole", extra={"frame": frame.index})
             redact(image, [Box(0, 0, image.shape[1], image.shape[0])])
             return image
-        boxes = [region.box for region in regions if region.decision is None]
         best = self._best.get(frame.index, ())
         if best:
             clean = image.copy()
-            redact(clean, boxes)
+            _hide(clean, regions)
             self.thumbnails.update({d.alert.alert_id: _thumbnail(clean, d.alert.best_box) for d in best})
         if self._blur:
-            redact(image, boxes)
+            _hide(image, regions)
         for region in regions:
             if region.decision is not None:
                 alert = region.decision.alert
                 draw_box(image, region.box, f"{alert.subject_id} {alert.score:.2f}")
         return image
+
+
+def _hide(image: Image, regions: Sequence[Region]) -> None:
+    """Redact everybody but the candidates, in place.
+
+    Where somebody was only faintly detected, or is only supposed to be still there, the clearly detected face of a
+    candidate comes first: hands and microphones in front of a face are often taken for faces. A clearly detected
+    bystander comes before everything.
+    """
+    hidden = [region for region in regions if region.decision is None]
+    height, width = image.shape[:2]
+    shown = []
+    for region in regions:
+        if region.decision is not None and region.certain:
+            x1, y1, x2, y2 = (round(v) for v in region.box.clipped(width, height).as_tuple())
+            shown.append(((slice(y1, y2), slice(x1, x2)), image[y1:y2, x1:x2].copy()))
+    redact(image, [region.box for region in hidden if not region.certain])
+    for place, pixels in shown:
+        image[place] = pixels
+    redact(image, [region.box for region in hidden if region.certain])
 
 
 def _fitted(image: Image, size: tuple[int, int]) -> Image:

@@ -58,10 +58,20 @@ class Region:
     Attributes:
         box: ``xyxy`` in pixels.
         decision: The candidate shown here; ``None`` for a person who must not be recognisable.
+        certain: Whether a face was clearly detected here in this frame (or just before and just after it), rather than
+            faintly, or supposed to be here because it was seen a moment ago.
     """
 
     box: Box
     decision: Decision | None
+    certain: bool
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Sighting:
+    frame: int
+    box: Box
+    clear: bool
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -70,11 +80,15 @@ class _Span:
     boxes: FloatArray
     decision: Decision | None
     sure: NDArray[np.bool_]
-    """Whether the face was detected in the frame, or just before and just after it."""
+    """Whether the face was clearly detected in the frame, or just before and just after it."""
 
     @property
     def last(self) -> int:
         return self.first + len(self.boxes) - 1
+
+    def region(self, frame: int) -> Region:
+        at = frame - self.first
+        return Region(Box(*map(float, self.boxes[at])), self.decision, bool(self.sure[at]))
 
 
 @dataclass(slots=True)
@@ -94,22 +108,22 @@ class Timeline:
     counts: list[tuple[float, int]] = field(default_factory=list)
     cuts: list[int] = field(default_factory=list)
     decisions: list[Decision] = field(default_factory=list)
-    _tracks: dict[int, list[tuple[int, Box]]] = field(default_factory=dict)
-    _loose: dict[int, list[Box]] = field(default_factory=dict)
+    _tracks: dict[int, list[_Sighting]] = field(default_factory=dict)
+    _loose: dict[int, list[_Sighting]] = field(default_factory=dict)
 
-    def add_tracked(self, track: int, frame: int, box: Box) -> None:
-        """A detection of a confirmed track."""
-        self._tracks.setdefault(track, []).append((frame, box))
+    def add_tracked(self, track: int, frame: int, box: Box, *, clear: bool = True) -> None:
+        """A detection of a confirmed track; not ``clear`` if it is a faint one."""
+        self._tracks.setdefault(track, []).append(_Sighting(frame, box, clear))
 
-    def add_loose(self, frame: int, boxes: Sequence[Box]) -> None:
-        """Detections that belong to no confirmed track, yet or at all."""
-        if boxes:
-            self._loose.setdefault(frame, []).extend(boxes)
+    def add_loose(self, frame: int, box: Box, *, clear: bool = True) -> None:
+        """A detection that belongs to no confirmed track, yet or at all."""
+        self._loose.setdefault(frame, []).append(_Sighting(frame, box, clear))
 
     def adopt(self, track: int, frame: int, box: Box) -> None:
         """A detection handed in as loose turned out to begin a track."""
-        self._loose[frame] = [b for b in self._loose[frame] if b is not box]
-        self.add_tracked(track, frame, box)
+        loose = self._loose[frame]
+        self._tracks.setdefault(track, []).extend(s for s in loose if s.box is box)
+        self._loose[frame] = [s for s in loose if s.box is not box]
 
     def regions(self) -> Iterator[list[Region]]:
         """What to redact and what to draw, frame by frame in order.
@@ -124,53 +138,46 @@ class Timeline:
             while waiting and waiting[-1].first <= frame:
                 active.append(waiting.pop())
             active = [span for span in active if span.last >= frame]
-            here = [(span, Box(*map(float, span.boxes[frame - span.first]))) for span in active]
-            own = [box for span, box in here if span.decision is not None and span.sure[frame - span.first]]
-            yield [
-                Region(box, span.decision)
-                for span, box in here
-                if span.decision is not None or not any(_is_own(box, face) for face in own)
-            ]
+            here = [span.region(frame) for span in active]
+            own = [region.box for region in here if region.decision is not None and region.certain]
+            yield [r for r in here if r.decision is not None or not any(_is_own(r.box, face) for face in own)]
 
     def _spans(self) -> Iterator[_Span]:
         for track, seen in self._tracks.items():
-            for decision, part in self._parts(track, sorted(seen, key=lambda item: item[0])):
-                if decision is None:
-                    yield self._with_margin(*_interpolate(part))
-                else:
-                    first, boxes = _interpolate(part)
-                    yield _Span(first, boxes, decision, self._sure([frame for frame, _ in part]))
-        for frame, loose in self._loose.items():
-            for box in loose:
-                yield self._with_margin(frame, np.array([box.as_tuple()], dtype=np.float32))
+            for decision, part in self._parts(track, sorted(seen, key=lambda sighting: sighting.frame)):
+                span = _Span(part[0].frame, _interpolate(part), decision, self._sure(part))
+                yield span if decision is not None else self._with_margin(span)
+        for loose in itertools.chain.from_iterable(self._loose.values()):
+            row = np.array([loose.box.as_tuple()], dtype=np.float32)
+            yield self._with_margin(_Span(loose.frame, row, None, np.array([loose.clear])))
 
-    def _sure(self, frames: Sequence[int]) -> NDArray[np.bool_]:
-        sure = np.zeros(frames[-1] - frames[0] + 1, dtype=np.bool_)
-        sure[np.array(frames) - frames[0]] = True
-        for before, after in itertools.pairwise(frames):
+    def _sure(self, part: Sequence[_Sighting]) -> NDArray[np.bool_]:
+        start = part[0].frame
+        sure = np.zeros(part[-1].frame - start + 1, dtype=np.bool_)
+        clear = [sighting.frame for sighting in part if sighting.clear]
+        sure[np.array(clear, dtype=np.int64) - start] = True
+        for before, after in itertools.pairwise(clear):
             if after - before <= _SURE_GAP * self.every:
-                sure[before - frames[0] : after - frames[0]] = True
+                sure[before - start : after - start] = True
         return sure
 
-    def _parts(
-        self, track: int, seen: list[tuple[int, Box]]
-    ) -> Iterator[tuple[Decision | None, list[tuple[int, Box]]]]:
+    def _parts(self, track: int, seen: list[_Sighting]) -> Iterator[tuple[Decision | None, list[_Sighting]]]:
         """The track's detections, divided where a decision begins or ends."""
         mine = [d for d in self.decisions if d.track == track]
-        part: list[tuple[int, Box]] = []
+        part: list[_Sighting] = []
         owner: Decision | None = None
-        for frame, box in seen:
-            now = next((d for d in mine if d.first <= frame <= d.last), None)
+        for sighting in seen:
+            now = next((d for d in mine if d.first <= sighting.frame <= d.last), None)
             if part and now is not owner:
                 yield owner, part
                 part = []
             owner = now
-            part.append((frame, box))
+            part.append(sighting)
         if part:
             yield owner, part
 
-    def _with_margin(self, first: int, boxes: FloatArray) -> _Span:
-        last = first + len(boxes) - 1
+    def _with_margin(self, span: _Span) -> _Span:
+        first, last, boxes = span.first, span.last, span.boxes
         at = bisect.bisect_right(self.cuts, first)
         scene_start = self.cuts[at - 1] if at else 0
         later = bisect.bisect_right(self.cuts, last)
@@ -180,7 +187,7 @@ class Timeline:
         before = [_grown(boxes[0], first - frame) for frame in range(start, first)]
         after = [_grown(boxes[-1], frame - last) for frame in range(last + 1, end + 1)]
         rows = np.array([*before, *boxes, *after], dtype=np.float32)
-        return _Span(min(start, first), rows, None, np.zeros(len(rows), dtype=np.bool_))
+        return _Span(first - len(before), rows, None, np.pad(span.sure, (len(before), len(after))))
 
 
 def _is_own(box: Box, face: Box) -> bool:
@@ -197,9 +204,9 @@ def _grown(row: FloatArray, frames: int) -> FloatArray:
     return np.array(box.as_tuple(), dtype=np.float32)
 
 
-def _interpolate(seen: list[tuple[int, Box]]) -> tuple[int, FloatArray]:
-    frames = np.array([frame for frame, _ in seen])
-    rows = np.array([box.as_tuple() for _, box in seen], dtype=np.float64)
+def _interpolate(seen: Sequence[_Sighting]) -> FloatArray:
+    frames = np.array([sighting.frame for sighting in seen])
+    rows = np.array([sighting.box.as_tuple() for sighting in seen], dtype=np.float64)
     every = np.arange(frames[0], frames[-1] + 1)
     boxes = np.stack([np.interp(every, frames, rows[:, column]) for column in range(4)], axis=1)
-    return int(frames[0]), boxes.astype(np.float32)
+    return boxes.astype(np.float32)
