@@ -37,7 +37,8 @@ class LfwResult:
         std: Standard deviation over the folds.
         n_pairs: Number of pairs that were scored.
         failures: Pictures in which no face was found; their pairs count as non-matches.
-        thresholds: Threshold, measured FMR and FNMR by nominal FMR, over all pairs of the pictures.
+        thresholds: Threshold, measured FMR and FNMR by nominal FMR, over all pairs of the pictures; only
+            rates that so many comparisons can show.
         n_images: Number of pictures.
         n_people: Number of people in them.
         n_non_mated: Non-mated comparisons behind ``thresholds``.
@@ -131,7 +132,8 @@ def evaluate_lfw(analyzer: Analyzer, images: Path, pairs: Path, *, progress: Pro
         scores, np.array([same for *_, same in protocol]), np.array([fold for fold, *_ in protocol])
     )
     thresholds = {}
-    for fmr in _FMRS:
+    n_non_mated = int(histogram.non_mated.sum())
+    for fmr in (rate for rate in _FMRS if rate * n_non_mated >= 1):
         threshold = histogram.threshold_at_fmr(fmr)
         measured_fmr, fnmr = histogram.rates_at(threshold)
         thresholds[f"{fmr:g}"] = {"threshold": round(threshold, 6), "fmr": measured_fmr, "fnmr": fnmr}
@@ -143,7 +145,7 @@ def evaluate_lfw(analyzer: Analyzer, images: Path, pairs: Path, *, progress: Pro
         thresholds=thresholds,
         n_images=len(names),
         n_people=int(people.max()) + 1,
-        n_non_mated=int(histogram.non_mated.sum()),
+        n_non_mated=n_non_mated,
         contract=analyzer.contract.digest,
         seconds=time.perf_counter() - began,
     )

@@ -246,7 +246,7 @@ def test_doctor_passes_its_self_test_and_makes_no_database(cli: Cli) -> None:
 
 
 def commands(group: Any, prefix: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
-    found = []
+    found: list[tuple[str, ...]] = []
     for name, command in group.commands.items():
         found += commands(command, (*prefix, name)) if hasattr(command, "commands") else [(*prefix, name)]
     return found
@@ -268,7 +268,7 @@ def test_every_command_has_help_with_an_example_and_a_docs_entry(cli: Cli, comma
     assert status == 0
     assert "Example:" in out
     page = (Path(__file__).parents[2] / "docs" / "cli.md").read_text("utf-8")
-    assert f"## facematch {' '.join(command)}" in page
+    assert f"# `facematch {' '.join(command)}`" in page
 
 
 def test_version(cli: Cli) -> None:

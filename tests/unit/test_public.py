@@ -48,7 +48,7 @@ def test_exported_names_are_these_and_all_load() -> None:
 
 def test_a_misspelt_name_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="Watchlst"):
-        facematch.Watchlst  # type: ignore[attr-defined]  # noqa: B018
+        facematch.Watchlst  # noqa: B018
 
 
 IMPORT_PROBE = """

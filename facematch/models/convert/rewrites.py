@@ -207,23 +207,20 @@ def symbolic_shapes(editor: GraphEditor, *, spatial: bool) -> None:
     dynamically quantised graph keeps a batch of exactly one: it scales its activations by the extremes of the whole
     batch, so that a result would depend on what else is in it.
     """
+    inputs = [value for value in editor.graph.input if editor.constant(value.name) is None]
     if any(node.op_type == "DynamicQuantizeLinear" for node in editor.nodes):
-        for value in editor.graph.input:
-            if editor.constant(value.name) is None:
-                value.type.tensor_type.shape.dim[0].dim_value = 1
+        for value in inputs:
+            value.type.tensor_type.shape.dim[0].dim_value = 1
         return
     for node in editor.nodes:
         shape = editor.constant(node.input[1]) if node.op_type == "Reshape" else None
         if shape is not None and shape.ndim == 1 and len(shape) > 1 and shape[0] == 1:
             editor.set_constant(node.input[1], np.concatenate([[0], shape[1:]]).astype(np.int64))
-    for value in editor.graph.input:
-        if editor.constant(value.name) is not None:
-            continue
-        dims = value.type.tensor_type.shape.dim
-        names = {0: "batch", 2: "height", 3: "width"} if spatial else {0: "batch"}
-        for index, name in names.items():
-            if index < len(dims):
-                dims[index].dim_param = name
+    names = {0: "batch", 2: "height", 3: "width"} if spatial else {0: "batch"}
+    for value in inputs:
+        for index, dim in enumerate(value.type.tensor_type.shape.dim):
+            if index in names:
+                dim.dim_param = names[index]
     for value in editor.graph.output:
         for index, dim in enumerate(value.type.tensor_type.shape.dim):
             if index == 0:

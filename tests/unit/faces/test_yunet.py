@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 from facematch.errors import InferenceError, InvalidArgument
 from facematch.faces.detectors.yunet import YuNetDetector
@@ -31,11 +31,16 @@ def detector(session: OnnxSession) -> YuNetDetector:
 def opencv_faces(model: Path, picture: Image, threshold: float = 0.6) -> list[Face]:
     height, width = picture.shape[:2]
     oracle = cv2.FaceDetectorYN.create(str(model), "", (width, height), threshold, 0.3, 5000)
-    found = oracle.detect(picture)[1]
+    found: Any = oracle.detect(picture)[1]
     return [
         Face(Box(row[0], row[1], row[0] + row[2], row[1] + row[3]), row[4:14].reshape(5, 2), float(row[14]))
-        for row in (found if found is not None else [])
+        for row in np.asarray([] if found is None else found)
     ]
+
+
+def resized(picture: Image, factor: float) -> Image:
+    how = cv2.INTER_AREA if factor < 1 else cv2.INTER_LINEAR
+    return cv2.resize(picture, None, fx=factor, fy=factor, interpolation=how).astype(np.uint8)
 
 
 def assert_same(ours: list[Face], theirs: list[Face]) -> None:
@@ -61,7 +66,7 @@ def folded_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("scale", [1.0, 0.5, 0.33])
 def test_faces_equal_opencvs_detector(detector: YuNetDetector, folded_model: Path, group: Image, scale: float) -> None:
-    picture = cv2.resize(group, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    picture = resized(group, scale)
     (ours,) = detector.detect([picture])
     assert len(ours) == 6
     assert_same(ours, opencv_faces(folded_model, picture))
@@ -91,7 +96,7 @@ def test_mixed_sizes_in_one_call_equal_single_calls(detector: YuNetDetector, gro
 
 
 def test_a_large_picture_is_scaled_down_and_boxes_come_back_in_its_pixels(session: OnnxSession, group: Image) -> None:
-    large = cv2.resize(group, None, fx=3, fy=3, interpolation=cv2.INTER_LINEAR)
+    large = resized(group, 3)
     (small_faces,) = YuNetDetector(session, max_side=0).detect([group])
     (large_faces,) = YuNetDetector(session, max_side=1280).detect([large])
     assert len(small_faces) == len(large_faces) == 6
@@ -105,7 +110,7 @@ def _tripled(face: Face) -> Box:
 
 def test_small_faces_are_found_in_a_full_hd_frame(session: OnnxSession, group: Image) -> None:
     frame = np.full((1080, 1920, 3), 90, np.uint8)
-    tiny = cv2.resize(group, None, fx=0.25, fy=0.25, interpolation=cv2.INTER_AREA)
+    tiny = resized(group, 0.25)
     frame[700 : 700 + tiny.shape[0], 1200 : 1200 + tiny.shape[1]] = tiny
     (faces,) = YuNetDetector(session).detect([frame])
     assert len(faces) == 6
@@ -141,7 +146,7 @@ def test_suppression_equals_opencvs(seed: int) -> None:
     rng = np.random.default_rng(seed)
     corners = rng.uniform(0, 200, (300, 2))
     boxes = np.concatenate([corners, corners + rng.uniform(10, 60, (300, 2))], axis=1).astype(np.float32)
-    scores: NDArray[np.float32] = (1 + rng.permutation(300)).astype(np.float32) / 301
+    scores = ((1 + rng.permutation(300)) / 301).astype(np.float32)
     as_xywh = [[float(x1), float(y1), float(x2 - x1), float(y2 - y1)] for x1, y1, x2, y2 in boxes]
     expected = cv2.dnn.NMSBoxes(as_xywh, scores.tolist(), 0.0, 0.3)
     assert 20 < len(expected) < 290

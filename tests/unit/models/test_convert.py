@@ -41,8 +41,12 @@ def model_of(nodes: list[Any], constants: dict[str, NDArray[Any]], output: str, 
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21)], ir_version=10)
 
 
+def outputs_of(model: Any, feeds: dict[str, Any]) -> list[Any]:
+    return list(ReferenceEvaluator(model).run(None, feeds))
+
+
 def evaluate(model: Any, x: NDArray[np.float32]) -> NDArray[np.float32]:
-    return np.asarray(ReferenceEvaluator(model).run(None, {"x": x})[0])
+    return np.asarray(outputs_of(model, {"x": x})[0])
 
 
 def floats(*shape: int) -> NDArray[np.float32]:
@@ -135,13 +139,13 @@ def test_dequantisation_equals_the_reference_evaluator(
         "s": np.abs(floats(*scale)),
         "z": RNG.integers(-9, 9, scale).astype(np.int8),
     }
-    options = {"axis": len(shape) - 1} | ({"block_size": block} if block else {})
+    options: dict[str, Any] = {"axis": len(shape) - 1} | ({"block_size": block} if block else {})
     if scale == (1,):
         constants |= {"s": constants["s"].reshape(()), "z": constants["z"].reshape(())}
         options = {}
     node = helper.make_node("DequantizeLinear", ["q", "s", "z"], ["w"], **options)
     model = model_of([node, helper.make_node("Identity", ["w"], ["y"])], constants, "y", shape=[1])
-    expected = ReferenceEvaluator(model).run(None, {"x": np.zeros(1, np.float32)})[0]
+    expected = outputs_of(model, {"x": np.zeros(1, np.float32)})[0]
     editor = GraphEditor(model)
     assert fold_dequantize(editor) == 1
     found = editor.constant("w")
@@ -229,7 +233,7 @@ def test_every_weight_of_sface_equals_the_reference_evaluators(sface_source: byt
         model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21)])
         found = editor.constant(node.output[0])
         assert found is not None
-        differences.append(np.abs(ReferenceEvaluator(model).run(None, {})[0] - found).max())
+        differences.append(np.abs(outputs_of(model, {})[0] - found).max())
     assert max(differences) == 0
 
 

@@ -53,9 +53,9 @@ def server(real_folder: Path) -> Iterator[CountingServer]:
             super().__init__(*args, directory=str(real_folder))  # type: ignore[arg-type]
 
         def do_GET(self) -> None:
-            server.requests.append(self.path)
-            if server.failures:
-                server.failures -= 1
+            running.requests.append(self.path)
+            if running.failures:
+                running.failures -= 1
                 self.send_error(503)
             else:
                 super().do_GET()
@@ -63,13 +63,13 @@ def server(real_folder: Path) -> Iterator[CountingServer]:
         def log_message(self, *args: object) -> None:
             pass
 
-    server = CountingServer(("127.0.0.1", 0), Handler)
-    server.requests, server.failures = [], 0
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    running = CountingServer(("127.0.0.1", 0), Handler)
+    running.requests, running.failures = [], 0
+    thread = threading.Thread(target=running.serve_forever, daemon=True)
     thread.start()
-    yield server
-    server.shutdown()
-    server.server_close()
+    yield running
+    running.shutdown()
+    running.server_close()
     thread.join()
 
 

@@ -1,0 +1,24 @@
+"""The LFW protocol on the default pack: the whole of it takes minutes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from facematch.evaluation import evaluate_lfw
+from facematch.faces import FaceAnalyzer
+
+
+@pytest.mark.slow
+@pytest.mark.shared_data
+def test_accuracy_is_within_a_tenth_of_a_point_of_the_reference(shared: Path, analyzer: FaceAnalyzer) -> None:
+    folder = shared / "data" / "lfw"
+    result = evaluate_lfw(analyzer, folder / "images", folder / "pairs.txt")
+    assert result.n_pairs == 6000
+    assert result.failures == ()
+    assert abs(result.accuracy - 0.9943) <= 0.001
+    point = analyzer.operating_point
+    assert point is not None
+    assert result.thresholds["0.001"]["threshold"] == pytest.approx(point.threshold, abs=0.001)
+    assert result.n_non_mated == point.trials
