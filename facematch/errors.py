@@ -15,6 +15,7 @@
      ├─ VideoError                     video_error             a recording could not be used
      │   ├─ VideoUnreadable            video_unreadable        cannot be opened, or has no video stream
      │   └─ VideoWriteError            video_write_failed      the annotated video could not be written
+     ├─ SinkError                      sink_failed             an alert could not be handed on
      ├─ ModelError                     model_error             model packs and the runtime below them
      │   ├─ PackNotFound               pack_not_found          no pack of that name, or no such folder
      │   ├─ ManifestInvalid            manifest_invalid        a pack's manifest is malformed or incomplete
@@ -86,6 +87,7 @@ __all__ = [
     "PictureRefusal",
     "ProviderUnavailable",
     "PurposeRequired",
+    "SinkError",
     "SubjectNotFound",
     "ThresholdError",
     "ThresholdRequired",
@@ -193,6 +195,12 @@ class VideoWriteError(VideoError):
     """The annotated video could not be written."""
 
     code = "video_write_failed"
+
+
+class SinkError(FacematchError):
+    """An alert could not be handed on."""
+
+    code = "sink_failed"
 
 
 class ModelError(FacematchError):

@@ -10,16 +10,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from facematch.errors import FacematchError, InvalidArgument
+from facematch.errors import InvalidArgument, SinkError
 from facematch.types import Alert
 
-__all__ = ["JsonLinesSink", "SinkError"]
-
-
-class SinkError(FacematchError):
-    """An alert could not be handed on."""
-
-    code = "sink_failed"
+__all__ = ["JsonLinesSink"]
 
 
 class JsonLinesSink:

@@ -9,8 +9,7 @@ import pytest
 
 from facematch import registry
 from facematch.alerts import JsonLinesSink
-from facematch.alerts.sinks.jsonl import SinkError
-from facematch.errors import InvalidArgument
+from facematch.errors import InvalidArgument, SinkError
 from facematch.protocols import AlertSink
 from tests.unit.video.support import make_alert
 
