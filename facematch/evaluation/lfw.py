@@ -8,8 +8,7 @@ non-mated pairs of the same pictures are tens of millions of comparisons, though
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,24 +16,28 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facematch.errors import InvalidArgument
-from facematch.evaluation.verification import fold_accuracies, pairwise_histogram
-from facematch.imaging import decode
+from facematch.evaluation.cache import EmbeddingCache
+from facematch.evaluation.pictures import check_pictures, embed_folder, read_folder
+from facematch.evaluation.verification import ScoreHistogram, det_curve, fold_accuracies, pairwise_histogram
 from facematch.protocols import Analyzer, Progress
-from facematch.types import Face, FloatArray, Image
 
 __all__ = ["LfwResult", "evaluate_lfw", "read_pairs"]
 
-_BATCH: Final = 32
 _FMRS: Final = (1e-2, 1e-3, 1e-4)
+_TPR_FMRS: Final = (1e-1, 1e-2, 1e-3)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class LfwResult:
     """What the LFW protocol measured.
 
     Attributes:
         accuracy: Mean accuracy over the ten folds, in ``[0, 1]``.
-        std: Standard deviation over the folds.
+        std: Standard deviation over the folds, as published figures state it.
+        standard_error: Standard error of the mean accuracy.
+        auc: Area under the ROC of the pairs.
+        eer: Equal error rate of the pairs.
+        tpr_at_fmr: 1 - FNMR of the pairs by FMR; only rates that so many pairs can show.
         n_pairs: Number of pairs that were scored.
         failures: Pictures in which no face was found; their pairs count as non-matches.
         thresholds: Threshold, measured FMR and FNMR by nominal FMR, over all pairs of the pictures; only
@@ -43,11 +46,20 @@ class LfwResult:
         n_people: Number of people in them.
         n_non_mated: Non-mated comparisons behind ``thresholds``.
         contract: Digest of the embedding contract.
+        data_digest: SHA-256 over the pictures' digests.
         seconds: How long it took.
+        scores: ``(n_pairs,)`` cosines, for figures; not part of :meth:`to_dict`, nor is what follows.
+        same: ``(n_pairs,)``, whether a pair is mated.
+        pictures: Digests of each pair's pictures.
+        histogram: Scores of all pairs of the pictures.
     """
 
     accuracy: float
     std: float
+    standard_error: float
+    auc: float
+    eer: float
+    tpr_at_fmr: dict[str, float]
     n_pairs: int
     failures: tuple[str, ...]
     thresholds: dict[str, dict[str, float]]
@@ -55,13 +67,22 @@ class LfwResult:
     n_people: int
     n_non_mated: int
     contract: str
+    data_digest: str
     seconds: float
+    scores: NDArray[np.float64] = field(repr=False)
+    same: NDArray[np.bool_] = field(repr=False)
+    pictures: tuple[tuple[str, str], ...] = field(repr=False)
+    histogram: ScoreHistogram = field(repr=False)
 
     def to_dict(self) -> dict[str, Any]:
         """The result as plain data."""
         return {
             "accuracy": round(self.accuracy, 6),
             "std": round(self.std, 6),
+            "standard_error": round(self.standard_error, 6),
+            "auc": round(self.auc, 6),
+            "eer": round(self.eer, 6),
+            "tpr_at_fmr": {fmr: round(rate, 6) for fmr, rate in self.tpr_at_fmr.items()},
             "n_pairs": self.n_pairs,
             "failures": list(self.failures),
             "thresholds": self.thresholds,
@@ -69,6 +90,7 @@ class LfwResult:
             "n_people": self.n_people,
             "n_non_mated": self.n_non_mated,
             "contract": self.contract,
+            "data_digest": self.data_digest,
             "seconds": round(self.seconds, 1),
         }
 
@@ -104,7 +126,14 @@ def read_pairs(path: Path) -> list[tuple[int, str, str, bool]]:
     return pairs
 
 
-def evaluate_lfw(analyzer: Analyzer, images: Path, pairs: Path, *, progress: Progress | None = None) -> LfwResult:
+def evaluate_lfw(
+    analyzer: Analyzer,
+    images: Path,
+    pairs: Path,
+    *,
+    cache: EmbeddingCache | None = None,
+    progress: Progress | None = None,
+) -> LfwResult:
     """Run the LFW protocol.
 
     In every picture the face nearest the centre counts, as the data set means it.
@@ -113,6 +142,7 @@ def evaluate_lfw(analyzer: Analyzer, images: Path, pairs: Path, *, progress: Pro
         analyzer: The models to evaluate.
         images: Folder with a folder a person.
         pairs: LFW's ``pairs.txt``.
+        cache: Where embeddings are looked up and kept, opened for this analyzer; default: nowhere.
         progress: Called with pictures done and pictures in all.
 
     Raises:
@@ -120,17 +150,17 @@ def evaluate_lfw(analyzer: Analyzer, images: Path, pairs: Path, *, progress: Pro
     """
     began = time.perf_counter()
     protocol = read_pairs(pairs)
-    named = {name for _, first, second, _ in protocol for name in (first, second)}
-    if missing := sorted(name for name in named if not (images / name).is_file()):
-        raise InvalidArgument(f"{len(missing)} pictures of {pairs} are not in {images}, first {missing[0]}")
-    names = sorted(str(path.relative_to(images)) for path in images.glob("*/*.jpg"))
-    embeddings, failures = _embed(analyzer, images, names, progress)
-    people = np.unique([name.split("/")[0] for name in embeddings], return_inverse=True)[1]
-    histogram = pairwise_histogram(np.stack(list(embeddings.values())), people)
-    scores = np.array([_score(embeddings, first, second) for _, first, second, _ in protocol])
-    accuracies = fold_accuracies(
-        scores, np.array([same for *_, same in protocol]), np.array([fold for fold, *_ in protocol])
-    )
+    named = sorted({name for _, first, second, _ in protocol for name in (first, second)})
+    check_pictures([images / name for name in named], named)
+    folder = read_folder(images)
+    faces = embed_folder(analyzer, folder, cache=cache, progress=progress)
+    row = {name: number for number, name in enumerate(folder.names)}
+    scores = np.array([faces.score(row[first], row[second]) for _, first, second, _ in protocol])
+    same = np.array([same for *_, same in protocol])
+    accuracies = fold_accuracies(scores, same, np.array([fold for fold, *_ in protocol]))
+    curve = det_curve(scores[same], scores[~same])
+    people = np.unique(folder.people[faces.found], return_inverse=True)[1]
+    histogram = pairwise_histogram(faces.embeddings[faces.found], people)
     thresholds = {}
     n_non_mated = int(histogram.non_mated.sum())
     for fmr in (rate for rate in _FMRS if rate * n_non_mated >= 1):
@@ -140,46 +170,21 @@ def evaluate_lfw(analyzer: Analyzer, images: Path, pairs: Path, *, progress: Pro
     return LfwResult(
         accuracy=float(accuracies.mean()),
         std=float(accuracies.std()),
+        standard_error=float(accuracies.std(ddof=1) / np.sqrt(len(accuracies))),
+        auc=curve.auc,
+        eer=curve.eer,
+        tpr_at_fmr={f"{fmr:g}": curve.tpr_at_fmr(fmr) for fmr in _TPR_FMRS if fmr * np.count_nonzero(~same) >= 1},
         n_pairs=len(protocol),
-        failures=failures,
+        failures=faces.failures,
         thresholds=thresholds,
-        n_images=len(names),
+        n_images=len(folder.names),
         n_people=int(people.max()) + 1,
         n_non_mated=n_non_mated,
         contract=analyzer.contract.digest,
+        data_digest=faces.data_digest,
         seconds=time.perf_counter() - began,
+        scores=scores,
+        same=same,
+        pictures=tuple((faces.digests[row[first]], faces.digests[row[second]]) for _, first, second, _ in protocol),
+        histogram=histogram,
     )
-
-
-def _embed(
-    analyzer: Analyzer, images: Path, names: Sequence[str], progress: Progress | None
-) -> tuple[dict[str, FloatArray], tuple[str, ...]]:
-    embeddings: dict[str, FloatArray] = {}
-    failures = []
-    for start in range(0, len(names), _BATCH):
-        batch = names[start : start + _BATCH]
-        pictures = [decode(images / name).pixels for name in batch]
-        chosen = [_central(faces, picture) for faces, picture in zip(analyzer.detect(pictures), pictures, strict=True)]
-        found = [(name, picture, face) for name, picture, face in zip(batch, pictures, chosen, strict=True) if face]
-        failures += [name for name, face in zip(batch, chosen, strict=True) if face is None]
-        if found:
-            crops: NDArray[np.uint8] = np.concatenate([analyzer.align(picture, [face]) for _, picture, face in found])
-            embeddings |= {name: e for (name, _, _), e in zip(found, analyzer.embed(crops), strict=True)}
-        if progress is not None:
-            progress(start + len(batch), len(names))
-    return embeddings, tuple(failures)
-
-
-def _central(faces: Sequence[Face], picture: Image) -> Face | None:
-    height, width = picture.shape[:2]
-    return min(
-        faces,
-        key=lambda face: (face.box.center[0] - width / 2) ** 2 + (face.box.center[1] - height / 2) ** 2,
-        default=None,
-    )
-
-
-def _score(embeddings: dict[str, FloatArray], first: str, second: str) -> float:
-    if first not in embeddings or second not in embeddings:
-        return -1.0
-    return float(embeddings[first] @ embeddings[second])

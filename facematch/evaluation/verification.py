@@ -1,4 +1,9 @@
-"""Verification (1:1) figures from scores: ten-fold accuracy, and thresholds for a false match rate."""
+"""Verification (1:1) figures from scores: error rates, DET, EER, AUC, ten-fold accuracy, thresholds for an FMR.
+
+Definitions after ISO/IEC 19795-1: FMR is the share of non-mated comparisons at or above a threshold, FNMR the share of
+mated ones below it; the DET curve is FNMR over FMR (A. Martin et al., "The DET curve in assessment of detection task
+performance", Eurospeech 1997).
+"""
 
 from __future__ import annotations
 
@@ -11,10 +16,102 @@ from numpy.typing import NDArray
 from facematch.errors import InvalidArgument
 from facematch.types import FloatArray
 
-__all__ = ["ScoreHistogram", "best_threshold", "fold_accuracies", "pairwise_histogram"]
+__all__ = [
+    "DetCurve",
+    "ScoreHistogram",
+    "accuracy",
+    "best_threshold",
+    "det_curve",
+    "fmr",
+    "fnmr",
+    "fold_accuracies",
+    "pairwise_histogram",
+]
 
 _BLOCK: Final = 512
 _GRID: Final = 1 - np.arange(0, 4, 0.01) / 2
+
+
+def fmr(non_mated: NDArray[np.floating], thresholds: NDArray[np.floating] | float) -> NDArray[np.float64]:
+    """False match rate: the share of non-mated scores at or above each threshold.
+
+    Args:
+        non_mated: ``(N,)`` scores, at least one.
+        thresholds: ``(K,)`` or one raw cosine.
+
+    Returns:
+        ``(K,)`` or ``()`` in ``[0, 1]``.
+
+    Raises:
+        InvalidArgument: There are no scores.
+    """
+    return np.asarray(1 - _share_below(non_mated, thresholds, "non-mated"))
+
+
+def fnmr(mated: NDArray[np.floating], thresholds: NDArray[np.floating] | float) -> NDArray[np.float64]:
+    """False non-match rate: the share of mated scores below each threshold; otherwise as :func:`fmr`."""
+    return _share_below(mated, thresholds, "mated")
+
+
+def accuracy(scores: NDArray[np.floating], same: NDArray[np.bool_], threshold: float) -> float:
+    """The share of comparisons that a threshold decides rightly; scores at or above it count as mated."""
+    return float(np.mean((np.asarray(scores, dtype=np.float64) >= threshold) == same))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class DetCurve:
+    """Every pair of error rates that a set of scores can show.
+
+    Attributes:
+        thresholds: ``(K,)`` descending: infinity, then every distinct score.
+        fmr: ``(K,)`` FMR at each, ascending from 0 to 1.
+        fnmr: ``(K,)`` FNMR at each, descending from 1 to 0.
+    """
+
+    thresholds: NDArray[np.float64]
+    fmr: NDArray[np.float64]
+    fnmr: NDArray[np.float64]
+
+    @property
+    def auc(self) -> float:
+        """Area under TPR over FMR: the chance that a mated score exceeds a non-mated one, ties counting half."""
+        return float(np.trapezoid(1 - self.fnmr, self.fmr))
+
+    @property
+    def eer(self) -> float:
+        """Equal error rate: where FMR and FNMR meet, linear between the two points around it."""
+        gap = self.fmr - self.fnmr  # ascends from -1 to 1
+        after = int(np.argmax(gap >= 0))
+        share = -gap[after - 1] / (gap[after] - gap[after - 1])
+        return float(self.fmr[after - 1] + share * (self.fmr[after] - self.fmr[after - 1]))
+
+    def tpr_at_fmr(self, target: float) -> float:
+        """Highest true positive rate (1 - FNMR) at an FMR of at most ``target``, a step and not interpolated."""
+        return float(1 - self.fnmr[self._last(target)])
+
+    def threshold_at_fmr(self, target: float) -> float:
+        """The lowest score that is a threshold with an FMR of at most ``target``; infinity where none is."""
+        return float(self.thresholds[self._last(target)])
+
+    def _last(self, target: float) -> int:
+        return int(np.searchsorted(self.fmr, target, side="right")) - 1
+
+
+def det_curve(mated: NDArray[np.floating], non_mated: NDArray[np.floating]) -> DetCurve:
+    """The DET curve of scores.
+
+    Args:
+        mated: ``(M,)`` scores of mated comparisons, at least one.
+        non_mated: ``(N,)`` scores of non-mated comparisons, at least one.
+
+    Raises:
+        InvalidArgument: One of them is empty or holds something that is not a number.
+    """
+    distinct = np.unique(np.concatenate([mated, non_mated]).astype(np.float64))
+    if np.isnan(distinct).any():
+        raise InvalidArgument("scores must be numbers", hint="score a comparison without a face as -1")
+    thresholds = np.concatenate([[np.inf], distinct[::-1]])
+    return DetCurve(thresholds, fmr(non_mated, thresholds), fnmr(mated, thresholds))
 
 
 def best_threshold(scores: NDArray[np.floating], same: NDArray[np.bool_]) -> float:
@@ -116,3 +213,13 @@ def pairwise_histogram(embeddings: FloatArray, people: NDArray[np.integer], bins
         mated += np.bincount(index[later & same], minlength=bins)
         non_mated += np.bincount(index[later & ~same], minlength=bins)
     return ScoreHistogram(mated, non_mated)
+
+
+def _share_below(
+    scores: NDArray[np.floating], thresholds: NDArray[np.floating] | float, kind: str
+) -> NDArray[np.float64]:
+    if scores.size == 0:
+        raise InvalidArgument(f"an error rate needs at least one {kind} score")
+    ordered = np.sort(scores.astype(np.float64))
+    below = np.searchsorted(ordered, np.asarray(thresholds, dtype=np.float64), side="left")
+    return np.asarray(below / scores.size, dtype=np.float64)

@@ -2,18 +2,71 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+from sklearn.metrics import auc, roc_curve
 
 from facematch.errors import InvalidArgument
 from facematch.evaluation import evaluate_lfw
 from facematch.evaluation.lfw import read_pairs
-from facematch.evaluation.verification import best_threshold, fold_accuracies, pairwise_histogram
+from facematch.evaluation.verification import (
+    accuracy,
+    best_threshold,
+    det_curve,
+    fmr,
+    fnmr,
+    fold_accuracies,
+    pairwise_histogram,
+)
 from facematch.faces import FaceAnalyzer
 from facematch.types import Image
+
+
+def test_rates_by_hand() -> None:
+    mated, non_mated = np.array([0.9, 0.6, 0.4]), np.array([0.5, 0.4, 0.1, 0.0])
+    thresholds = np.array([-1, 0.1, 0.4, 0.41, 0.6, 1])
+    np.testing.assert_allclose(fmr(non_mated, thresholds), [1, 0.75, 0.5, 0.25, 0, 0])
+    np.testing.assert_allclose(fnmr(mated, thresholds), [0, 0, 0, 1 / 3, 1 / 3, 1])
+    assert accuracy(np.concatenate([mated, non_mated]), np.arange(7) < 3, 0.45) == pytest.approx(5 / 7)
+    curve = det_curve(mated, non_mated)
+    np.testing.assert_allclose(curve.thresholds, [np.inf, 0.9, 0.6, 0.5, 0.4, 0.1, 0.0])
+    assert curve.auc == pytest.approx((4 + 4 + 2.5) / 12)  # pairs won, the tie at 0.4 counting half
+    assert (curve.tpr_at_fmr(0), curve.tpr_at_fmr(0.3), curve.tpr_at_fmr(0.5)) == pytest.approx((2 / 3, 2 / 3, 1))
+    assert (curve.threshold_at_fmr(0.5), curve.threshold_at_fmr(0.3)) == (0.4, 0.5)
+
+
+def test_the_curve_equals_scikit_learns() -> None:
+    rng = np.random.default_rng(3)
+    same = rng.random(6000) < 0.5
+    scores = np.round(np.where(same, rng.normal(0.5, 0.2, 6000), rng.normal(0.1, 0.2, 6000)), 2)  # with many ties
+    began = time.perf_counter()
+    curve = det_curve(scores[same], scores[~same])
+    eer, area = curve.eer, curve.auc
+    assert time.perf_counter() - began < 0.1
+    fpr, tpr, thresholds = roc_curve(same, scores, drop_intermediate=False)
+    np.testing.assert_allclose(curve.fmr, fpr)
+    np.testing.assert_allclose(1 - curve.fnmr, tpr)
+    np.testing.assert_array_equal(curve.thresholds, thresholds)
+    assert area == pytest.approx(auc(fpr, tpr), abs=1e-12)
+    grid = np.linspace(0, 1, 2_000_001)
+    meeting = grid[np.argmin(np.abs(1 - np.interp(grid, fpr, tpr) - grid))]
+    assert eer == pytest.approx(meeting, abs=1e-6)
+
+
+@pytest.mark.parametrize(("mated", "non_mated", "eer"), [([0.8, 0.9], [0.1, 0.2], 0.0), ([0.1], [0.9], 1.0)])
+def test_the_eer_of_separated_scores(mated: list[float], non_mated: list[float], eer: float) -> None:
+    assert det_curve(np.array(mated), np.array(non_mated)).eer == eer
+
+
+def test_scores_that_are_missing_or_no_numbers_are_refused() -> None:
+    with pytest.raises(InvalidArgument, match="at least one mated"):
+        det_curve(np.empty(0), np.ones(1))
+    with pytest.raises(InvalidArgument, match="must be numbers"):
+        det_curve(np.array([np.nan]), np.ones(1))
 
 
 def test_separable_scores_are_all_right_in_every_fold() -> None:
