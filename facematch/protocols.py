@@ -77,21 +77,24 @@ class Embedder(Protocol):
         """What its embeddings may be compared with."""
         ...
 
-    @property
-    def template(self) -> FloatArray:
-        """``(5, 2)`` pixel positions of the landmarks in an aligned crop."""
-        ...
+    def align(self, image: Image, landmarks: FloatArray) -> NDArray[np.uint8]:
+        """Crops of faces, as :meth:`embed` takes them.
 
-    @property
-    def crop_size(self) -> int:
-        """Side of an aligned crop in pixels."""
+        Args:
+            image: BGR ``uint8`` ``(H, W, 3)``.
+            landmarks: ``(N, 5, 2)`` in pixels of the picture; ``N`` may be 0.
+
+        Returns:
+            BGR ``uint8`` ``(N, h, w, 3)``, ``h`` and ``w`` fixed by the embedder. An ensemble whose members align
+            differently lays their crops side by side.
+        """
         ...
 
     def embed(self, crops: NDArray[np.uint8]) -> FloatArray:
         """Embeddings of aligned crops.
 
         Args:
-            crops: BGR ``uint8``, ``(N, crop_size, crop_size, 3)``; ``N`` may be 0.
+            crops: As :meth:`align` gives them; ``N`` may be 0.
 
         Returns:
             ``(N, dimension)`` ``float32``, each row of unit length.
@@ -122,7 +125,7 @@ class Analyzer(Protocol):
         ...
 
     def align(self, image: Image, faces: Sequence[Face]) -> NDArray[np.uint8]:
-        """Aligned crops ``(N, S, S, 3)`` of the given faces of one picture."""
+        """Aligned crops ``(N, h, w, 3)`` of the given faces of one picture."""
         ...
 
     def embed(self, crops: NDArray[np.uint8]) -> FloatArray:

@@ -56,8 +56,7 @@ def show(pack: Name, as_json: AsJson = False) -> None:
         ("licence", manifest.licence),
         ("permitted use", ", ".join(manifest.permitted_use)),
         ("detector", f"{manifest.detector.file}\nsha256 {manifest.detector.sha256}"),
-        ("embedder", f"{manifest.embedder.file}\nsha256 {manifest.embedder.sha256}"),
-        ("dimension", manifest.embedder.dimension),
+        *(("embedder", f"{model.file}\nsha256 {model.sha256}\n{model.dimension}-d") for model in manifest.embedders),
         ("folder", document["folder"]),
         *manifest.published.items(),
     ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from facematch.models.contract import embedding_contract
+from facematch.models.contract import embedding_contract, ensemble_contract
 from facematch.models.fetch import ensure_files, pack_folder
 from facematch.models.manifest import (
     DetectorModel,
@@ -25,6 +25,7 @@ __all__ = [
     "bundled_manifest",
     "bundled_names",
     "embedding_contract",
+    "ensemble_contract",
     "ensure_files",
     "find_manifest",
     "open_pack",

@@ -129,7 +129,9 @@ def _fetch_missing(
     folder = pack_folder(manifest, settings)
     tried: list[str] = []
     corrupt = False
-    for source in sources_for(folders, manifest.sources):
+    other_packs = sorted(path for path in folder.parent.iterdir() if path.is_dir() and path != folder)
+    here = [path for path in other_packs if any((path / name).is_file() for name in missing)]
+    for source in sources_for([*folders, *here], manifest.sources):
         if settings.offline and needs_network(source):
             tried.append(f"{describe(source)}: not asked, offline")
             continue

@@ -50,22 +50,23 @@ def manifest_of_insightface_folder(folder: Path) -> Manifest | None:
         permitted_use=("research",),
         model_card="Taken from a local folder; licence assumed to be InsightFace's. No tested threshold.",
         detector=DetectorModel(
-            kind="insightface",
+            kind="scrfd",
             file=detectors[0].name,
             sha256=_digest(detectors[0]),
             licence=_LICENCE,
-            convert=False,
             preprocessing=Preprocessing(channels="rgb", mean=127.5, scale=128.0),
         ),
-        embedder=EmbedderModel(
-            kind="aligned",
-            file=embedders[0].name,
-            sha256=_digest(embedders[0]),
-            licence=_LICENCE,
-            preprocessing=Preprocessing(channels="rgb", mean=127.5, scale=127.5),
-            dimension=dimension,
-            crop_size=size,
-            template=tuple((x * size / 112, y * size / 112) for x, y in _ARCFACE),
+        embedders=(
+            EmbedderModel(
+                kind="aligned",
+                file=embedders[0].name,
+                sha256=_digest(embedders[0]),
+                licence=_LICENCE,
+                preprocessing=Preprocessing(channels="rgb", mean=127.5, scale=127.5),
+                dimension=dimension,
+                crop_size=size,
+                template=tuple((x * size / 112, y * size / 112) for x, y in _ARCFACE),
+            ),
         ),
     )
 

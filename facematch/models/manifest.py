@@ -61,6 +61,7 @@ class ModelFile(_Part):
         converted_sha256: Digest of the converted file, where it has been recorded.
         licence: SPDX licence expression of the weights.
         convert: Whether the file is rewritten for the runtime before use.
+        batched: Whether the graph allows any batch size; if not, its batch stays at one.
     """
 
     kind: str
@@ -69,6 +70,7 @@ class ModelFile(_Part):
     converted_sha256: Sha256 | None = None
     licence: str = Field(min_length=1)
     convert: bool = True
+    batched: bool = True
     preprocessing: Preprocessing
 
 
@@ -77,15 +79,19 @@ class DetectorModel(ModelFile):
 
 
 class EmbedderModel(ModelFile):
-    """The embedder of a pack.
+    """An embedder of a pack.
 
     Attributes:
+        weight: Weight of its cosine among the embedders of the pack; of no effect where it is the only one.
+        flip: Whether the embedding is the mean over the crop and its mirror image.
         dimension: Length of an embedding.
         crop_size: Side of the aligned crop in pixels.
         template: Five landmark positions in the crop, in pixels: right eye, left eye, nose tip, right and left
             mouth corner (the subject's own right and left).
     """
 
+    weight: float = Field(default=1.0, gt=0)
+    flip: bool = False
     dimension: int = Field(ge=1, le=8192)
     crop_size: int = Field(ge=16, le=1024)
     template: tuple[tuple[float, float], ...] = Field(min_length=5, max_length=5)
@@ -154,7 +160,7 @@ class Manifest(_Part):
         model_card: What a user should know: training data, limits, references.
         published: Published accuracy figures with their sources.
         detector: The detector.
-        embedder: The embedder.
+        embedders: The embedder; or several, whose cosines are averaged by weight (an ensemble).
         sources: Where missing files are fetched, tried in order.
         threshold: The tested threshold, if there is one.
     """
@@ -168,20 +174,26 @@ class Manifest(_Part):
     model_card: str = Field(min_length=1)
     published: dict[str, str] = {}
     detector: DetectorModel
-    embedder: EmbedderModel
+    embedders: tuple[EmbedderModel, ...] = Field(min_length=1, max_length=8)
     sources: tuple[Source, ...] = ()
     threshold: Threshold | None = None
 
     @model_validator(mode="after")
     def _files_differ(self) -> Manifest:
-        if self.detector.file == self.embedder.file:
-            raise ValueError("detector and embedder name the same file")
+        names = [model.file for model in self.model_files]
+        if len(set(names)) != len(names):
+            raise ValueError("two of the models name the same file")
         return self
 
     @property
+    def embedder(self) -> EmbedderModel:
+        """The embedder, or the first one of an ensemble."""
+        return self.embedders[0]
+
+    @property
     def model_files(self) -> tuple[ModelFile, ...]:
-        """The detector's and the embedder's file."""
-        return self.detector, self.embedder
+        """The detector's file and those of the embedders."""
+        return self.detector, *self.embedders
 
 
 def parse_manifest(text: str, origin: str) -> Manifest:

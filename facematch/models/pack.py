@@ -5,12 +5,12 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
 from facematch.errors import LicenceError, ManifestInvalid, PackCorrupt, PackNotFound
-from facematch.models.contract import embedding_contract
+from facematch.models.contract import ensemble_contract
 from facematch.models.convert import CONVERTER_VERSION, Role, convert
 from facematch.models.fetch import ensure_files, file_digest, locked, pack_folder, publish
 from facematch.models.insightface_layout import manifest_of_insightface_folder
@@ -42,15 +42,15 @@ class Pack:
 
     @property
     def contract(self) -> EmbeddingContract:
-        """The embedding contract of the pack's embedder."""
-        return embedding_contract(self.manifest.embedder)
+        """The embedding contract of the pack's embedder or ensemble."""
+        return ensemble_contract(self.manifest.embedders)
 
     @property
     def operating_point(self) -> OperatingPoint | None:
         """The pack's tested threshold, if it has one for this very contract."""
         tested = self.manifest.threshold
-        if tested is None:
-            return None
+        if tested is None or tested.contract != self.contract.digest:
+            return None  # flip averaging, for one, makes another contract
         return OperatingPoint(
             threshold=tested.value,
             contract=tested.contract,
@@ -61,16 +61,25 @@ class Pack:
             measured_at=tested.measured_at,
         )
 
-    def model_bytes(self, role: Role) -> bytes:
-        """The model's bytes, ready for the runtime, verified as they are read.
+    def with_flip(self) -> Pack:
+        """The same pack with flip averaging in every embedder; another contract, so without the tested threshold."""
+        embedders = tuple(model.model_copy(update={"flip": True}) for model in self.manifest.embedders)
+        return replace(self, manifest=self.manifest.model_copy(update={"embedders": embedders}))
+
+    def model_bytes(self, role: Role, member: int = 0) -> bytes:
+        """The bytes of the detector or of an embedder, ready for the runtime, verified as they are read.
 
         Converted files are a cache under ``FACEMATCH_HOME``: missing, damaged or foreign ones are made anew.
+
+        Args:
+            role: The detector or an embedder.
+            member: Which embedder of an ensemble.
 
         Raises:
             PackCorrupt: The published file has changed on disk.
             ConversionError: It cannot be converted.
         """
-        model: ModelFile = self.manifest.detector if role == "detector" else self.manifest.embedder
+        model: ModelFile = self.manifest.detector if role == "detector" else self.manifest.embedders[member]
         path = self.folder / model.file
         if not model.convert:
             return _verified(path, model.sha256)
@@ -81,7 +90,7 @@ class Pack:
         with locked(target.parent):
             if (cached := _cached(target, record)) is not None:
                 return cached
-            result = convert(_verified(path, model.sha256), role)
+            result = convert(_verified(path, model.sha256), role, batched=model.batched)
             digest = hashlib.sha256(result).hexdigest()
             if model.converted_sha256 not in {None, digest}:
                 logger.warning(
@@ -99,7 +108,10 @@ class Pack:
             "pack": f"{self.manifest.name} {self.manifest.version}",
             "licence": self.manifest.licence,
             "detector": f"{self.manifest.detector.file} ({self.manifest.detector.licence})",
-            "embedder": f"{self.manifest.embedder.file} ({self.manifest.embedder.licence})",
+            "embedder": " + ".join(
+                f"{model.file}{', flip averaged' if model.flip else ''} ({model.licence})"
+                for model in self.manifest.embedders
+            ),
         }
 
 
@@ -188,7 +200,8 @@ def open_pack(
 
 def converted_path(model: ModelFile, settings: Settings) -> Path:
     """Where the converted form of a model file is cached."""
-    return settings.home / "converted" / f"{model.sha256[:32]}-v{CONVERTER_VERSION}.onnx"
+    form = f"v{CONVERTER_VERSION}" if model.batched else f"v{CONVERTER_VERSION}-single"
+    return settings.home / "converted" / f"{model.sha256[:32]}-{form}.onnx"
 
 
 def pack_state(manifest: Manifest, settings: Settings, *, folder: Path | None = None) -> dict[str, str]:

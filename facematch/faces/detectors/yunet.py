@@ -7,25 +7,20 @@ anchor-free: each cell of strides 8, 16 and 32 gives a class score, an objectnes
 from __future__ import annotations
 
 import math
-from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Final, Self
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from facematch.errors import InferenceError, InvalidArgument
-from facematch.faces.nms import non_maximum_suppression
+from facematch.faces.detectors.batching import check_fraction, faces_of, fit, in_batches
 from facematch.models import DetectorModel, OnnxSession
-from facematch.types import Box, Face, FloatArray, Image
+from facematch.types import Face, FloatArray, Image
 
 __all__ = ["YuNetDetector"]
 
 _STRIDES: Final = (8, 16, 32)
-_MULTIPLE: Final = 32
-_BATCH_PIXELS: Final = 4_000_000
-_CANDIDATES: Final = 5000
 
 
 class YuNetDetector:
@@ -54,9 +49,8 @@ class YuNetDetector:
         nms_threshold: float = 0.3,
         max_side: int = 1280,
     ) -> None:
-        for name, value in (("score_threshold", score_threshold), ("nms_threshold", nms_threshold)):
-            if not 0.0 <= value <= 1.0:
-                raise InvalidArgument(f"{name} must be in [0, 1], got {value}")
+        check_fraction("score_threshold", score_threshold)
+        check_fraction("nms_threshold", nms_threshold)
         if max_side < 0:
             raise InvalidArgument(f"max_side must be 0 (never scale) or positive, got {max_side}")
         expected = {f"{kind}_{stride}" for kind in ("cls", "obj", "bbox", "kps") for stride in _STRIDES}
@@ -121,68 +115,40 @@ class YuNetDetector:
         ]
 
     def _detect(self, images: Sequence[Image], score_threshold: float) -> list[list[Face]]:
-        found: list[list[Face]] = [[] for _ in images]
-        by_shape: dict[tuple[int, int], list[int]] = defaultdict(list)
-        for index, image in enumerate(images):
-            by_shape[image.shape[0], image.shape[1]].append(index)
-        for (height, width), indices in by_shape.items():
-            for batch in _batches(indices, height * width):
-                for index, faces in zip(
-                    batch, self._detect_equal([images[i] for i in batch], score_threshold), strict=True
-                ):
-                    found[index] = faces
-        return found
+        return in_batches(
+            images,
+            lambda height, width: math.prod(self._seen(height, width)),
+            lambda batch: self._detect_equal(batch, score_threshold),
+        )
+
+    def _seen(self, height: int, width: int) -> tuple[int, int]:
+        scale = min(1.0, self.max_side / max(height, width)) if self.max_side else 1.0
+        return max(1, round(height * scale)), max(1, round(width * scale))
 
     def _detect_equal(self, images: list[Image], score_threshold: float) -> list[list[Face]]:
-        height, width = images[0].shape[:2]
-        scale = min(1.0, self.max_side / max(height, width)) if self.max_side else 1.0
-        seen_h, seen_w = (max(1, round(side * scale)) for side in (height, width))
-        padded_h, padded_w = (math.ceil(side / _MULTIPLE) * _MULTIPLE for side in (seen_h, seen_w))
-        tensor = np.zeros((len(images), 3, padded_h, padded_w), dtype=np.float32)
-        for slot, image in zip(tensor, images, strict=True):
-            seen = image if scale == 1.0 else cv2.resize(image, (seen_w, seen_h), interpolation=cv2.INTER_AREA)
-            slot[:, :seen_h, :seen_w] = seen.transpose(2, 0, 1)
-        outputs = self.session.run(tensor)
-        back = np.array([width / seen_w, height / seen_h], dtype=np.float32)
-        decoded = (self._decode(outputs, i, padded_w, back, score_threshold) for i in range(len(images)))
-        return [[face for face in faces if face.box.clipped(width, height).area > 0] for faces in decoded]
-
-    def _decode(
-        self,
-        outputs: dict[str, FloatArray],
-        index: int,
-        padded_w: int,
-        back: NDArray[np.float32],
-        score_threshold: float,
-    ) -> list[Face]:
-        all_boxes, all_points, all_scores = [], [], []
-        for stride in _STRIDES:
-            class_score, objectness = (np.clip(outputs[f"{k}_{stride}"][index, :, 0], 0, 1) for k in ("cls", "obj"))
-            scores = np.sqrt(class_score * objectness)
-            (cells,) = np.nonzero(scores >= score_threshold)
-            columns = padded_w // stride
-            origin = np.stack([cells % columns, cells // columns], axis=1).astype(np.float32)
-            box = outputs[f"bbox_{stride}"][index, cells]
-            center = (origin + box[:, :2]) * stride
-            half = np.exp(box[:, 2:]) * (stride / 2)
-            points = (outputs[f"kps_{stride}"][index, cells].reshape(-1, 5, 2) + origin[:, None]) * stride
-            all_boxes.append(np.concatenate([center - half, center + half], axis=1))
-            all_points.append(points)
-            all_scores.append(scores[cells])
-        boxes, points, scores = (np.concatenate(parts) for parts in (all_boxes, all_points, all_scores))
-        if len(scores) > _CANDIDATES:
-            best = np.argsort(-scores, kind="stable")[:_CANDIDATES]
-            boxes, points, scores = boxes[best], points[best], scores[best]
-        kept = non_maximum_suppression(boxes, scores, self.nms_threshold)
-        boxes = boxes[kept] * np.tile(back, 2)
-        points = points[kept] * back
+        fitted = fit(images, self._seen(*images[0].shape[:2]), cv2.INTER_AREA)
+        outputs = self.session.run(fitted.tensor)
+        columns = fitted.tensor.shape[3]
         return [
-            Face(Box(*(float(v) for v in box)), landmarks, float(score))
-            for box, landmarks, score in zip(boxes, points, scores[kept], strict=True)
+            faces_of(*_decode(outputs, index, columns, score_threshold), self.nms_threshold, fitted)
+            for index in range(len(images))
         ]
 
 
-def _batches(indices: list[int], pixels: int) -> Iterator[list[int]]:
-    size = max(1, _BATCH_PIXELS // max(pixels, 1))
-    for start in range(0, len(indices), size):
-        yield indices[start : start + size]
+def _decode(
+    outputs: dict[str, FloatArray], index: int, width: int, score_threshold: float
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    all_boxes, all_points, all_scores = [], [], []
+    for stride in _STRIDES:
+        class_score, objectness = (np.clip(outputs[f"{k}_{stride}"][index, :, 0], 0, 1) for k in ("cls", "obj"))
+        scores = np.sqrt(class_score * objectness)
+        (cells,) = np.nonzero(scores >= score_threshold)
+        columns = width // stride
+        origin = np.stack([cells % columns, cells // columns], axis=1).astype(np.float32)
+        box = outputs[f"bbox_{stride}"][index, cells]
+        center = (origin + box[:, :2]) * stride
+        half = np.exp(box[:, 2:]) * (stride / 2)
+        all_boxes.append(np.concatenate([center - half, center + half], axis=1))
+        all_points.append((outputs[f"kps_{stride}"][index, cells].reshape(-1, 5, 2) + origin[:, None]) * stride)
+        all_scores.append(scores[cells])
+    return np.concatenate(all_boxes), np.concatenate(all_points), np.concatenate(all_scores)

@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facematch.errors import InferenceError, InvalidArgument
+from facematch.imaging import aligned_crops
 from facematch.models import EmbedderModel, OnnxSession, embedding_contract
-from facematch.types import EmbeddingContract, FloatArray
+from facematch.types import EmbeddingContract, FloatArray, Image
 
 __all__ = ["AlignedEmbedder"]
 
@@ -43,11 +44,6 @@ class AlignedEmbedder:
         return self._contract
 
     @property
-    def template(self) -> FloatArray:
-        """``(5, 2)`` landmark positions in the crop, in pixels."""
-        return self._template
-
-    @property
     def crop_size(self) -> int:
         """Side of the aligned crop in pixels."""
         return self._model.crop_size
@@ -56,6 +52,10 @@ class AlignedEmbedder:
     def session(self) -> OnnxSession:
         """The session that runs the model."""
         return self._session
+
+    def align(self, image: Image, landmarks: FloatArray) -> NDArray[np.uint8]:
+        """Aligned crops ``(N, S, S, 3)`` of the faces with landmarks ``(N, 5, 2)`` in one picture."""
+        return aligned_crops(image, landmarks, self._template, self.crop_size)
 
     def embed(self, crops: NDArray[np.uint8]) -> FloatArray:
         """Embeddings of aligned crops.
@@ -78,7 +78,11 @@ class AlignedEmbedder:
         embeddings = np.empty((len(crops), self._model.dimension), dtype=np.float32)
         for start in range(0, len(crops), self._batch):
             stop = min(start + self._batch, len(crops))
-            embeddings[start:stop] = self._run(crops[start:stop])
+            batch = crops[start:stop]
+            embeddings[start:stop] = self._run(batch)
+            if self._model.flip:  # the mean of two unit vectors, brought back to unit length
+                embeddings[start:stop] += self._run(batch[:, :, ::-1])
+                embeddings[start:stop] /= np.linalg.norm(embeddings[start:stop], axis=1, keepdims=True)
         return embeddings
 
     def _run(self, crops: NDArray[np.uint8]) -> FloatArray:

@@ -12,9 +12,9 @@ from google.protobuf.message import DecodeError
 
 from facematch.errors import ConversionError
 from facematch.models.convert.graph import GraphEditor
+from facematch.models.convert.quantized import fold_bias, fold_dequantize, undo_dynamic_quantization
 from facematch.models.convert.rewrites import (
     fold_batch_normalization,
-    fold_dequantize,
     remove_dropout,
     rewrite_prelu,
     symbolic_shapes,
@@ -24,16 +24,17 @@ __all__ = ["CONVERTER_VERSION", "Role", "convert"]
 
 Role = Literal["detector", "embedder"]
 
-CONVERTER_VERSION: Final = 1
+CONVERTER_VERSION: Final = 2
 """Raised whenever a rewrite changes; part of the name of a converted file."""
 
 
-def convert(source: bytes, role: Role) -> bytes:
+def convert(source: bytes, role: Role, *, batched: bool = True) -> bytes:
     """Convert a model.
 
     Args:
         source: The bytes of an ONNX model.
         role: A detector gets a symbolic picture size besides the symbolic batch.
+        batched: Whether the graph allows any batch size; where shapes inside it are fixed, its batch stays at one.
 
     Returns:
         The bytes of the converted model; deterministic.
@@ -45,10 +46,13 @@ def convert(source: bytes, role: Role) -> bytes:
         model = onnx.load_from_string(source)
         editor = GraphEditor(model)
         fold_dequantize(editor)
+        undo_dynamic_quantization(editor)
         remove_dropout(editor)
+        fold_bias(editor)
         fold_batch_normalization(editor)
         rewrite_prelu(editor)
-        symbolic_shapes(editor, spatial=role == "detector")
+        if batched:
+            symbolic_shapes(editor, spatial=role == "detector")
         editor.finish()
         onnx.checker.check_model(model)
     except (DecodeError, onnx.checker.ValidationError) as error:

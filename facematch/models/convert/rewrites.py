@@ -8,65 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 from onnx import helper
 
-from facematch.errors import ConversionError
 from facematch.models.convert.graph import GraphEditor, attribute
 
 __all__ = [
     "fold_batch_normalization",
-    "fold_dequantize",
     "remove_dropout",
     "rewrite_prelu",
     "symbolic_shapes",
 ]
-
-
-def fold_dequantize(editor: GraphEditor) -> int:
-    """Compute every ``DequantizeLinear`` (+ ``Reshape``) over constants once, here.
-
-    Block-quantised weights are stored flat and reshaped at run time, which ONNX Runtime refuses. Where the scale has
-    one dimension, blocks run along the flattened tensor; where it has as many as the tensor, along ``axis``.
-
-    Returns:
-        The number of tensors folded.
-    """
-    folded = 0
-    for node in list(editor.nodes):
-        operands = [editor.constant(name) for name in node.input]
-        if node.op_type == "DequantizeLinear" and all(value is not None for value in operands):
-            editor.set_constant(node.output[0], _dequantize(node, [v for v in operands if v is not None]))
-            folded += 1
-        elif node.op_type == "Reshape" and operands[0] is not None and operands[1] is not None:
-            shape = [int(n) if n else operands[0].shape[i] for i, n in enumerate(operands[1])]
-            editor.set_constant(node.output[0], operands[0].reshape(shape))
-        else:
-            continue
-        editor.replace(node, [])
-    return folded
-
-
-def _dequantize(node: Any, operands: list[NDArray[Any]]) -> NDArray[np.float32]:
-    values, scale = operands[0].astype(np.float32), operands[1].astype(np.float32)
-    zero = operands[2].astype(np.float32) if len(operands) > 2 else np.zeros_like(scale)
-    block = int(attribute(node, "block_size", 0))
-    axis = int(attribute(node, "axis", 1))
-    try:
-        if scale.size == 1:
-            return (values - zero.reshape(())) * scale.reshape(())
-        if scale.ndim == 1 and block:
-            flat = values.reshape(-1)
-            spread = [np.repeat(v, block)[: flat.size] for v in (scale, zero)]
-            return ((flat - spread[1]) * spread[0]).reshape(values.shape)
-        if scale.ndim == 1:
-            along = [-1 if i == axis % values.ndim else 1 for i in range(values.ndim)]
-            return (values - zero.reshape(along)) * scale.reshape(along)
-        length = values.shape[axis]
-        spread = [np.take(np.repeat(v, block, axis=axis), np.arange(length), axis=axis) for v in (scale, zero)]
-        return (values - spread[1]) * spread[0]
-    except (ValueError, IndexError) as error:
-        raise ConversionError(
-            f"quantised tensor {node.input[0]!r} of shape {values.shape} does not fit its scale of shape {scale.shape}",
-            hint="the model file may be damaged; fetch it again",
-        ) from error
 
 
 def remove_dropout(editor: GraphEditor) -> int:
@@ -144,7 +93,7 @@ def rewrite_prelu(editor: GraphEditor) -> int:
     rewritten = 0
     for node in list(editor.nodes):
         slope = editor.constant(node.input[1]) if node.op_type == "PRelu" else None
-        if slope is None or slope.size == 1 or slope.size != slope.shape[0] or slope.ndim != 3:
+        if slope is None or slope.shape not in {(slope.size, 1, 1), (1, slope.size, 1, 1)} or slope.size == 1:
             continue
         slope = slope.reshape(-1, 1, 1, 1)
         channels = len(slope)
@@ -223,7 +172,7 @@ def symbolic_shapes(editor: GraphEditor, *, spatial: bool) -> None:
                 dim.dim_param = names[index]
     for value in editor.graph.output:
         for index, dim in enumerate(value.type.tensor_type.shape.dim):
-            if index == 0:
+            if spatial:
+                dim.dim_param = f"{value.name}_{index}"
+            elif index == 0:
                 dim.dim_param = "batch"
-            elif spatial and index == 1:
-                dim.dim_param = f"anchors_{value.name}"

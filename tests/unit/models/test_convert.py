@@ -19,9 +19,9 @@ from facematch.faces import FaceAnalyzer
 from facematch.models import OnnxSession, open_pack
 from facematch.models.convert import convert
 from facematch.models.convert.graph import GraphEditor
+from facematch.models.convert.quantized import fold_bias, fold_dequantize, undo_dynamic_quantization
 from facematch.models.convert.rewrites import (
     fold_batch_normalization,
-    fold_dequantize,
     remove_dropout,
     rewrite_prelu,
     symbolic_shapes,
@@ -151,6 +151,60 @@ def test_dequantisation_equals_the_reference_evaluator(
     found = editor.constant("w")
     assert found is not None
     np.testing.assert_array_equal(found, expected)
+
+
+def quantized_layer(
+    kind: str, weight: NDArray[np.float32], source: str, output: str
+) -> tuple[list[Any], dict[str, Any]]:
+    """A dynamically quantised layer as ONNX Runtime's quantiser writes it, and its constants."""
+    scale = np.array(np.abs(weight).max() / 127, dtype=np.float32)
+    constants = {"wq": np.round(weight / scale).astype(np.int8), "ws": scale, "wz": np.array(0, dtype=np.int8)}
+    nodes = [
+        helper.make_node("DynamicQuantizeLinear", [source], ["q", "s", "z"]),
+        helper.make_node("Mul", ["s", "ws"], ["scales"]),
+        helper.make_node(kind, ["q", "wq", "z", "wz"], ["sum"]),
+        helper.make_node("Cast", ["sum"], ["cast"], to=TensorProto.FLOAT),
+        helper.make_node("Mul", ["cast", "scales"], [output]),
+    ]
+    return nodes, constants
+
+
+def test_a_dynamically_quantised_convolution_becomes_the_one_it_approximates() -> None:
+    weight, bias = floats(6, 4, 3, 3), floats(1, 6, 1, 1)
+    nodes, constants = quantized_layer("ConvInteger", weight, "x", "y")
+    before = model_of([*nodes, helper.make_node("Add", ["y", "bias"], ["out"])], constants | {"bias": bias}, "out")
+    after, counts = rewritten(before, undo_dynamic_quantization, fold_bias)
+    x = floats(1, 4, 8, 8)
+    assert counts == [1, 1]
+    assert [node.op_type for node in after.graph.node] == ["Conv"]
+    stored = (constants["wq"] * constants["ws"]).astype(np.float32)
+    plain = model_of([helper.make_node("Conv", ["x", "w", "b"], ["out"])], {"w": stored, "b": bias.reshape(-1)}, "out")
+    np.testing.assert_allclose(evaluate(after, x), evaluate(plain, x), atol=1e-5)
+    assert 0 < np.abs(evaluate(after, x) - evaluate(before, x)).max() < 0.2  # what quantising the activations cost
+
+
+def test_a_dynamically_quantised_matrix_product_becomes_a_gemm() -> None:
+    nodes, constants = quantized_layer("MatMulInteger", floats(256, 10), "flat", "y")
+    nodes = [helper.make_node("Flatten", ["x"], ["flat"]), *nodes, helper.make_node("Add", ["y", "b"], ["out"])]
+    constants["b"] = floats(10)
+    before = model_of(nodes, constants, "out")
+    after, counts = rewritten(before, undo_dynamic_quantization, fold_bias)
+    x = floats(2, 4, 8, 8)
+    assert counts == [1, 1]
+    assert [node.op_type for node in after.graph.node] == ["Flatten", "Gemm"]
+    expected = x.reshape(2, -1) @ (constants["wq"] * constants["ws"]) + constants["b"]
+    np.testing.assert_allclose(evaluate(after, x), expected, atol=1e-4)
+
+
+def test_a_layer_whose_weights_are_computed_is_left_alone() -> None:
+    nodes, constants = quantized_layer("ConvInteger", floats(6, 4, 3, 3), "x", "y")
+    nodes.insert(0, helper.make_node("Identity", ["stored"], ["wq"]))
+    constants["stored"] = constants.pop("wq")
+    before = model_of(nodes, constants, "y")
+    after, counts = rewritten(before, undo_dynamic_quantization)
+    x = floats(1, 4, 8, 8)
+    assert counts == [0]
+    np.testing.assert_array_equal(evaluate(after, x), evaluate(before, x))
 
 
 def test_dropout_and_identity_go() -> None:

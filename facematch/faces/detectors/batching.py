@@ -1,0 +1,113 @@
+"""What anchor-free grid detectors share: equal pictures in batches, scaled and padded into one tensor."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from facematch.errors import InvalidArgument
+from facematch.faces.nms import non_maximum_suppression
+from facematch.types import Box, Face, FloatArray, Image
+
+__all__ = ["Fitted", "check_fraction", "faces_of", "fit", "in_batches"]
+
+_MULTIPLE: Final = 32
+_BATCH_PIXELS: Final = 4_000_000
+_CANDIDATES: Final = 5000
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Fitted:
+    """Pictures of one size as a network sees them.
+
+    Attributes:
+        tensor: ``(N, 3, H, W)`` ``float32``, channels in BGR order, values 0 to 255, black where padded.
+        back: ``(2,)`` factors from seen x and y to the picture's own.
+        width: Width of the pictures, in pixels.
+        height: Height of the pictures, in pixels.
+    """
+
+    tensor: FloatArray
+    back: FloatArray
+    width: int
+    height: int
+
+
+def check_fraction(name: str, value: float) -> None:
+    """Refuse a threshold outside ``[0, 1]``.
+
+    Raises:
+        InvalidArgument: It is.
+    """
+    if not 0.0 <= value <= 1.0:
+        raise InvalidArgument(f"{name} must be in [0, 1], got {value}")
+
+
+def in_batches(
+    images: Sequence[Image], seen_pixels: Callable[[int, int], float], detect: Callable[[list[Image]], list[list[Face]]]
+) -> list[list[Face]]:
+    """Run ``detect`` on batches of equally large pictures; results come back in the pictures' order.
+
+    Args:
+        images: Pictures of any sizes.
+        seen_pixels: Pixels that the network sees of a picture of a height and width; bounds the batch.
+        detect: Called with pictures of one size.
+    """
+    found: list[list[Face]] = [[] for _ in images]
+    by_shape: dict[tuple[int, int], list[int]] = defaultdict(list)
+    for index, image in enumerate(images):
+        by_shape[image.shape[0], image.shape[1]].append(index)
+    for shape, indices in by_shape.items():
+        size = max(1, int(_BATCH_PIXELS // max(seen_pixels(*shape), 1)))
+        for start in range(0, len(indices), size):
+            batch = indices[start : start + size]
+            for index, faces in zip(batch, detect([images[i] for i in batch]), strict=True):
+                found[index] = faces
+    return found
+
+
+def fit(images: Sequence[Image], seen: tuple[int, int], interpolation: int) -> Fitted:
+    """Scale equally large pictures to ``seen`` (height, width) and pad them to a multiple of 32."""
+    height, width = images[0].shape[:2]
+    seen_h, seen_w = seen
+    padded = [math.ceil(side / _MULTIPLE) * _MULTIPLE for side in seen]
+    tensor = np.zeros((len(images), 3, *padded), dtype=np.float32)
+    for slot, image in zip(tensor, images, strict=True):
+        same = (height, width) == seen
+        slot[:, :seen_h, :seen_w] = (
+            image if same else cv2.resize(image, (seen_w, seen_h), interpolation=interpolation)
+        ).transpose(2, 0, 1)
+    back = np.array([width / seen_w, height / seen_h], dtype=np.float32)
+    return Fitted(tensor, back, width, height)
+
+
+def faces_of(
+    boxes: FloatArray, points: FloatArray, scores: FloatArray, nms_threshold: float, fitted: Fitted
+) -> list[Face]:
+    """Faces from a network's raw answer for one picture, highest score first, in the picture's own pixels.
+
+    Args:
+        boxes: ``(N, 4)`` ``xyxy`` in pixels of the network's input.
+        points: ``(N, 5, 2)``, likewise.
+        scores: ``(N,)``.
+        nms_threshold: Intersection over union above which the lesser of two boxes goes.
+        fitted: How the picture was fitted.
+    """
+    if len(scores) > _CANDIDATES:
+        best: NDArray[np.intp] = np.argsort(-scores, kind="stable")[:_CANDIDATES]
+        boxes, points, scores = boxes[best], points[best], scores[best]
+    kept = non_maximum_suppression(boxes, scores, nms_threshold)
+    boxes, points = boxes[kept] * np.tile(fitted.back, 2), points[kept] * fitted.back
+    faces = [
+        Face(Box(*(float(v) for v in box)), landmarks, float(score))
+        for box, landmarks, score in zip(boxes, points, scores[kept], strict=True)
+        if box[2] >= box[0] and box[3] >= box[1]
+    ]
+    return [face for face in faces if face.box.clipped(fitted.width, fitted.height).area > 0]

@@ -1,0 +1,156 @@
+"""SCRFD on ONNX Runtime, batched over pictures of one size.
+
+Guo, Deng, Lattas, Zafeiriou: "Sample and Computation Redistribution for Efficient Face Detection", ICLR 2022. Each
+cell of strides 8, 16 and 32 has two anchors, each with a score, four distances to the box's sides and five landmarks.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Final, Self
+
+import cv2
+import numpy as np
+
+from facematch.errors import InferenceError, InvalidArgument
+from facematch.faces.detectors.batching import check_fraction, faces_of, fit, in_batches
+from facematch.models import DetectorModel, OnnxSession
+from facematch.types import Face, FloatArray, Image
+
+__all__ = ["ScrfdDetector"]
+
+_LAYOUTS: Final = {9: ((8, 16, 32), 2), 15: ((8, 16, 32, 64, 128), 1)}
+"""Strides and anchors a cell by number of outputs, for models with landmarks."""
+
+
+class ScrfdDetector:
+    """SCRFD face detector with landmarks.
+
+    Size policy: a picture is scaled, up or down, so that its longer side has ``max_side`` pixels, as the family is
+    meant to be run; then it is padded at the right and bottom to a multiple of 32.
+
+    Args:
+        session: The model; three outputs a stride (scores, boxes, landmarks).
+        score_threshold: Faces below this score are dropped, in ``[0, 1]``.
+        nms_threshold: Intersection over union above which the lesser of two boxes is dropped.
+        max_side: Pixels of the longer side as the network sees it, at least 32.
+
+    Raises:
+        InvalidArgument: An option is out of range.
+        InferenceError: The model has not SCRFD's outputs with landmarks.
+    """
+
+    def __init__(
+        self,
+        session: OnnxSession,
+        *,
+        score_threshold: float = 0.5,
+        nms_threshold: float = 0.4,
+        max_side: int = 640,
+    ) -> None:
+        check_fraction("score_threshold", score_threshold)
+        check_fraction("nms_threshold", nms_threshold)
+        if max_side < 32:
+            raise InvalidArgument(f"max_side must be at least 32, got {max_side}")
+        if len(session.output_names) not in _LAYOUTS:
+            raise InferenceError(
+                f"{session.name} has {len(session.output_names)} outputs; SCRFD with landmarks has 9 or 15",
+                hint="use a model with five landmarks (_kps), and check the pack's manifest",
+            )
+        self.session = session
+        self.score_threshold = score_threshold
+        self.nms_threshold = nms_threshold
+        self.max_side = max_side
+        self._strides, self._anchors = _LAYOUTS[len(session.output_names)]
+
+    @classmethod
+    def from_model(
+        cls,
+        model: DetectorModel,
+        data: bytes,
+        *,
+        threads: int = 0,
+        score_threshold: float = 0.5,
+        nms_threshold: float = 0.4,
+        max_side: int = 640,
+    ) -> Self:
+        """Build from a pack's manifest entry and the model's bytes."""
+        session = OnnxSession(data, name=model.file, threads=threads)
+        return cls(session, score_threshold=score_threshold, nms_threshold=nms_threshold, max_side=max_side)
+
+    def detect(self, images: Sequence[Image]) -> list[list[Face]]:
+        """Faces of each picture, highest score first, without embeddings.
+
+        Args:
+            images: BGR ``uint8`` ``(H, W, 3)``; sizes may differ.
+
+        Raises:
+            InferenceError: The runtime failed.
+        """
+        return self._detect(images, self.score_threshold)
+
+    def detect_faint(self, images: Sequence[Image], floor: float) -> list[tuple[list[Face], list[Face]]]:
+        """Faces as :meth:`detect` gives them, and apart from them those of scores down to ``floor``."""
+        return [
+            (
+                [face for face in faces if face.detection_score >= self.score_threshold],
+                [face for face in faces if face.detection_score < self.score_threshold],
+            )
+            for faces in self._detect(images, min(floor, self.score_threshold))
+        ]
+
+    def _detect(self, images: Sequence[Image], score_threshold: float) -> list[list[Face]]:
+        return in_batches(
+            images,
+            lambda height, width: math.prod(self._seen(height, width)),
+            lambda batch: self._detect_equal(batch, score_threshold),
+        )
+
+    def _seen(self, height: int, width: int) -> tuple[int, int]:
+        if height > width:
+            return self.max_side, max(1, int(self.max_side * width / height))
+        return max(1, int(self.max_side * height / width)), self.max_side
+
+    def _detect_equal(self, images: list[Image], score_threshold: float) -> list[list[Face]]:
+        fitted = fit(images, self._seen(*images[0].shape[:2]), cv2.INTER_LINEAR)
+        tensor = (fitted.tensor[:, ::-1] - np.float32(127.5)) / np.float32(128)
+        outputs = list(self.session.run(np.ascontiguousarray(tensor)).values())
+        levels = [self._level(outputs, level, tensor.shape) for level in range(len(self._strides))]
+        found = []
+        for index in range(len(images)):
+            parts = zip(*(_decode(index, score_threshold, level) for level in levels), strict=True)
+            boxes, points, scores = (np.concatenate(part) for part in parts)
+            found.append(faces_of(boxes, points, scores, self.nms_threshold, fitted))
+        return found
+
+    def _level(
+        self, outputs: list[FloatArray], level: int, shape: tuple[int, ...]
+    ) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
+        """Anchor centres, scores, distances and landmarks of one stride, the last three with the picture first."""
+        stride, count = self._strides[level], len(self._strides)
+        rows, columns = shape[2] // stride, shape[3] // stride
+        y, x = np.mgrid[:rows, :columns]
+        centers = np.repeat(np.stack([x, y], axis=-1).reshape(-1, 2), self._anchors, axis=0).astype(np.float32) * stride
+        scores, distances, points = (
+            self._by_picture(outputs[level + part * count], shape[0], rows * columns) for part in range(3)
+        )
+        return centers, scores[..., 0], distances * stride, points * stride
+
+    def _by_picture(self, output: FloatArray, pictures: int, cells: int) -> FloatArray:
+        width = output.shape[-1]
+        if output.ndim == 3:
+            return output
+        # exported for one picture: rows run over cells, then pictures, then anchors
+        return output.reshape(cells, pictures, self._anchors, width).swapaxes(0, 1).reshape(pictures, -1, width)
+
+
+def _decode(
+    index: int, score_threshold: float, level: tuple[FloatArray, FloatArray, FloatArray, FloatArray]
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    centers, scores, distances, points = level
+    (chosen,) = np.nonzero(scores[index] >= score_threshold)
+    center, reach = centers[chosen], distances[index, chosen]
+    boxes = np.concatenate([center - reach[:, :2], center + reach[:, 2:]], axis=1)
+    landmarks = center[:, None] + points[index, chosen].reshape(-1, 5, 2)
+    return boxes, landmarks, scores[index, chosen]
