@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from facematch.errors import InvalidArgument
 from facematch.evaluation.intervals import LEVEL, REPLICATES, Interval, bootstrap_people, percentile_interval
-from facematch.evaluation.subjects import SubjectGallery
+from facematch.matching.subjects import SubjectGallery
 from facematch.types import FloatArray
 
 __all__ = [

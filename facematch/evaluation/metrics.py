@@ -3,7 +3,7 @@
 =====================================  ===============================================================
 FMR, FNMR, DET, EER, AUC, TPR at FMR   :mod:`facematch.evaluation.verification`
 FPIR, FNIR, rank rates, DIR at FPIR    :mod:`facematch.evaluation.identification`
-subject-level score rules              :mod:`facematch.evaluation.subjects`
+subject-level score rules              :mod:`facematch.matching.subjects`
 Clopper-Pearson, bootstrap of people   :mod:`facematch.evaluation.intervals`
 FTE, FTA                               here
 =====================================  ===============================================================
@@ -35,7 +35,6 @@ from facematch.evaluation.intervals import (
     trials_needed,
     upper_bound,
 )
-from facematch.evaluation.subjects import SubjectGallery, SubjectRule
 from facematch.evaluation.verification import (
     DetCurve,
     accuracy,
@@ -46,6 +45,7 @@ from facematch.evaluation.verification import (
     fold_accuracies,
     pairwise_histogram,
 )
+from facematch.matching.subjects import SubjectGallery, SubjectRule
 
 __all__ = [
     "DetCurve",

@@ -19,7 +19,7 @@ from facematch.evaluation.identification import (
     search,
     threshold_at_fpir,
 )
-from facematch.evaluation.subjects import SubjectGallery, SubjectRule
+from facematch.matching.subjects import SubjectGallery, SubjectRule
 from facematch.types import FloatArray
 
 INF = np.inf
@@ -100,7 +100,7 @@ def test_unknown_rules_are_refused(kind: str, top: int) -> None:
 
 
 def test_a_search_in_blocks_equals_brute_force(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("facematch.evaluation.subjects._BLOCK_BYTES", 4 * 120 * 7)  # seven probes a block
+    monkeypatch.setattr("facematch.matching.subjects._BLOCK_BYTES", 4 * 120 * 7)  # seven probes a block
     random = np.random.default_rng(9)
     gallery = SubjectGallery(unit(120, 6, 3), np.repeat(np.arange(60), 2))
     probes, people, found = unit(200, 6, 4), random.integers(0, 90, 200), random.random(200) < 0.9
