@@ -7,11 +7,13 @@ consent) is passed explicitly and never taken from the environment.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from platformdirs import user_cache_path
-from pydantic import Field
+from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from facematch.errors import InvalidArgument
 
 __all__ = ["Settings", "Use"]
 
@@ -21,6 +23,8 @@ Use = Literal["commercial", "research"]
 class Settings(BaseSettings):
     """Machine settings, from arguments first and ``FACEMATCH_*`` variables second.
 
+    A variable that is set to nothing counts as not set.
+
     Attributes:
         home: Folder for model packs and converted models (``FACEMATCH_HOME``; default: the user's cache folder).
         offline: Never use the network (``FACEMATCH_OFFLINE=1``).
@@ -29,9 +33,12 @@ class Settings(BaseSettings):
             processors this process may use.
         database: Database URL for the command line (``FACEMATCH_DATABASE``).
         actor: Who acts, for the command line (``FACEMATCH_ACTOR``; default: the login name).
+
+    Raises:
+        InvalidArgument: A value is of the wrong type or out of range.
     """
 
-    model_config = SettingsConfigDict(env_prefix="FACEMATCH_", frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(env_prefix="FACEMATCH_", env_ignore_empty=True, frozen=True, extra="ignore")
 
     home: Path = Field(default_factory=lambda: user_cache_path("facematch", appauthor=False))
     offline: bool = False
@@ -39,3 +46,14 @@ class Settings(BaseSettings):
     threads: int = Field(default=0, ge=0, le=1024)
     database: str = "sqlite:///facematch.db"
     actor: str | None = None
+
+    def __init__(self, **values: Any) -> None:
+        try:
+            super().__init__(**values)
+        except ValidationError as error:
+            first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+            name = ".".join(str(part) for part in first["loc"])
+            raise InvalidArgument(
+                f"setting {name}: {first['msg']}",
+                hint=f"correct the argument {name}, or the variable FACEMATCH_{name.upper()}, or unset it",
+            ) from None
