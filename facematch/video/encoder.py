@@ -64,8 +64,8 @@ class Encoder:
             context.color_range = 1  # "MPEG": 16-235
             if sample_aspect_ratio:
                 context.sample_aspect_ratio = sample_aspect_ratio
-            if context.name == "libx264":
-                self._stream.options = {"crf": "21", "preset": "veryfast"}
+            if context.name == "libx264":  # without B-frames, whose reordering MP4 cannot say across a gap of hours
+                self._stream.options = {"crf": "21", "preset": "veryfast", "bf": "0"}
             else:
                 self._stream.bit_rate = max(1_000_000, size[0] * size[1] * 4)
         except (self._av.FFmpegError, OSError, ValueError) as error:

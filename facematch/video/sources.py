@@ -11,7 +11,7 @@ import logging
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import MAXYEAR, UTC, datetime
 from fractions import Fraction
 from os import PathLike
 from pathlib import Path
@@ -34,6 +34,9 @@ _log = logging.getLogger(__name__)
 
 MAX_PIXELS = 8192 * 8192
 """Largest frame that is decoded; guards against headers that promise absurd sizes."""
+
+MAX_GAP_S = 9 * 3600.0
+"""A time stamp that jumps further ahead than this is damage; an MP4 file could not say it either."""
 
 _FALLBACK_RATE = 25.0
 _NOT_RECORDINGS = {"image2", "tty", "hls", "concat", "dash", "ffmetadata"}
@@ -120,12 +123,19 @@ class FileSource:
             self._aspect = context.sample_aspect_ratio
 
     def _check_path(self) -> None:
-        if not self._path.exists():
-            raise VideoUnreadable(f"there is no file {str(self._path)!r}", hint="check the path")
-        if not self._path.is_file():
-            raise VideoUnreadable(f"{str(self._path)!r} is not a regular file", hint="give the path of one video file")
-        if self._path.stat().st_size == 0:
-            raise VideoUnreadable(f"{self.name} is empty: 0 bytes", hint="copy the recording again")
+        try:
+            if not self._path.exists():
+                raise VideoUnreadable(f"there is no file {str(self._path)!r}", hint="check the path")
+            if not self._path.is_file():
+                raise VideoUnreadable(
+                    f"{str(self._path)!r} is not a regular file", hint="give the path of one video file"
+                )
+            if self._path.stat().st_size == 0:
+                raise VideoUnreadable(f"{self.name} is empty: 0 bytes", hint="copy the recording again")
+        except OSError as error:
+            raise VideoUnreadable(
+                f"{str(self._path)!r} cannot be read: {error.strerror}", hint="check the path and its permissions"
+            ) from error
 
     def _open(self) -> InputContainer:
         try:
@@ -176,10 +186,11 @@ class FileSource:
                 continue
             try:
                 moment = datetime.fromisoformat(text.strip())
-            except ValueError:
+                moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+            except (ValueError, OverflowError):
                 continue
-            moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
-            if moment not in _EPOCHS:  # an unset clock, not a recording time
+            # an unset clock is no recording time, nor is one that leaves no room for the recording's own length
+            if moment not in _EPOCHS and moment.year < MAXYEAR:
                 return moment
         return None
 
@@ -190,8 +201,8 @@ class FileSource:
 
     @property
     def name(self) -> str:
-        """The file's name without its folder."""
-        return self._path.name
+        """The file's name without its folder; bytes of it that are no UTF-8 are replaced."""
+        return os.fsencode(self._path.name).decode("utf-8", "replace")
 
     @property
     def codec(self) -> str:
@@ -298,7 +309,7 @@ class _FrameClock:
     """Seconds from the first frame, strictly increasing whatever the time stamps say."""
 
     def __init__(self, interval: float) -> None:
-        self._interval = interval
+        self._interval = min(interval, MAX_GAP_S)
         self._origin: float | None = None
         self._last: float | None = None
 
@@ -314,7 +325,8 @@ class _FrameClock:
             if self._origin is None:  # the first frames had no time stamp: place this one after them
                 self._origin = stamp - expected
             now = stamp - self._origin
-        if now <= self._last:  # repeated or running backwards: go on by one frame and keep that offset
+        # repeated, running backwards or jumping out of sight: go on by one frame and keep that offset
+        if not 0 < now - self._last <= MAX_GAP_S:
             self._origin = None if stamp is None else stamp - expected
             now = expected
         self._last = now

@@ -61,7 +61,7 @@ class JsonLinesSink:
             if self._descriptor is None:
                 raise InvalidArgument(f"the sink {self._path.name} is closed", hint="emit inside the `with` block")
             try:
-                self._write(line.encode())
+                self._write(line.encode(errors="backslashreplace"))  # a lone surrogate becomes JSON's own escape
                 os.fsync(self._descriptor)
             except OSError as error:
                 raise self._failure("cannot be written", error) from error

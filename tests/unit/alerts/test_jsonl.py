@@ -82,3 +82,10 @@ def test_a_full_disk_is_a_typed_error(tmp_path: Path, monkeypatch: pytest.Monkey
 
 def test_the_sink_is_registered() -> None:
     assert registry.load("facematch.sinks", "jsonl") is JsonLinesSink
+
+
+def test_text_that_is_no_unicode_is_escaped_and_not_lost(tmp_path: Path) -> None:
+    path = tmp_path / "alerts.jsonl"
+    with JsonLinesSink(path) as sink:
+        sink.emit(make_alert("s-\udcff"))
+    assert lines(path)[0]["subject_id"] == "s-\udcff"

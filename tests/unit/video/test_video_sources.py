@@ -189,3 +189,32 @@ def test_a_stream_in_which_nothing_decodes_is_refused(tmp_path: Path) -> None:
     path.write_bytes(data)
     with pytest.raises(VideoUnreadable, match="not one frame"):
         list(FileSource(path))
+
+
+def test_clock_takes_a_leap_for_damage() -> None:
+    clock = _FrameClock(0.1)
+    seconds = []
+    for stamp in (0.0, 0.1, 1e9, 1e9 + 0.1, 0.5):
+        frame = av.VideoFrame(16, 16, "yuv420p")
+        frame.time_base = Fraction(1, 1000)
+        frame.pts = round(stamp * 1000)
+        seconds.append(clock.seconds(frame))
+    assert seconds == pytest.approx([0.0, 0.1, 0.2, 0.3, 0.4])
+
+
+def test_a_path_that_the_system_refuses_is_unreadable(tmp_path: Path) -> None:
+    with pytest.raises(VideoUnreadable, match="too long"):
+        FileSource(tmp_path / ("a" * 300 + ".mp4"))
+
+
+@pytest.mark.parametrize("moment", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59Z"])
+def test_recording_times_at_the_ends_of_the_calendar_are_no_recording_times(tmp_path: Path, moment: str) -> None:
+    path = tmp_path / "v.mov"
+    with av.open(str(path), "w", options={"movflags": "use_metadata_tags"}) as container:
+        container.metadata["com.apple.quicktime.creationdate"] = moment
+        stream = container.add_stream("mpeg4", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 64, 64, "yuv420p"
+        for _ in range(3):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(np.zeros((64, 64, 3), np.uint8), format="bgr24")))
+        container.mux(stream.encode(None))
+    assert FileSource(path).recorded_at is None
