@@ -31,6 +31,8 @@ __all__ = ["Video", "VideoPipeline"]
 
 _log = logging.getLogger(__name__)
 
+_FILES = ("annotated.mp4", "alerts.jsonl", "report.html")
+
 Video: TypeAlias = str | PathLike[str] | FileSource
 """A recording: the path of a file, or an opened source."""
 
@@ -163,6 +165,11 @@ class VideoPipeline:
         began = time.perf_counter()
         work = self._begin(video, timeline=None if out is None else Timeline(every=self._every))
         folder = None if out is None else _folder(Path(out))
+        if folder is not None and any((folder / name).resolve() == work.source.path.resolve() for name in _FILES):
+            raise VideoWriteError(
+                f"{work.source.name} is itself in {str(folder)!r} and would be replaced by the annotated video",
+                hint="give another folder",
+            )
         estimate = work.source.estimated_frames
         total = estimate if folder is None or estimate is None else 2 * estimate
         for decision in self._analyse(work, stop=stop, progress=progress, total=total):
@@ -268,7 +275,7 @@ class VideoPipeline:
 
         # stopped in the first pass: the video is drawn for what was processed; stopped here: it ends here
         drawing_stop = None if work.interrupted else stop
-        with _Outputs(folder, ("annotated.mp4", "alerts.jsonl", "report.html")) as (video, alerts, report):
+        with _Outputs(folder, _FILES) as (video, alerts, report):
             rendering = render(work.source, work.timeline, video, blur=self._blur, progress=both, stop=drawing_stop)
             work.interrupted = work.interrupted or rendering.stopped
             with JsonLinesSink(alerts) as sink:
@@ -341,6 +348,12 @@ class _Outputs:
         self._pairs = [(folder / f".{name}.{token}.part", folder / name) for name in names]
 
     def __enter__(self) -> tuple[Path, ...]:
+        try:
+            for temporary, _ in self._pairs:
+                temporary.touch(mode=0o600, exist_ok=False)  # they show and name people: for their owner only
+        except OSError as error:
+            self._drop()
+            raise VideoWriteError(f"cannot write: {error.strerror}", hint="check the folder") from error
         return tuple(temporary for temporary, _ in self._pairs)
 
     def __exit__(
@@ -355,5 +368,8 @@ class _Outputs:
                 f"the files cannot be put in place: {error.strerror}", hint="check the folder"
             ) from error
         finally:
-            for temporary, _ in self._pairs:
-                temporary.unlink(missing_ok=True)
+            self._drop()
+
+    def _drop(self) -> None:
+        for temporary, _ in self._pairs:
+            temporary.unlink(missing_ok=True)

@@ -1,0 +1,78 @@
+"""Recordings and folders that somebody made to be awkward."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from facematch.errors import VideoWriteError
+from facematch.types import Image
+from facematch.video import VideoPipeline, VideoResult
+from tests.unit.video.support import Gallery, ground, put, read_video, write_video
+
+
+def scene() -> list[Image]:
+    images = []
+    for i in range(40):
+        image = ground()
+        put(image, "ana", 10 + 2 * i, 40)
+        images.append(image)
+    return images
+
+
+def run(video: Path, out: Path) -> VideoResult:
+    return VideoPipeline(Gallery("ana"), purpose="site-access").process(video, out)
+
+
+@pytest.fixture
+def clip(tmp_path: Path) -> Path:
+    return write_video(tmp_path / "lobby.mp4", scene())
+
+
+def test_the_files_are_for_their_owner_only(clip: Path, tmp_path: Path) -> None:
+    """They show and name people, and a folder is often open to others."""
+    run(clip, tmp_path / "out")
+    assert {path.name: path.stat().st_mode & 0o777 for path in (tmp_path / "out").iterdir()} == dict.fromkeys(
+        ("annotated.mp4", "alerts.jsonl", "report.html"), 0o600
+    )
+
+
+@pytest.mark.parametrize("linked", [False, True])
+def test_a_recording_is_never_replaced_by_its_own_annotated_video(clip: Path, tmp_path: Path, linked: bool) -> None:
+    folder = tmp_path / "out"
+    folder.mkdir()
+    recording = folder / "annotated.mp4"
+    clip.rename(recording)
+    before = recording.read_bytes()
+    given = recording
+    if linked:
+        given = tmp_path / "link.mp4"
+        given.symlink_to(recording)
+    with pytest.raises(VideoWriteError, match="would be replaced"):
+        run(given, folder)
+    assert recording.read_bytes() == before
+    assert list(folder.iterdir()) == [recording]
+
+
+def test_a_file_name_that_is_no_utf8_reaches_the_alerts_and_the_report(clip: Path, tmp_path: Path) -> None:
+    odd = clip.rename(tmp_path / os.fsdecode(b"lobby-\xff.mp4"))
+    result = run(odd, tmp_path / "out")
+    assert [alert.source for alert in result.alerts] == ["lobby-\ufffd.mp4"]
+    assert "lobby-\ufffd.mp4" in (tmp_path / "out" / "report.html").read_text("utf-8")
+
+
+def test_a_time_stamp_far_ahead_does_not_stop_the_run(tmp_path: Path) -> None:
+    times = [i / 10 + (30 * 86400 if i >= 20 else 0) for i in range(40)]
+    result = run(write_video(tmp_path / "v.mkv", scene(), times), tmp_path / "out")
+    assert result.frames == 40
+    assert result.seconds == pytest.approx(4.0, abs=0.5)
+    assert len(read_video(tmp_path / "out" / "annotated.mp4")[0]) == 40
+
+
+def test_gaps_of_hours_keep_their_length(tmp_path: Path) -> None:
+    """A camera that records on motion only; reordered frames across such gaps are more than MP4 can say."""
+    times = [i / 10 + 8 * 3600 * (i // 10) for i in range(40)]
+    run(write_video(tmp_path / "v.mkv", scene(), times), tmp_path / "out")
+    assert read_video(tmp_path / "out" / "annotated.mp4")[1] == pytest.approx(times, abs=0.01)
