@@ -172,9 +172,9 @@ def _path_of(url: str) -> Path | None:
     hint = "use sqlite:///path/to/file.db, or sqlite:// for a watchlist in memory"
     try:
         parsed = make_url(url)
-    except (ArgumentError, ValueError, AttributeError, TypeError) as error:
+        shown = parsed.render_as_string(hide_password=True)
+    except (ArgumentError, ValueError, AttributeError, TypeError) as error:  # also of a path that is no UTF-8
         raise DatabaseUnsupported(f"not a database URL: {url!r}", hint=hint) from error
-    shown = parsed.render_as_string(hide_password=True)
     if parsed.drivername not in {"sqlite", "sqlite+pysqlite"}:
         raise DatabaseUnsupported(f"databases of the kind {parsed.drivername!r} are not supported: {shown}", hint=hint)
     name = parsed.database

@@ -381,3 +381,8 @@ def test_registered_indexes_can_be_chosen(tmp_path: Path, index: str) -> None:
     with open_bench(tmp_path / "a.db", index=index) as bench:
         bench.enroll("s", 1)
         assert bench.found(1) == ["s"]
+
+
+def test_a_url_that_is_no_utf8_is_refused() -> None:
+    with pytest.raises(DatabaseUnsupported):
+        Watchlist.open("sqlite:////tmp/\udcff.db")
