@@ -31,6 +31,9 @@
      │   ├─ ConsentTransitionError     consent_transition      the state machine has no such transition
      │   └─ PurposeRequired            purpose_required        a search was asked for without a purpose
      ├─ ThresholdError                 threshold_error         decision thresholds
+     │   ├─ CalibrationInvalid         calibration_invalid     a calibration artefact is malformed or edited
+     │   ├─ TooFewPeople               too_few_people          too few people to certify the error rate asked for
+     │   ├─ GalleryOutgrown            gallery_outgrown        more subjects or templates than were tested
      │   ├─ ThresholdTooLow            threshold_too_low       a caller asked for less than the tested threshold
      │   └─ ThresholdRequired          threshold_required      the pack has no tested threshold
      ├─ ContractMismatch               contract_mismatch       vectors or thresholds of another embedding contract
@@ -53,52 +56,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
-
-__all__ = [
-    "AuditError",
-    "ConsentError",
-    "ConsentInvalid",
-    "ConsentRequired",
-    "ConsentTransitionError",
-    "ContractMismatch",
-    "ConversionError",
-    "DatabaseCorrupt",
-    "DatabaseTooNew",
-    "DatabaseUnavailable",
-    "DatabaseUnsupported",
-    "EnrolmentRefused",
-    "FacematchError",
-    "ImageDecodeError",
-    "ImageEmpty",
-    "ImageNotFound",
-    "ImageTooLarge",
-    "ImageTruncated",
-    "ImageUnsupported",
-    "InferenceError",
-    "InvalidArgument",
-    "LicenceError",
-    "ManifestInvalid",
-    "MissingExtra",
-    "ModelError",
-    "NotAnImage",
-    "PackCorrupt",
-    "PackNotFound",
-    "PackUnavailable",
-    "PictureRefusal",
-    "ProviderUnavailable",
-    "PurposeRequired",
-    "SinkError",
-    "SubjectNotFound",
-    "ThresholdError",
-    "ThresholdRequired",
-    "ThresholdTooLow",
-    "VectorIndexError",
-    "VideoError",
-    "VideoUnreadable",
-    "VideoWriteError",
-    "WatchlistClosed",
-    "WatchlistError",
-]
 
 
 class FacematchError(Exception):
@@ -291,6 +248,24 @@ class ThresholdError(FacematchError):
     """A decision threshold cannot be used as asked."""
 
     code = "threshold_error"
+
+
+class CalibrationInvalid(ThresholdError):
+    """A calibration artefact is malformed, inconsistent or edited."""
+
+    code = "calibration_invalid"
+
+
+class TooFewPeople(ThresholdError):
+    """Too few people to certify the error rate asked for; the message says how many are needed."""
+
+    code = "too_few_people"
+
+
+class GalleryOutgrown(ThresholdError):
+    """The gallery has more subjects, or more templates a subject, than the threshold was tested with."""
+
+    code = "gallery_outgrown"
 
 
 class ThresholdTooLow(ThresholdError):

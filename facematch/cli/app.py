@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import io
 import logging
+import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import typer
 
 from facematch import __version__
 from facematch.cli import doctor, enrol, evaluate, identify, models, subjects, video
-from facematch.cli.output import ExitCode, exit_code, print_error
+from facematch.cli.output import ExitCode, ReaderGone, exit_code, print_error, print_json
 from facematch.errors import FacematchError
 
 __all__ = ["app", "main"]
@@ -54,6 +57,7 @@ def _options(
 ) -> None:
     """Match faces in pictures and video against an enrolled, consent-governed watchlist."""
     del version
+    logging.captureWarnings(True)  # what Pillow says about damaged metadata is for -v
     logging.basicConfig(level=logging.INFO if verbose else logging.ERROR, format="%(levelname)s %(name)s: %(message)s")
 
 
@@ -67,15 +71,35 @@ def main(arguments: Sequence[str] | None = None) -> int:
         The exit status, an :class:`~facematch.cli.output.ExitCode`.
     """
     given = list(sys.argv[1:] if arguments is None else arguments)
+    _prepare_output()
+    try:
+        return _run(given)
+    except ReaderGone:  # it has what it wanted; what is still buffered goes nowhere
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return ExitCode.OK
+
+
+def _run(given: list[str]) -> int:
+    as_json = "--json" in given
     try:
         result = app(args=given, prog_name="facematch", standalone_mode=False)
     except FacematchError as error:
-        print_error(error, as_json="--json" in given)
+        print_error(error, as_json=as_json)
         return exit_code(error)
     except _UsageProblem as error:
         error.show()
+        if as_json:
+            print_json({"error": {"code": "usage", "message": error.format_message(), "hint": "see --help"}})
         return ExitCode.USAGE
     except (KeyboardInterrupt, typer.Abort):
         typer.echo("interrupted", err=True)
         return ExitCode.INTERRUPTED
     return result if isinstance(result, int) else ExitCode.OK
+
+
+def _prepare_output() -> None:
+    """Make standard output take any text: a closed one, and one whose encoding has no box-drawing letters."""
+    if sys.stdout is None:
+        sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - stands in until the process ends
+    elif isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")

@@ -24,7 +24,17 @@ from facematch.errors import (
 )
 from facematch.protocols import Progress as ProgressCallback
 
-__all__ = ["ExitCode", "console", "exit_code", "print_error", "print_json", "print_table", "progress_bar"]
+__all__ = [
+    "ExitCode",
+    "ReaderGone",
+    "console",
+    "exit_code",
+    "print_error",
+    "print_json",
+    "print_table",
+    "progress_bar",
+    "shown",
+]
 
 
 class ExitCode(IntEnum):
@@ -59,23 +69,46 @@ def exit_code(error: FacematchError) -> ExitCode:
     return ExitCode.INPUT
 
 
+class ReaderGone(Exception):
+    """Whoever read standard output has closed it, as ``| head -1`` does."""
+
+
+class _Console(Console):
+    def on_broken_pipe(self) -> None:
+        raise ReaderGone
+
+
 def console(*, stderr: bool = False) -> Console:
     """A console on standard output or standard error."""
-    return Console(stderr=stderr, highlight=False, soft_wrap=not sys.stdout.isatty())
+    return _Console(stderr=stderr, highlight=False, soft_wrap=not sys.stdout.isatty())
+
+
+def shown(value: object) -> str:
+    """Text as a terminal may get it: file names can hold escape sequences, which are spelt out here."""
+    return "".join(c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode() for c in str(value))
 
 
 def print_json(document: Any) -> None:
-    """One JSON document on standard output."""
-    sys.stdout.write(json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+    """One JSON document on standard output; what its encoding cannot say is written in JSON's own escapes."""
+    text = json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False)
+    try:
+        text.encode(sys.stdout.encoding or "utf-8")
+    except UnicodeEncodeError:
+        text = json.dumps(document, indent=2, allow_nan=False)
+    try:
+        sys.stdout.write(text + "\n")
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise ReaderGone from None
 
 
 def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
     """A table for people. Values are shown as they are, never read as markup."""
-    table = Table(title=title, title_justify="left")
+    table = Table(title=escape(shown(title)), title_justify="left")
     for column in columns:
-        table.add_column(column)
+        table.add_column(column, overflow="fold")
     for row in rows:
-        table.add_row(*(escape(str(value)) for value in row))
+        table.add_row(*(escape(shown(value)) for value in row))
     console().print(table)
 
 
@@ -90,12 +123,12 @@ def print_error(error: FacematchError, *, as_json: bool) -> None:
         print_json({"error": document})
         return
     out = console(stderr=True)
-    out.print(f"[bold red]error[/] \\[{error.code}] {escape(error.message)}")
+    out.print(f"[bold red]error[/] \\[{error.code}] {escape(shown(error.message))}")
     if isinstance(error, EnrolmentRefused):
         for refusal in error.refusals:
-            out.print(f"  {escape(refusal.picture)}: \\[{refusal.code}] {escape(refusal.message)}")
+            out.print(f"  {escape(shown(refusal.picture))}: \\[{refusal.code}] {escape(shown(refusal.message))}")
     if error.hint:
-        out.print(f"[dim]hint[/]  {escape(error.hint)}")
+        out.print(f"[dim]hint[/]  {escape(shown(error.hint))}")
 
 
 @contextmanager
@@ -108,7 +141,7 @@ def progress_bar(label: str, *, unit: str = "items") -> Iterator[ProgressCallbac
     """
     counter = DownloadColumn() if unit == "bytes" else MofNCompleteColumn()
     bar = Progress(
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         counter,
         TimeRemainingColumn(),
@@ -117,7 +150,7 @@ def progress_bar(label: str, *, unit: str = "items") -> Iterator[ProgressCallbac
         transient=True,
     )
     with bar:
-        task = bar.add_task(label, total=None)
+        task = bar.add_task(shown(label), total=None)
 
         def update(done: int, total: int | None) -> None:
             bar.update(task, completed=done, total=total)

@@ -1,0 +1,48 @@
+"""Values that cross layers: frozen, slotted, validated on construction, free of behaviour that needs a library.
+
+Conventions (they hold everywhere in facematch):
+
+* pictures are BGR ``uint8`` arrays of shape ``(H, W, 3)``, as in OpenCV;
+* boxes are ``xyxy`` in pixels of the picture as decoded and turned upright, floating point;
+* landmarks are five points, ``(5, 2)`` ``float32``: right eye, left eye, nose tip, right and left mouth corner, where
+  right and left are the *subject's* own, so the right eye is the one at the left of the picture;
+* embeddings are ``float32`` and have unit length; scores are raw cosines in ``[-1, 1]``;
+* times are timezone-aware and in UTC.
+"""
+
+from __future__ import annotations
+
+from facematch.errors import PictureRefusal
+from facematch.types.faces import Box, EmbeddingContract, Face, FloatArray, Image, ImageSource
+from facematch.types.results import (
+    Alert,
+    Candidate,
+    Enrolment,
+    Erasure,
+    Identification,
+    OperatingPoint,
+    Probe,
+    SubjectRecord,
+    Verification,
+    Withdrawal,
+)
+
+__all__ = [
+    "Alert",
+    "Box",
+    "Candidate",
+    "EmbeddingContract",
+    "Enrolment",
+    "Erasure",
+    "Face",
+    "FloatArray",
+    "Identification",
+    "Image",
+    "ImageSource",
+    "OperatingPoint",
+    "PictureRefusal",
+    "Probe",
+    "SubjectRecord",
+    "Verification",
+    "Withdrawal",
+]

@@ -1,0 +1,320 @@
+"""What the watchlist and the video pipeline answer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from facematch.errors import InvalidArgument, PictureRefusal
+from facematch.types.faces import Box, Face
+
+__all__ = [
+    "Alert",
+    "Candidate",
+    "Enrolment",
+    "Erasure",
+    "Identification",
+    "OperatingPoint",
+    "Probe",
+    "SubjectRecord",
+    "Verification",
+    "Withdrawal",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class OperatingPoint:
+    """A tested decision threshold and where it comes from.
+
+    Attributes:
+        threshold: Raw cosine; a subject whose score is at least this is a candidate.
+        contract: Digest of the embedding contract it was measured with.
+        error_rate: The tested error rate at the threshold.
+        error_kind: ``"FMR"`` (1:1) or ``"FPIR"`` (1:N).
+        measured_on: The data, in words.
+        trials: Number of non-mated comparisons or searches behind it.
+        measured_at: ISO date of the measurement.
+        rule: How a subject's score comes from its templates' scores: ``max``, ``mean_template``, ``mean_top_3`` …
+        gallery_size: Subjects that a tested FPIR holds up to; ``None`` where it is an FMR.
+        templates: Templates a subject that it was tested with, likewise.
+    """
+
+    threshold: float
+    contract: str
+    error_rate: float
+    error_kind: str
+    measured_on: str
+    trials: int
+    measured_at: str
+    rule: str = "max"
+    gallery_size: int | None = None
+    templates: int | None = None
+
+    def __post_init__(self) -> None:
+        if not -1.0 <= self.threshold <= 1.0:
+            raise InvalidArgument(f"a threshold is a cosine in [-1, 1], got {self.threshold}")
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A subject whose score reaches the threshold. A candidate is for a person to judge; it is not an identity.
+
+    Attributes:
+        subject_id: The enrolled subject.
+        score: The subject's score in ``[-1, 1]``: a raw cosine, or a mean of them, by the rule in force.
+        template_id: The subject's best template.
+    """
+
+    subject_id: str
+    score: float
+    template_id: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Probe:
+    """One face of a searched picture and what the search returned for it.
+
+    Attributes:
+        face: The face, always without its embedding.
+        candidates: Highest score first; empty when nobody on the list reaches the threshold.
+    """
+
+    face: Face
+    candidates: tuple[Candidate, ...] = ()
+
+    @property
+    def best(self) -> Candidate | None:
+        """The first candidate, or ``None``: nobody on the list, at this threshold."""
+        return self.candidates[0] if self.candidates else None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Identification:
+    """The answer to one ``identify`` call.
+
+    Attributes:
+        probes: One per face found, in reading order; empty when the picture shows no face.
+        threshold: The threshold that was applied, a raw cosine.
+        gallery_size: Number of subjects that the search was allowed to reach.
+        generation: Generation of the database that the answer holds for.
+        contract: Digest of the embedding contract.
+        purpose: The purpose that the search was made for.
+        site: The site it was made for, or ``None``.
+        notes: What a reader must know, such as a gallery larger than the threshold was tested with; usually empty.
+    """
+
+    probes: tuple[Probe, ...]
+    threshold: float
+    gallery_size: int
+    generation: int
+    contract: str
+    purpose: str
+    site: str | None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def candidates(self) -> tuple[Candidate, ...]:
+        """The candidates of all probes, best first, each subject once."""
+        best: dict[str, Candidate] = {}
+        for candidate in sorted((c for p in self.probes for c in p.candidates), key=lambda c: (-c.score, c.subject_id)):
+            best.setdefault(candidate.subject_id, candidate)
+        return tuple(best.values())
+
+    def to_dict(self) -> dict[str, Any]:
+        """The answer as plain data, ready for JSON."""
+        return {
+            "probes": [
+                {
+                    "box": [round(v, 2) for v in probe.face.box.as_tuple()],
+                    "detection_score": round(probe.face.detection_score, 6),
+                    "candidates": [{"subject_id": c.subject_id, "score": round(c.score, 6)} for c in probe.candidates],
+                }
+                for probe in self.probes
+            ],
+            "threshold": self.threshold,
+            "gallery_size": self.gallery_size,
+            "generation": self.generation,
+            "contract": self.contract,
+            "purpose": self.purpose,
+            "site": self.site,
+            "notes": list(self.notes),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """The answer to one ``verify`` call (1:1).
+
+    Attributes:
+        subject_id: The claimed subject.
+        outcome: ``"match"``, ``"no_match"``, ``"no_face"`` or ``"several_faces"``.
+        score: Raw cosine against the subject's best template; ``None`` unless the outcome is a match.
+        threshold: The threshold that was applied.
+        contract: Digest of the embedding contract.
+    """
+
+    subject_id: str
+    outcome: str
+    score: float | None
+    threshold: float
+    contract: str
+
+    @property
+    def matched(self) -> bool:
+        """Whether the score reached the threshold."""
+        return self.outcome == "match"
+
+    def to_dict(self) -> dict[str, Any]:
+        """The answer as plain data, ready for JSON."""
+        return {
+            "subject_id": self.subject_id,
+            "outcome": self.outcome,
+            "matched": self.matched,
+            "score": None if self.score is None else round(self.score, 6),
+            "threshold": self.threshold,
+            "contract": self.contract,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Enrolment:
+    """What one ``enroll`` call stored.
+
+    Attributes:
+        subject_id: The subject.
+        template_ids: The new templates, one a picture used.
+        refusals: The pictures that were not used, and why.
+        consent_record_id: The consent record that the templates stand on.
+        valid_until: When that consent ends.
+        generation: Generation of the database after the commit.
+    """
+
+    subject_id: str
+    template_ids: tuple[int, ...]
+    refusals: tuple[PictureRefusal, ...]
+    consent_record_id: str
+    valid_until: datetime
+    generation: int
+
+
+@dataclass(frozen=True, slots=True)
+class Withdrawal:
+    """Receipt of ``withdraw``: from ``generation`` on, no search in any process can return the subject."""
+
+    subject_id: str
+    reason: str
+    withdrawn_at: datetime
+    consent_record_ids: tuple[str, ...]
+    generation: int
+
+
+@dataclass(frozen=True, slots=True)
+class Erasure:
+    """Receipt of ``erase``: what was removed from the database."""
+
+    subject_id: str
+    reason: str
+    erased_at: datetime
+    templates_erased: int
+    consent_records_erased: int
+    generation: int
+
+
+@dataclass(frozen=True, slots=True)
+class SubjectRecord:
+    """One line of the list of subjects.
+
+    Attributes:
+        subject_id: The subject.
+        state: ``"active"`` when a search may return the subject now, else ``"withdrawn"``, ``"expired"`` or
+            ``"pending"`` (validity has not begun).
+        purposes: Purposes that the consent in force names.
+        sites: Sites that it names.
+        templates: Number of templates stored.
+        valid_until: End of the latest consent.
+    """
+
+    subject_id: str
+    state: str
+    purposes: tuple[str, ...]
+    sites: tuple[str, ...]
+    templates: int
+    valid_until: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """A passage whose fused template has at least one candidate. It waits for a person; nothing acts on it.
+
+    Attributes:
+        alert_id: Random, unique.
+        candidates: Highest score first, never empty.
+        started_at: Start of the passage, UTC.
+        ended_at: End of the passage, UTC.
+        start_s: Start of the passage in seconds from the first frame.
+        end_s: End of the passage in seconds from the first frame.
+        frames: Number of frames in which the face was detected.
+        shots: Number of embeddings fused.
+        best_frame_s: Time of the best shot, in seconds from the first frame.
+        best_box: Where the face is in that frame.
+        source: Name of the camera or recording.
+        purpose: Purpose of the search.
+        site: Site of the search, or ``None``.
+        threshold: Threshold that was applied.
+        gallery_size: Number of subjects that the search could reach.
+        generation: Generation of the gallery.
+        contract: Digest of the embedding contract.
+    """
+
+    alert_id: str
+    candidates: tuple[Candidate, ...]
+    started_at: datetime
+    ended_at: datetime
+    start_s: float
+    end_s: float
+    frames: int
+    shots: int
+    best_frame_s: float
+    best_box: Box
+    source: str
+    purpose: str
+    site: str | None
+    threshold: float
+    gallery_size: int
+    generation: int
+    contract: str
+
+    @property
+    def subject_id(self) -> str:
+        """Subject of the first candidate."""
+        return self.candidates[0].subject_id
+
+    @property
+    def score(self) -> float:
+        """Score of the first candidate, a raw cosine."""
+        return self.candidates[0].score
+
+    def to_dict(self) -> dict[str, Any]:
+        """The alert as plain data, ready for JSON."""
+        return {
+            "alert_id": self.alert_id,
+            "subject_id": self.subject_id,
+            "score": round(self.score, 6),
+            "candidates": [{"subject_id": c.subject_id, "score": round(c.score, 6)} for c in self.candidates],
+            "started_at": self.started_at.isoformat(),
+            "ended_at": self.ended_at.isoformat(),
+            "start_s": round(self.start_s, 3),
+            "end_s": round(self.end_s, 3),
+            "frames": self.frames,
+            "shots": self.shots,
+            "best_frame_s": round(self.best_frame_s, 3),
+            "best_box": [round(v, 1) for v in self.best_box.as_tuple()],
+            "source": self.source,
+            "purpose": self.purpose,
+            "site": self.site,
+            "threshold": self.threshold,
+            "gallery_size": self.gallery_size,
+            "generation": self.generation,
+            "contract": self.contract,
+        }
