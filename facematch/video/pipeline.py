@@ -9,7 +9,7 @@ import time
 import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from os import PathLike
 from pathlib import Path
 from types import TracebackType
@@ -17,6 +17,8 @@ from typing import Self, TypeAlias
 
 from facematch.alerts import JsonLinesSink
 from facematch.errors import InvalidArgument, PurposeRequired, VideoError, VideoWriteError
+from facematch.governance import to_utc, utc_now
+from facematch.governance.identifiers import check_name
 from facematch.protocols import AlertSink, Clock, FaceSearch, Progress
 from facematch.types import Alert, Identification
 from facematch.video.analysis import Analysis, Passage
@@ -78,7 +80,7 @@ class VideoPipeline:
 
     Raises:
         PurposeRequired: The purpose is empty.
-        InvalidArgument: A number is out of range.
+        InvalidArgument: A number is out of range, or the camera's name is no name.
     """
 
     def __init__(
@@ -96,24 +98,19 @@ class VideoPipeline:
         blur: bool = True,
         clock: Clock | None = None,
     ) -> None:
-        if not purpose or not purpose.strip():
-            raise PurposeRequired(
-                "a search needs a purpose, got none", hint="pass purpose='…', as in the consent records"
-            )
         for name, value in (("min_frames", min_frames), ("every", every), ("shots", shots), ("batch", batch)):
-            if value < 1:
-                raise InvalidArgument(f"{name} must be at least 1, got {value}", hint="leave it out for the default")
+            _check_whole(name, value)
         self._watchlist = watchlist
-        self._purpose = purpose
+        self._purpose = _checked_purpose(purpose)
         self._site = site
         self._threshold = threshold
         self._min_frames = min_frames
         self._every = every
-        self._camera = camera
+        self._camera = None if camera is None else check_name(camera, "camera")
         self._shots = shots
         self._batch = batch
         self._blur = blur
-        self._clock: Clock = clock or (lambda: datetime.now(UTC))
+        self._clock: Clock = clock or utc_now
         self._closed = False
 
     def run(self, video: Video) -> Iterator[Alert]:
@@ -185,7 +182,10 @@ class VideoPipeline:
         source = video if isinstance(video, FileSource) else FileSource(video)
         # a search for nobody: refuses a bad purpose, site or threshold now, not minutes later, and tells the rules
         rules = self._watchlist.identify_faces([], purpose=self._purpose, site=self._site, threshold=self._threshold)
-        return _Pass(source, source.recorded_at or self._clock(), rules, timeline)
+        return _Pass(source, source.recorded_at or self._now(), rules, timeline)
+
+    def _now(self) -> datetime:
+        return to_utc(self._clock(), "the clock's time")
 
     def _analyse(
         self,
@@ -287,7 +287,7 @@ class VideoPipeline:
                 rules=work.rules,
                 recording=work.source.name,
                 recorded_at=work.source.recorded_at,
-                processed_at=self._clock(),
+                processed_at=self._now(),
                 actor=self._watchlist.actor,
                 analyzer=self._watchlist.analyzer,
                 blurred=self._blur,
@@ -325,6 +325,19 @@ class VideoPipeline:
         self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _checked_purpose(value: object) -> str:
+    if not isinstance(value, str) or not value.strip():
+        raise PurposeRequired("a search needs a purpose, got none", hint="pass purpose='…', as in the consent records")
+    return value
+
+
+def _check_whole(name: str, value: object) -> None:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise InvalidArgument(
+            f"{name} must be a whole number of at least 1, got {value!r}", hint="leave it out for the default"
+        )
 
 
 def _folder(path: Path) -> Path:

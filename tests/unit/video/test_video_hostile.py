@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from facematch.errors import VideoWriteError
+from facematch.errors import InvalidArgument, PurposeRequired, VideoWriteError
 from facematch.types import Image
 from facematch.video import VideoPipeline, VideoResult
 from tests.unit.video.support import Gallery, ground, put, read_video, write_video
@@ -76,3 +78,24 @@ def test_gaps_of_hours_keep_their_length(tmp_path: Path) -> None:
     times = [i / 10 + 8 * 3600 * (i // 10) for i in range(40)]
     run(write_video(tmp_path / "v.mkv", scene(), times), tmp_path / "out")
     assert read_video(tmp_path / "out" / "annotated.mp4")[1] == pytest.approx(times, abs=0.01)
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"every": "2"}, {"every": 1.5}, {"batch": True}, {"shots": 0}, {"camera": "a\nb"}, {"camera": "\udcff"}]
+)
+def test_wrong_parameters_are_typed_errors(wrong: dict[str, Any]) -> None:
+    with pytest.raises(InvalidArgument, match=next(iter(wrong))):
+        VideoPipeline(Gallery("ana"), purpose="site-access", **wrong)
+
+
+@pytest.mark.parametrize("purpose", [None, 3, " "])
+def test_a_purpose_is_text(purpose: Any) -> None:
+    with pytest.raises(PurposeRequired):
+        VideoPipeline(Gallery("ana"), purpose=purpose)
+
+
+def test_a_clock_without_timezone_is_refused_before_the_work(clip: Path) -> None:
+    gallery = Gallery("ana")
+    with pytest.raises(InvalidArgument, match="timezone"):
+        VideoPipeline(gallery, purpose="site-access", clock=lambda: datetime(2026, 1, 1)).process(clip)  # noqa: DTZ001
+    assert not any(gallery.calls)
