@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
+import shutil
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -127,6 +128,8 @@ def _fetch_missing(
     folders: Sequence[Path],
 ) -> None:
     folder = pack_folder(manifest, settings)
+    for stale in folder.glob(".fetch-*"):  # of a process that was killed; the lock says that none is at work
+        shutil.rmtree(stale, ignore_errors=True)
     tried: list[str] = []
     corrupt = False
     other_packs = sorted(path for path in folder.parent.iterdir() if path.is_dir() and path != folder)

@@ -204,6 +204,8 @@ def parse_manifest(text: str, origin: str) -> Manifest:
     """
     try:
         return Manifest.model_validate(tomllib.loads(text))
+    except RecursionError as error:
+        raise ManifestInvalid(f"{origin} is nested too deeply", hint="see docs/packs.md for the format") from error
     except tomllib.TOMLDecodeError as error:
         raise ManifestInvalid(f"{origin} is not TOML: {error}", hint="see docs/packs.md for the format") from error
     except ValidationError as error:

