@@ -58,7 +58,10 @@ def _options(
     """Match faces in pictures and video against an enrolled, consent-governed watchlist."""
     del version
     logging.captureWarnings(True)  # what Pillow says about damaged metadata is for -v
-    logging.basicConfig(level=logging.INFO if verbose else logging.ERROR, format="%(levelname)s %(name)s: %(message)s")
+    logging.basicConfig(level=logging.ERROR, format="%(levelname)s %(name)s: %(message)s")
+    if verbose:
+        for name in ("facematch", "py.warnings"):  # not what the libraries below try and give up while they load
+            logging.getLogger(name).setLevel(logging.INFO)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

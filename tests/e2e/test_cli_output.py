@@ -136,3 +136,9 @@ def test_names_cannot_steer_the_terminal_nor_the_markup(
 def test_json_is_never_escaped_without_need(capsys: pytest.CaptureFixture[str]) -> None:
     print_json({"a": "Zoë"})
     assert "Zoë" in capsys.readouterr().out
+
+
+def test_verbose_tells_about_facematch_and_not_about_libraries(database: str) -> None:
+    result = spawn("--verbose", "doctor", "--db", database)
+    assert b"faiss" not in result.stderr
+    assert b"ModuleNotFoundError" not in result.stderr
