@@ -6,6 +6,7 @@ consent) is passed explicitly and never taken from the environment.
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,7 +16,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from facematch.errors import InvalidArgument
 
-__all__ = ["Settings", "Use"]
+__all__ = ["Settings", "Use", "forbid_telemetry"]
 
 Use = Literal["commercial", "research"]
 
@@ -57,3 +58,9 @@ class Settings(BaseSettings):
                 f"setting {name}: {first['msg']}",
                 hint=f"correct the argument {name}, or the variable FACEMATCH_{name.upper()}, or unset it",
             ) from None
+
+
+def forbid_telemetry() -> None:
+    """Tell ONNX Runtime, in this process and its children, to send nothing and to keep no device identifier."""
+    for name in ("ORT_DISABLE_TELEMETRY", "ORT_TELEMETRY_DISABLED"):  # the present name and the one of 1.29
+        os.environ[name] = "1"

@@ -10,12 +10,11 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
-from onnxruntime.capi import onnxruntime_pybind11_state
 
 from facematch.errors import InferenceError, ProviderUnavailable
 from facematch.models.cpu import usable_cpus
+from facematch.models.runtime import onnxruntime
 from facematch.types import FloatArray
 
 __all__ = ["DEFAULT_PROVIDERS", "OnnxSession"]
@@ -25,7 +24,11 @@ DEFAULT_PROVIDERS: Final = ("CPUExecutionProvider",)
 _ERRORS_ONLY: Final = 3
 
 _RUNTIME_ERRORS: Final[tuple[type[Exception], ...]] = (
-    *(v for v in vars(onnxruntime_pybind11_state).values() if isinstance(v, type) and issubclass(v, Exception)),
+    *(
+        v
+        for v in vars(onnxruntime.capi.onnxruntime_pybind11_state).values()
+        if isinstance(v, type) and issubclass(v, Exception)
+    ),
     RuntimeError,
     ValueError,
     TypeError,

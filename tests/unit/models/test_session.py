@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -11,6 +14,7 @@ import pytest
 from facematch.errors import InferenceError, ProviderUnavailable
 from facematch.models import OnnxSession, open_pack
 from facematch.models.cpu import usable_cpus
+from facematch.settings import Settings
 
 
 @pytest.fixture(scope="module")
@@ -69,3 +73,25 @@ def test_the_older_kind_of_quota_is_respected(tmp_path: Path) -> None:
     (tmp_path / "cpu" / "cpu.cfs_quota_us").write_text("100000\n")
     (tmp_path / "cpu" / "cpu.cfs_period_us").write_text("100000\n")
     assert usable_cpus(tmp_path) == 1
+
+
+TELEMETRY_PROBE = """
+from facematch.faces import FaceAnalyzer
+from facematch.testing import synthetic_picture
+FaceAnalyzer.from_pack("opencv").analyze([synthetic_picture([])])
+"""
+
+
+def test_the_runtime_reports_nothing_and_leaves_no_device_identifier(tmp_path: Path) -> None:
+    """Official builds of ONNX Runtime do both by default, from their import on."""
+    home = Settings().home
+    elsewhere = {name: str(tmp_path) for name in ("HOME", "XDG_CACHE_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME")}
+    off = ("CI", "TF_BUILD", "GITHUB_ACTIONS", "ORT_DISABLE_TELEMETRY", "ORT_TELEMETRY_DISABLED")
+    environment = {name: value for name, value in os.environ.items() if name not in off}
+    subprocess.run(
+        [sys.executable, "-c", TELEMETRY_PROBE],
+        env={**environment, **elsewhere, "FACEMATCH_HOME": str(home)},
+        check=True,
+        timeout=120,
+    )
+    assert list(tmp_path.iterdir()) == []
