@@ -9,7 +9,7 @@ ENROLL ?=
 OUT ?= demo-out
 LFW ?= ../shared/data/lfw
 
-.PHONY: setup fmt lint type test test-slow bench docs demo evaluate-lfw clean
+.PHONY: setup fmt lint type test test-slow bench docs demo evaluate-lfw calibrate clean
 .DEFAULT_GOAL := help
 
 help: ## Show the targets
@@ -55,7 +55,12 @@ demo: $(STAMP) ## Enroll, identify, watch a recording, withdraw: on real picture
 	$(BIN)/python examples/recorded_video.py --out $(OUT) $(if $(VIDEO),--video $(VIDEO)) $(if $(ENROLL),--enroll $(ENROLL))
 
 evaluate-lfw: $(STAMP) ## Run the LFW protocol on $(LFW)
-	$(BIN)/facematch evaluate lfw --images $(LFW)/images --pairs $(LFW)/pairs.txt --out docs/results/lfw-opencv.json
+	$(BIN)/facematch evaluate lfw --images $(LFW)/images --pairs $(LFW)/pairs.txt --json docs/results/lfw-opencv.json
+
+calibrate: $(STAMP) ## Calibrate the default pack on $(LFW)
+	$(BIN)/facematch calibration make --images $(LFW)/images --target-fpir 0.01 --gallery-size 200 --templates 5 \
+	  --rule mean_template --data "LFW: 7,701 deep-funneled pictures of 4,281 people" \
+	  --out docs/results/calibration-opencv.json
 
 clean: ## Remove what the targets made
 	rm -rf $(VENV) build dist docs/_build $(OUT) .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks .import_linter_cache

@@ -7,13 +7,14 @@ import logging
 import os
 import sys
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import typer
 
 from facematch import __version__
-from facematch.cli import doctor, enrol, evaluate, identify, models, subjects, video
+from facematch.cli import calibration, doctor, enrol, evaluate, identify, models, subjects, video
 from facematch.cli.output import ExitCode, ReaderGone, exit_code, print_error, print_json
 from facematch.errors import FacematchError
 
@@ -41,6 +42,7 @@ app.command("erase")(subjects.erase)
 app.command("subjects")(subjects.subjects)
 app.add_typer(models.app, name="models")
 app.add_typer(evaluate.app, name="evaluate")
+app.add_typer(calibration.app, name="calibration")
 app.command("doctor")(doctor.doctor)
 
 
@@ -83,7 +85,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(given: list[str]) -> int:
-    as_json = "--json" in given
+    as_json = _wants_json(given)
     try:
         result = app(args=given, prog_name="facematch", standalone_mode=False)
     except FacematchError as error:
@@ -98,6 +100,13 @@ def _run(given: list[str]) -> int:
         typer.echo("interrupted", err=True)
         return ExitCode.INTERRUPTED
     return result if isinstance(result, int) else ExitCode.OK
+
+
+def _wants_json(given: list[str]) -> bool:
+    """Whether errors too are JSON on standard output; ``evaluate --json`` names a file, of which ``-`` is that."""
+    if next((word for word in given if not word.startswith("-")), None) == "evaluate":
+        return "--json=-" in given or ("--json", "-") in pairwise(given)
+    return "--json" in given
 
 
 def _prepare_output() -> None:

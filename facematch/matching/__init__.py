@@ -1,6 +1,16 @@
 """Matching: from template scores to subjects, and the threshold that makes a subject a candidate."""
 
-from facematch.matching.scoring import best_subjects, places_for
+from facematch.matching.calibration import Calibration
+from facematch.matching.scoring import best_subjects, places_for, ranked_subjects
+from facematch.matching.subjects import SubjectGallery, SubjectRule
 from facematch.matching.threshold import effective_threshold
 
-__all__ = ["best_subjects", "effective_threshold", "places_for"]
+__all__ = [
+    "Calibration",
+    "SubjectGallery",
+    "SubjectRule",
+    "best_subjects",
+    "effective_threshold",
+    "places_for",
+    "ranked_subjects",
+]

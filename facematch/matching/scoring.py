@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from facematch.types import FloatArray
 
-__all__ = ["best_subjects", "places_for"]
+__all__ = ["best_subjects", "places_for", "ranked_subjects"]
 
 
 def places_for(top_k: int, most_templates: int, available: int) -> int:
@@ -59,3 +59,21 @@ def best_subjects(
             seen.add(key)
             found.append((key, clipped, template_id))
     return found
+
+
+def ranked_subjects(scores: FloatArray, *, top_k: int, threshold: float) -> list[tuple[int, float]]:
+    """The best subjects of one probe whose subjects have one score each.
+
+    Args:
+        scores: ``(S,)`` one score a subject.
+        top_k: Subjects wanted, at least 1.
+        threshold: Lowest score that counts.
+
+    Returns:
+        Up to ``top_k`` tuples ``(column, score)``, highest score first, ties by smaller column, scores clipped to
+        ``[-1, 1]``.
+    """
+    clipped = np.clip(scores.astype(np.float64), -1.0, 1.0)
+    (reaching,) = np.nonzero(clipped >= threshold)
+    order = reaching[np.argsort(-clipped[reaching], kind="stable")][:top_k]
+    return [(int(column), float(clipped[column])) for column in order]

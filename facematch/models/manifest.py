@@ -145,6 +145,9 @@ class Threshold(_Part):
     trials: int = Field(ge=1)
     measured_at: str = Field(pattern=r"^\d{4}-\d{2}-\d{2}$")
     contract: Sha256
+    rule: str = "max"
+    gallery_size: int | None = Field(default=None, ge=1)
+    templates: int | None = Field(default=None, ge=1)
 
 
 class Manifest(_Part):

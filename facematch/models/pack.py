@@ -59,6 +59,9 @@ class Pack:
             measured_on=tested.measured_on,
             trials=tested.trials,
             measured_at=tested.measured_at,
+            rule=tested.rule,
+            gallery_size=tested.gallery_size,
+            templates=tested.templates,
         )
 
     def with_flip(self) -> Pack:

@@ -7,9 +7,11 @@ here decides by itself: :meth:`Snapshot.scope` applies scope and time at query t
 
 from __future__ import annotations
 
+import hashlib
 import threading
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -19,13 +21,24 @@ from sqlalchemy import Connection, Row, select
 
 from facematch.errors import DatabaseCorrupt
 from facematch.governance import OPEN_STATES, to_microseconds
-from facematch.matching import best_subjects, places_for
+from facematch.matching import (
+    Calibration,
+    SubjectGallery,
+    SubjectRule,
+    best_subjects,
+    places_for,
+    ranked_subjects,
+)
 from facematch.protocols import VectorIndex
 from facematch.types import Candidate, EmbeddingContract, FloatArray
+from facematch.watchlist.calibrations import current_calibration
 from facematch.watchlist.schema import consent_purposes, consent_sites, consents, subjects, templates
 from facematch.watchlist.store import Store
 
 __all__ = ["Gallery", "Scope", "Snapshot"]
+
+_VIEWS = 4
+"""Scopes whose subject galleries are remembered."""
 
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
@@ -46,13 +59,37 @@ class Scope:
     most_templates: int
 
 
+class SubjectViews:
+    """Remembers the subject galleries of the last few scopes, so that a mean template is not made for every search."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._kept: OrderedDict[tuple[str, bytes], SubjectGallery] = OrderedDict()
+
+    def get(self, scope: Scope, rule: SubjectRule, vectors: FloatArray, subjects: Ints) -> SubjectGallery:
+        """The subject gallery of a scope; made where it is not remembered."""
+        key = (str(rule), hashlib.sha256(scope.template_ids.tobytes()).digest())
+        with self._lock:
+            if key in self._kept:
+                self._kept.move_to_end(key)
+                return self._kept[key]
+        made = SubjectGallery(vectors, subjects, rule)
+        with self._lock:
+            self._kept[key] = made
+            while len(self._kept) > _VIEWS:
+                self._kept.popitem(last=False)
+        return made
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Snapshot:
     """The gallery at one generation. Columns never change; the index only loses erased and gains newer templates.
 
     Attributes:
         generation: The database's generation.
+        calibration: The calibration artefact in force, or ``None``.
         index: The vectors under their template ids.
+        vectors: ``(T, D)`` the same vectors as rows.
         template_ids: ``(T,)``, ascending.
         template_subject: ``(T,)`` row of the subject in ``subject_ids``.
         template_consent: ``(T,)`` row of the consent record.
@@ -64,10 +101,13 @@ class Snapshot:
         every_site: ``(C,)`` whether the record lists no sites.
         purposes: Purpose to ``(C,)``: records that name it.
         sites: Site to ``(C,)``: records that name it.
+        views: Subject galleries of the scopes searched lately.
     """
 
     generation: int
+    calibration: Calibration | None
     index: VectorIndex | None
+    vectors: FloatArray
     template_ids: Ints
     template_subject: Ints
     template_consent: Ints
@@ -79,6 +119,7 @@ class Snapshot:
     every_site: Bools
     purposes: dict[str, Bools]
     sites: dict[str, Bools]
+    views: SubjectViews = field(default_factory=SubjectViews)
 
     def scope(self, purpose: str, site: str | None, now: datetime, *, subject_id: str | None = None) -> Scope:
         """The templates that a search may be compared with: consent open, begun, not ended, purpose and site named.
@@ -101,7 +142,9 @@ class Snapshot:
         counts = np.bincount(self.template_subject[rows], minlength=1)
         return Scope(self.template_ids[rows], int(np.count_nonzero(counts)), int(counts.max()))
 
-    def search(self, queries: FloatArray, scope: Scope, *, top_k: int, threshold: float) -> list[list[Candidate]]:
+    def search(
+        self, queries: FloatArray, scope: Scope, *, top_k: int, threshold: float, rule: SubjectRule
+    ) -> list[list[Candidate]]:
         """The candidates of each query, best first.
 
         Args:
@@ -109,9 +152,12 @@ class Snapshot:
             scope: What may be reached; nothing else is compared.
             top_k: Subjects wanted a query.
             threshold: Lowest score of a candidate.
+            rule: How a subject's score comes from its templates.
         """
         if self.index is None or scope.subjects == 0 or queries.shape[0] == 0:
             return [[] for _ in range(queries.shape[0])]
+        if rule.kind != "max" and scope.most_templates > 1:
+            return self._search_by_rule(queries, scope, rule, top_k=top_k, threshold=threshold)
         places = places_for(top_k, scope.most_templates, int(scope.template_ids.size))
         scores, ids = self.index.search(queries, places, allowed=scope.template_ids)
         rows = np.searchsorted(self.template_ids, ids).clip(max=self.template_ids.size - 1)
@@ -124,6 +170,22 @@ class Snapshot:
             ]
             for query in range(queries.shape[0])
         ]
+
+    def _search_by_rule(
+        self, queries: FloatArray, scope: Scope, rule: SubjectRule, *, top_k: int, threshold: float
+    ) -> list[list[Candidate]]:
+        rows = np.searchsorted(self.template_ids, scope.template_ids)
+        gallery = self.views.get(scope, rule, self.vectors[rows], self.template_subject[rows])
+        found = []
+        for query, scores in zip(queries, gallery.scores(queries), strict=True):
+            row: list[Candidate] = []
+            for column, score in ranked_subjects(scores, top_k=top_k, threshold=threshold):
+                subject = int(gallery.subjects[column])
+                own = rows[self.template_subject[rows] == subject]
+                best = int(own[np.argmax(self.vectors[own] @ query)])
+                row.append(Candidate(self.subject_ids[subject], score, int(self.template_ids[best])))
+            found.append(row)
+        return found
 
     def refs(self, subject_ids: set[str]) -> list[str]:
         """References of subjects for the audit log, sorted."""
@@ -195,8 +257,15 @@ class Gallery:
         template_ids = np.asarray([row.template_id for row in rows], dtype=np.int64)
         template_subject = np.asarray([person_row[row.subject] for row in rows], dtype=np.int64)
         template_consent = np.asarray([record_row[row.consent] for row in rows], dtype=np.int64)
+        calibration = current_calibration(connection)
+        index, vectors = self._bring_index(
+            connection, template_ids, contract, current
+        )  # last: it changes a shared object
         return Snapshot(
             generation=generation,
+            calibration=calibration,
+            index=index,
+            vectors=vectors,
             template_ids=template_ids,
             template_subject=template_subject,
             template_consent=template_consent,
@@ -208,27 +277,31 @@ class Gallery:
             every_site=every_site,
             purposes=purposes,
             sites=sites,
-            index=self._bring_index(connection, template_ids, contract, current),  # last: it changes a shared object
         )
 
     def _bring_index(
         self, connection: Connection, template_ids: Ints, contract: EmbeddingContract | None, current: Snapshot | None
-    ) -> VectorIndex | None:
+    ) -> tuple[VectorIndex | None, FloatArray]:
         """Remove what is gone and add what is new; template ids are never used twice, so ids alone tell."""
         if contract is None:
-            return None
+            return None, np.empty((0, 0), dtype=np.float32)
         index = current.index if current is not None else None
         known = current.template_ids if current is not None and index is not None else np.empty(0, dtype=np.int64)
         if index is None:
             index = self._new_index(contract.dimension)
         new = np.setdiff1d(template_ids, known, assume_unique=True)
         gone = np.setdiff1d(known, template_ids, assume_unique=True)
-        vectors = self._store.vectors(connection, new.tolist(), contract)
+        vectors = np.empty((template_ids.size, contract.dimension), dtype=np.float32)
+        if current is not None and known.size:
+            kept = np.isin(template_ids, known, assume_unique=True)
+            vectors[kept] = current.vectors[np.searchsorted(known, template_ids[kept])]
+        if new.size:
+            vectors[np.searchsorted(template_ids, new)] = self._store.vectors(connection, new.tolist(), contract)
         if gone.size:
             index.remove(gone)
         if new.size:
-            index.add(new, np.stack(vectors))
-        return index
+            index.add(new, vectors[np.searchsorted(template_ids, new)])
+        return index, vectors
 
 
 def _membership(rows: Sequence[Row[Any]], record_row: dict[int, int]) -> dict[str, Bools]:

@@ -17,9 +17,10 @@ from sqlalchemy import Connection
 
 from facematch.errors import ConsentRequired, InvalidArgument, PurposeRequired
 from facematch.governance import AuditAction, AuditOutcome, check_purpose, check_site
-from facematch.types import Candidate, EmbeddingContract, Face, FloatArray, Identification, Probe, Verification
+from facematch.types import Candidate, Face, FloatArray, Identification, Probe, Verification
 from facematch.watchlist.core import Core
 from facematch.watchlist.gallery import Scope, Snapshot
+from facematch.watchlist.rules import RuleBook, Rules
 from facematch.watchlist.vectors import queries_of
 
 __all__ = ["Request", "identify", "require_reachable", "verify"]
@@ -72,22 +73,22 @@ class Request:
 class _Answer:
     snapshot: Snapshot
     scope: Scope
+    rules: Rules
     candidates: list[list[Candidate]]
 
 
-def identify(
-    core: Core, faces: Sequence[Face], request: Request, *, threshold: float, contract: EmbeddingContract
-) -> Identification:
+def identify(core: Core, faces: Sequence[Face], request: Request, book: RuleBook) -> Identification:
     """Search faces with embeddings; see :meth:`facematch.watchlist.Watchlist.identify_faces`."""
-    queries = queries_of(faces, contract)
+    queries = queries_of(faces, book.contract)
 
     def audited(connection: Connection, answer: _Answer, now: datetime) -> Identification:
+        notes = answer.rules.notes(answer.scope)
         found = {candidate.subject_id for row in answer.candidates for candidate in row}
         details = {
             **request.details(),
             "probes": len(faces),
             "candidates": answer.snapshot.refs(found),
-            "threshold": threshold,
+            "threshold": answer.rules.threshold,
             "gallery_size": answer.scope.subjects,
             "generation": answer.snapshot.generation,
         }
@@ -96,15 +97,16 @@ def identify(
             probes=tuple(
                 Probe(face.with_embedding(None), tuple(row)) for face, row in zip(faces, answer.candidates, strict=True)
             ),
-            threshold=threshold,
+            threshold=answer.rules.threshold,
             gallery_size=answer.scope.subjects,
             generation=answer.snapshot.generation,
-            contract=contract.digest,
+            contract=book.contract.digest,
             purpose=request.purpose,
             site=request.site,
+            notes=notes,
         )
 
-    return _search(core, queries, request, threshold, contract=contract, audited=audited)
+    return _search(core, queries, request, book, audited=audited)
 
 
 def verify(
@@ -112,13 +114,11 @@ def verify(
     subject_id: str,
     faces: Sequence[Face],
     request: Request,
-    *,
-    threshold: float,
-    contract: EmbeddingContract,
+    book: RuleBook,
 ) -> Verification:
     """Compare the face of one picture with one subject; see :meth:`facematch.watchlist.Watchlist.verify`."""
     single = faces if len(faces) == 1 else ()
-    queries = queries_of(single, contract)
+    queries = queries_of(single, book.contract)
 
     def audited(connection: Connection, answer: _Answer, now: datetime) -> Verification:
         subject = core.require_subject(connection, subject_id)
@@ -132,13 +132,14 @@ def verify(
         details = {
             **request.details(),
             "outcome": outcome,
-            "threshold": threshold,
+            "threshold": answer.rules.threshold,
             "generation": answer.snapshot.generation,
         }
         core.audit(connection, AuditAction.VERIFY, AuditOutcome.DONE, details, subject=subject, now=now)
-        return Verification(subject_id, outcome, None if best is None else best.score, threshold, contract.digest)
+        score = None if best is None else best.score
+        return Verification(subject_id, outcome, score, answer.rules.threshold, book.contract.digest)
 
-    return _search(core, queries, request, threshold, contract=contract, audited=audited, subject_id=subject_id)
+    return _search(core, queries, request, book, audited=audited, subject_id=subject_id)
 
 
 def require_reachable(core: Core, subject_id: str, request: Request) -> None:
@@ -159,27 +160,28 @@ def _search(
     core: Core,
     queries: FloatArray,
     request: Request,
-    threshold: float,
+    book: RuleBook,
     *,
-    contract: EmbeddingContract,
     audited: Callable[[Connection, _Answer, datetime], T],
     subject_id: str | None = None,
 ) -> T:
     """Search, then call ``audited`` in a write transaction of the very generation that was searched."""
 
     def score(snapshot: Snapshot, now: datetime) -> _Answer:
+        rules = book.rules(snapshot.calibration)
         scope = snapshot.scope(request.purpose, request.site, now, subject_id=subject_id)
-        return _Answer(snapshot, scope, snapshot.search(queries, scope, top_k=request.top_k, threshold=threshold))
+        found = snapshot.search(queries, scope, top_k=request.top_k, threshold=rules.threshold, rule=rules.rule)
+        return _Answer(snapshot, scope, rules, found)
 
     for _ in range(_ATTEMPTS):
         now = core.now()
         answer = score(core.snapshot(), now)
         with core.database.write() as connection:
-            core.store.check_contract(connection, contract)
+            core.store.check_contract(connection, book.contract)
             if core.store.generation(connection) == answer.snapshot.generation:
                 return audited(connection, answer, now)
     with core.database.write() as connection:
-        core.store.check_contract(connection, contract)
+        core.store.check_contract(connection, book.contract)
         now = core.now()
         return audited(connection, score(core.gallery.refresh(connection), now), now)
 

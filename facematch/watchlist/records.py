@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from facematch.errors import ConsentTransitionError, DatabaseCorrupt
+from pathlib import Path
+
+from facematch.errors import ConsentTransitionError, DatabaseCorrupt, InvalidArgument
 from facematch.governance import (
     OPEN_STATES,
     AuditAction,
@@ -14,8 +16,11 @@ from facematch.governance import (
     to_microseconds,
 )
 from facematch.governance.identifiers import check_text
+from facematch.matching import Calibration
 from facematch.types import Erasure, SubjectRecord, Withdrawal
+from facematch.watchlist.calibrations import add_calibration
 from facematch.watchlist.core import Core
+from facematch.watchlist.rules import check_calibration
 from facematch.watchlist.store import ConsentLine
 
 __all__ = ["consents", "erase", "subjects", "template_count", "withdraw"]
@@ -123,3 +128,24 @@ def _subject_record(subject_id: str, filed: list[ConsentLine], moment: int) -> S
         templates=sum(line.templates for line in filed),
         valid_until=from_microseconds(max(line.valid_until for line in filed)),
     )
+
+
+def set_calibration(core: Core, source: str | Path | Calibration) -> Calibration:
+    """Load an artefact and put it in force; see :meth:`facematch.watchlist.Watchlist.set_calibration`."""
+    with core.refusals_audited(AuditAction.SET_CALIBRATION):
+        if not isinstance(source, str | Path | Calibration):
+            raise InvalidArgument(f"a calibration or the path of one is expected, got {type(source).__name__}")
+        calibration = source.sealed() if isinstance(source, Calibration) else Calibration.load(Path(source))
+        with core.database.write() as connection:
+            check_calibration(calibration, core.store.contract(connection))
+            now = core.now()
+            add_calibration(connection, calibration, core.actor, now)
+            generation = core.store.bump(connection)
+            details = {
+                "calibration": calibration.digest,
+                "threshold": calibration.threshold,
+                "target_fpir": calibration.target_fpir,
+                "generation": generation,
+            }
+            core.audit(connection, AuditAction.SET_CALIBRATION, AuditOutcome.DONE, details, now=now)
+    return calibration

@@ -25,6 +25,7 @@ __all__ = [
     "HEAD",
     "REVISIONS",
     "audit",
+    "calibrations",
     "consent_events",
     "consent_purposes",
     "consent_sites",
@@ -38,7 +39,7 @@ __all__ = [
 APPLICATION_ID = 0x464D5731
 """``PRAGMA application_id`` of a facematch watchlist (the bytes ``FMW1``)."""
 
-REVISIONS = ("0001",)
+REVISIONS = ("0001", "0002")
 """Every migration, oldest first. Kept here so that an up-to-date database opens without Alembic."""
 
 HEAD = REVISIONS[-1]
@@ -148,5 +149,16 @@ audit = Table(
     Column("subject_ref", Text),
     Column("details", Text, nullable=False),
     Index(None, "subject_ref"),
+    sqlite_autoincrement=True,
+)
+
+calibrations = Table(
+    "calibrations",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("digest", Text, nullable=False),
+    Column("document", Text, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("set_at", Integer, nullable=False),
     sqlite_autoincrement=True,
 )

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import getpass
-import os
-import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from facematch import registry
-from facematch.errors import WatchlistClosed
+from facematch.errors import InvalidArgument, WatchlistClosed
 from facematch.governance import AuditAction, AuditLog, Consent, check_subject_id, utc_now
 from facematch.governance.identifiers import check_name
-from facematch.matching import effective_threshold
+from facematch.matching import Calibration
 from facematch.matching.threshold import check_threshold
 from facematch.protocols import Analyzer, Clock, VectorIndex
 from facematch.settings import Settings, Use
@@ -33,6 +29,8 @@ from facematch.watchlist.audit import TableAuditLog
 from facematch.watchlist.core import Core
 from facematch.watchlist.database import Database
 from facematch.watchlist.gallery import Gallery
+from facematch.watchlist.loading import LazyAnalyzer, index_factory, login_name
+from facematch.watchlist.rules import Outgrown, RuleBook
 from facematch.watchlist.store import Store
 
 __all__ = ["Watchlist"]
@@ -52,15 +50,14 @@ class Watchlist:
         self,
         core: Core,
         *,
-        analyzer: Analyzer | None,
-        load_analyzer: Callable[[], Analyzer],
+        analyzer: LazyAnalyzer,
         threshold: float | None,
+        outgrown: Outgrown,
     ) -> None:
         self._core_parts = core
-        self._given_analyzer = analyzer
-        self._load_analyzer = load_analyzer
+        self._analyzer = analyzer
         self._threshold = threshold
-        self._loading = threading.Lock()
+        self._outgrown = outgrown
         self._closed = False
 
     @classmethod
@@ -75,6 +72,7 @@ class Watchlist:
         clock: Clock | None = None,
         threshold: float | None = None,
         index: str | Callable[[int], VectorIndex] = "faiss",
+        outgrown: Outgrown = "warn",
         settings: Settings | None = None,
     ) -> Self:
         """Open a watchlist; a file that does not exist is created, its folder is not.
@@ -88,6 +86,8 @@ class Watchlist:
             clock: Gives the present moment; default the system's clock.
             threshold: Raises the pack's tested threshold for every search, a raw cosine.
             index: Name of a registered index, or a callable that makes an empty one of a given dimension.
+            outgrown: What happens when more subjects, or more templates a subject, are in scope than the threshold was
+                tested with: ``"warn"`` notes it in the answer and in the log, ``"refuse"`` raises ``GalleryOutgrown``.
             settings: Machine settings; default from the environment.
 
         Raises:
@@ -100,20 +100,10 @@ class Watchlist:
         """
         if threshold is not None:
             threshold = check_threshold(threshold)
-        name = check_name(_login(settings) if actor is None else actor, "actor")
-        if isinstance(index, str) and index not in registry.available("facematch.indexes"):
-            registry.load("facematch.indexes", index)  # raises, and says what is registered
-
-        def new_index(dimension: int) -> VectorIndex:
-            factory = registry.load("facematch.indexes", index) if isinstance(index, str) else index
-            made: VectorIndex = factory(dimension)
-            return made
-
-        def load_analyzer() -> Analyzer:
-            from facematch.faces import FaceAnalyzer  # the runtime takes a while to import
-
-            return FaceAnalyzer.from_pack(pack, use=use, settings=settings)
-
+        if outgrown not in {"warn", "refuse"}:
+            raise InvalidArgument(f"outgrown is 'warn' or 'refuse', got {outgrown!r}")
+        name = check_name(login_name(settings) if actor is None else actor, "actor")
+        new_index = index_factory(index)
         store = Store()
         database = Database(url)
         core = Core(database, store, Gallery(store, new_index), name, utc_now if clock is None else clock)
@@ -124,7 +114,8 @@ class Watchlist:
         except BaseException:
             database.close()
             raise
-        return cls(core, analyzer=analyzer, load_analyzer=load_analyzer, threshold=threshold)
+        lazy = LazyAnalyzer(analyzer, pack=pack, use=use, settings=settings)
+        return cls(core, analyzer=lazy, threshold=threshold, outgrown=outgrown)
 
     @property
     def analyzer(self) -> Analyzer:
@@ -135,14 +126,7 @@ class Watchlist:
             ModelError: The pack cannot be loaded.
             WatchlistClosed: After :meth:`close`.
         """
-        core = self._core
-        with self._loading:
-            if self._given_analyzer is None:
-                loaded = self._load_analyzer()
-                with core.database.read() as connection:
-                    core.store.check_contract(connection, loaded.contract)
-                self._given_analyzer = loaded
-            return self._given_analyzer
+        return self._analyzer.get(self._core)
 
     @property
     def actor(self) -> str:
@@ -229,10 +213,8 @@ class Watchlist:
         with core.refusals_audited(AuditAction.IDENTIFY) as details:
             request = identification.Request(purpose, site, top_k)
             details.update(request.details())
-            analyzer = self.analyzer
-            limit = self._effective(analyzer, threshold)
-            faces = analyzer.analyze([image])[0]
-            return identification.identify(core, faces, request, threshold=limit, contract=analyzer.contract)
+            book = self._rule_book(threshold)
+            return identification.identify(core, self.analyzer.analyze([image])[0], request, book)
 
     def identify_faces(
         self,
@@ -252,9 +234,7 @@ class Watchlist:
         with core.refusals_audited(AuditAction.IDENTIFY) as details:
             request = identification.Request(purpose, site, top_k)
             details.update(request.details())
-            analyzer = self.analyzer
-            limit = self._effective(analyzer, threshold)
-            return identification.identify(core, list(faces), request, threshold=limit, contract=analyzer.contract)
+            return identification.identify(core, list(faces), request, self._rule_book(threshold))
 
     def verify(
         self,
@@ -291,10 +271,27 @@ class Watchlist:
             request = identification.Request(purpose, site, 1)
             details.update(request.details())
             identification.require_reachable(core, subject_id, request)
-            analyzer = self.analyzer
-            limit = self._effective(analyzer, threshold)
-            faces = analyzer.analyze([image])[0]
-            return identification.verify(core, subject_id, faces, request, threshold=limit, contract=analyzer.contract)
+            book = self._rule_book(threshold)
+            faces = self.analyzer.analyze([image])[0]
+            return identification.verify(core, subject_id, faces, request, book)
+
+    def set_calibration(self, calibration: str | Path | Calibration) -> Calibration:
+        """Put a calibration artefact in force: its threshold and subject rule, with the next search of every process.
+
+        Args:
+            calibration: The artefact, or the path of its file.
+
+        Raises:
+            CalibrationInvalid: The file is malformed, inconsistent or edited.
+            ContractMismatch: It belongs to other models than the enrolled templates.
+            AuditError: The audit entry could not be written; nothing changed.
+        """
+        return records.set_calibration(self._core, calibration)
+
+    @property
+    def calibration(self) -> Calibration | None:
+        """The calibration artefact in force; ``None`` where the pack's own threshold rules."""
+        return self._core.snapshot().calibration
 
     def withdraw(self, subject_id: str, *, reason: str) -> Withdrawal:
         """Withdraw every open consent of a subject, also one that has expired or not begun.
@@ -374,16 +371,9 @@ class Watchlist:
             raise WatchlistClosed("the watchlist is closed", hint="open it again with Watchlist.open()")
         return self._core_parts
 
-    def _effective(self, analyzer: Analyzer, requested: float | None) -> float:
-        return effective_threshold(
-            analyzer.operating_point, analyzer.contract.digest, requested, default=self._threshold
-        )
-
-
-def _login(settings: Settings | None) -> str:
-    if settings is not None and settings.actor is not None:
-        return settings.actor
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError):
-        return f"uid-{os.getuid()}"
+    def _rule_book(self, requested: float | None) -> RuleBook:
+        """What decides the rules of a search; refuses early, before a picture is decoded, what it would refuse."""
+        analyzer = self.analyzer
+        book = RuleBook(analyzer.contract, analyzer.operating_point, self._threshold, requested, self._outgrown)
+        book.rules(self._core.snapshot().calibration)
+        return book

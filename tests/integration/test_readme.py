@@ -11,7 +11,8 @@ import cv2
 import numpy as np
 import pytest
 
-from facematch.models import bundled_manifest
+from facematch.matching import Calibration
+from facematch.models import open_pack
 from facematch.types import Image
 
 ROOT = Path(__file__).parents[2]
@@ -49,21 +50,23 @@ def test_the_example_runs_and_prints_a_candidate_and_an_alert(
     assert (workplace / "store-12.db").exists()
 
 
-def test_accuracy_figures_are_the_ones_in_the_result_file() -> None:
-    result = json.loads((ROOT / "docs" / "results" / "lfw-opencv.json").read_text("utf-8"))
+def test_accuracy_figures_are_the_ones_in_the_result_files() -> None:
+    results = ROOT / "docs" / "results"
+    lfw = json.loads((results / "lfw-opencv.json").read_text("utf-8"))
+    calibration = Calibration.load(results / "calibration-opencv.json")
     readme = (ROOT / "README.md").read_text("utf-8")
-    point, strict = result["thresholds"]["0.001"], result["thresholds"]["0.0001"]
-    for figure in (
-        f"{result['accuracy'] * 100:.2f} % ± {result['std'] * 100:.2f}",
-        f"{len(result['failures'])} of {result['n_images']:,}",
-        f"{point['threshold']:.4f}",
-        f"{result['n_non_mated']:,}",
-        f"{point['fnmr'] * 100:.2f} %",
-        f"at {strict['threshold']:.4f} the",
-        f"FNMR {strict['fnmr'] * 100:.2f} %",
-    ):
-        assert figure in readme
-    tested = bundled_manifest("opencv").threshold
-    assert tested is not None
-    assert (tested.value, tested.trials) == (point["threshold"], result["n_non_mated"])
-    assert tested.contract == result["contract"]
+    figures = (
+        f"{lfw['accuracy'] * 100:.2f} % ± {lfw['std'] * 100:.2f}",
+        f"{len(lfw['failures'])} of {lfw['n_images']:,}",
+        f"{calibration.threshold:.4f}",
+        f"with {calibration.gallery_size} people enrolled, {calibration.templates} templates each",
+        f"at most {calibration.fpir_upper * 100:.2f} % ({calibration.confidence * 100:.0f} % confidence)",
+        f"{calibration.people:,}, of whom {calibration.errors} became candidates",
+    )
+    assert [figure for figure in figures if figure not in readme] == []
+
+
+def test_the_default_pack_carries_the_committed_calibration() -> None:
+    calibration = Calibration.load(ROOT / "docs" / "results" / "calibration-opencv.json")
+    point = open_pack("opencv").operating_point
+    assert point == calibration.operating_point()

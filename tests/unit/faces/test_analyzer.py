@@ -37,7 +37,7 @@ def test_faces_come_in_reading_order_with_unit_embeddings(analyzer: FaceAnalyzer
     assert embeddings.shape == (6, 128)
     assert embeddings.dtype == np.float32
     np.testing.assert_allclose(np.linalg.norm(embeddings, axis=1), 1, atol=1e-6)
-    assert np.abs(embeddings @ embeddings.T - np.eye(6)).max() < 0.3583  # six different people
+    assert np.abs(embeddings @ embeddings.T - np.eye(6)).max() < 0.4  # six different people
 
 
 def test_a_mixed_batch_equals_single_pictures(analyzer: FaceAnalyzer, group_path: Path, astronaut: Image) -> None:
