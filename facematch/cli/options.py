@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias
 
 import typer
 
@@ -68,10 +68,10 @@ def parse_duration(text: str) -> timedelta:
     return timedelta(**{_UNITS[match[2]]: int(match[1])})
 
 
-def load_analyzer(pack: str, use: Literal["commercial", "research"] | None) -> FaceAnalyzer:
-    """Load a pack, with a progress bar for what has to be fetched."""
+def load_analyzer(pack: str, use: Literal["commercial", "research"] | None, **detector_options: Any) -> FaceAnalyzer:
+    """Load a pack, with a progress bar for what has to be fetched; options go to its detector."""
     with progress_bar(f"fetching model pack {Path(pack).name}", unit="bytes") as progress:
-        return FaceAnalyzer.from_pack(pack, use=use, settings=Settings(), progress=progress)
+        return FaceAnalyzer.from_pack(pack, use=use, settings=Settings(), progress=progress, **detector_options)
 
 
 @contextmanager

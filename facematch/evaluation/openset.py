@@ -272,6 +272,8 @@ def _worst(
                 continue
             cosines = faces.embeddings[split.gallery] @ faces.embeddings[probe]
             template = split.gallery[int(np.argmax(cosines))]
-            found[faces.digests[probe], faces.digests[template]] = float(cosines.max())
+            pair = (faces.digests[probe], faces.digests[template])
+            if pair[::-1] not in found:
+                found[pair] = float(cosines.max())
     ordered = sorted(found.items(), key=lambda item: (-item[1], item[0]))
     return tuple(FalsePositive(probe, template, score) for (probe, template), score in ordered[:_WORST])
