@@ -97,8 +97,11 @@ def _run(given: list[str]) -> int:
             print_json({"error": {"code": "usage", "message": error.format_message(), "hint": "see --help"}})
         return ExitCode.USAGE
     except (KeyboardInterrupt, typer.Abort):
+        result = 130
+    if result == ExitCode.INTERRUPTED and not isinstance(result, ExitCode):  # a command that ended itself says ExitCode
         typer.echo("interrupted", err=True)
-        return ExitCode.INTERRUPTED
+        if as_json:
+            print_json({"error": {"code": "interrupted", "message": "interrupted", "hint": None}})
     return result if isinstance(result, int) else ExitCode.OK
 
 

@@ -14,6 +14,7 @@ import pytest
 
 from facematch.cli import main
 from facematch.cli.output import ExitCode, print_json, print_table, progress_bar, shown
+from facematch.cli.video import _stop_on_interrupt
 from facematch.testing import FakeAnalyzer, SyntheticFace, synthetic_consent, synthetic_picture
 from facematch.watchlist import Watchlist
 
@@ -142,3 +143,24 @@ def test_verbose_tells_about_facematch_and_not_about_libraries(database: str) ->
     result = spawn("--verbose", "doctor", "--db", database)
     assert b"faiss" not in result.stderr
     assert b"ModuleNotFoundError" not in result.stderr
+
+
+@pytest.mark.parametrize("kind", [signal.SIGINT, signal.SIGTERM])
+def test_the_first_signal_asks_and_the_second_interrupts(kind: signal.Signals) -> None:
+    before = signal.getsignal(kind)
+    with pytest.raises(KeyboardInterrupt), _stop_on_interrupt() as stop:  # noqa: PT012 - the second signal raises
+        signal.raise_signal(kind)
+        assert stop.is_set()
+        signal.raise_signal(kind)
+    assert signal.getsignal(kind) is before
+
+
+def test_an_interruption_is_one_json_document_too(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("facematch.cli.models.bundled_names", interrupt)
+    assert main(["models", "list", "--json"]) == ExitCode.INTERRUPTED
+    assert json.loads(capsys.readouterr().out)["error"]["code"] == "interrupted"
