@@ -1,10 +1,15 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
+import cv2
 import numpy as np
+import pytest
 
 from facematch.types import Box
-from facematch.video.render import _hide
-from facematch.video.timeline import Decision, Region
+from facematch.video.render import _hide, _Painter
+from facematch.video.sources import Frame
+from facematch.video.timeline import Decision, Region, Timeline
 from tests.unit.video.support import make_alert
 
 CANDIDATE = Region(Box(40, 40, 80, 90), Decision(make_alert(), 0, 0, 9, 5), certain=True)
@@ -35,3 +40,23 @@ def test_a_candidate_who_was_lost_covers_nobody() -> None:
     lost = Region(CANDIDATE.box, CANDIDATE.decision, certain=False)
     _hide(image, [lost, Region(ACROSS, None, certain=False)])
     assert (image != before).any(axis=2)[60:110, 60:110].mean() > 0.99
+
+
+@pytest.mark.parametrize("blur", [True, False])
+def test_a_thumbnail_never_shows_who_stands_beside_the_candidate(blur: bool) -> None:
+    """A thumbnail reaches well beyond the candidate's face, and the report is passed on."""
+    alert = replace(make_alert(), best_box=CANDIDATE.box)
+    decision = Decision(alert, 0, 0, 9, 5)
+    beside = Box(90, 50, 125, 100)
+    painter = _Painter(Timeline(decisions=[decision]), blur=blur)
+    regions = [Region(CANDIDATE.box, decision, certain=True), Region(beside, None, certain=True)]
+    painted = painter.paint(Frame(5, 0.2, picture()), regions)
+    jpeg = np.frombuffer(painter.thumbnails[alert.alert_id], np.uint8)
+    shown = cv2.imdecode(jpeg, cv2.IMREAD_COLOR)
+    assert shown is not None
+    scale = shown.shape[0] / 135  # the view is clipped to rows 0 to 135
+    hidden = shown[round(60 * scale) : round(90 * scale), round(95 * scale) : round(120 * scale)]
+    face = shown[round(50 * scale) : round(80 * scale), round(45 * scale) : round(75 * scale)]
+    assert hidden.std() < face.std() / 3
+    unchanged = np.array_equal(painted[60:90, 95:120], picture()[60:90, 95:120])
+    assert unchanged is not blur
