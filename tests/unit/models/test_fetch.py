@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.server
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -29,7 +30,7 @@ from facematch.models import (
     pack_folder,
     pack_state,
 )
-from facematch.models.fetch import file_digest
+from facematch.models.fetch import file_digest, locked
 from facematch.models.manifest import MANIFEST_NAME, FolderSource, HttpsSource, WheelSource, bundled_manifest
 from facematch.models.pack import converted_path
 from facematch.settings import Settings
@@ -341,3 +342,19 @@ def test_scratch_of_a_killed_process_is_removed(real_folder: Path, tmp_path: Pat
     (stale / "half.onnx").write_bytes(b"half")
     ensure_files(manifest, settings(tmp_path, offline=True), folders=[real_folder])
     assert not stale.exists()
+
+
+def test_what_another_process_fetched_meanwhile_is_not_fetched_again(
+    server: CountingServer, real_folder: Path, tmp_path: Path
+) -> None:
+    manifest = served(server)
+    folder = pack_folder(manifest, settings(tmp_path))
+    with locked(folder):
+        waiting = threading.Thread(target=ensure_files, args=(manifest, settings(tmp_path)))
+        waiting.start()
+        waiting.join(0.3)
+        assert waiting.is_alive()
+        for model in manifest.model_files:
+            shutil.copyfile(real_folder / model.file, folder / model.file)
+    waiting.join(30)
+    assert server.requests == []

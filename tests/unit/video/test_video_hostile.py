@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import http.server
 import os
+import threading
+import xml.etree.ElementTree as ElementTree
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from facematch.errors import InvalidArgument, PurposeRequired, VideoWriteError
+from facematch.errors import InvalidArgument, PurposeRequired, VideoUnreadable, VideoWriteError
 from facematch.types import Image
-from facematch.video import VideoPipeline, VideoResult
-from tests.unit.video.support import Gallery, ground, put, read_video, write_video
+from facematch.video import FileSource, VideoPipeline, VideoResult
+from facematch.video.figure import timeline_figure
+from tests.unit.video.support import Gallery, ground, make_alert, put, read_video, write_video
 
 
 def scene() -> list[Image]:
@@ -99,3 +103,40 @@ def test_a_clock_without_timezone_is_refused_before_the_work(clip: Path) -> None
     with pytest.raises(InvalidArgument, match="timezone"):
         VideoPipeline(gallery, purpose="site-access", clock=lambda: datetime(2026, 1, 1)).process(clip)  # noqa: DTZ001
     assert not any(gallery.calls)
+
+
+@pytest.mark.parametrize("subject", [r"$\frac{$", r"$\undefined$", "$x^2$", "<svg onload=x>&amp;", "a--b-->"])
+def test_the_timeline_draws_any_subject_id_as_it_is(subject: str) -> None:
+    root = ElementTree.fromstring(timeline_figure([make_alert(subject)], [(0.0, 1)], 3.0))
+    assert root.tag.endswith("svg")
+    assert not [name for element in root.iter() for name in element.attrib if name.startswith("on")]
+
+
+def test_a_playlist_fetches_nothing(tmp_path: Path) -> None:
+    """A file that is a playlist inside would let whoever made it send requests from here."""
+    asked: list[str] = []
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(self.path)
+            self.send_error(404)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        address = f"http://127.0.0.1:{server.server_port}"
+        (tmp_path / "v.m3u8").write_text(
+            f"#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\n{address}/a.ts\n#EXT-X-ENDLIST\n"
+        )
+        (tmp_path / "v.mpd").write_text(
+            '<MPD xmlns="urn:mpeg:dash:schema:mpd:2011" type="static" mediaPresentationDuration="PT1S"><Period>'
+            '<AdaptationSet mimeType="video/mp4"><Representation id="1" bandwidth="1">'
+            f"<BaseURL>{address}/b.mp4</BaseURL><SegmentBase/></Representation></AdaptationSet></Period></MPD>"
+        )
+        for name in ("v.m3u8", "v.mpd"):
+            with pytest.raises(VideoUnreadable):
+                FileSource(tmp_path / name)
+        server.shutdown()
+    assert asked == []
