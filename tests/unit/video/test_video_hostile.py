@@ -5,7 +5,7 @@ from __future__ import annotations
 import http.server
 import os
 import threading
-import xml.etree.ElementTree as ElementTree
+import xml.etree.ElementTree as ET
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -107,7 +107,7 @@ def test_a_clock_without_timezone_is_refused_before_the_work(clip: Path) -> None
 
 @pytest.mark.parametrize("subject", [r"$\frac{$", r"$\undefined$", "$x^2$", "<svg onload=x>&amp;", "a--b-->"])
 def test_the_timeline_draws_any_subject_id_as_it_is(subject: str) -> None:
-    root = ElementTree.fromstring(timeline_figure([make_alert(subject)], [(0.0, 1)], 3.0))
+    root = ET.fromstring(timeline_figure([make_alert(subject)], [(0.0, 1)], 3.0))
     assert root.tag.endswith("svg")
     assert not [name for element in root.iter() for name in element.attrib if name.startswith("on")]
 
