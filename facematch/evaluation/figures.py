@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facematch.evaluation.detection import DetectionResult
-from facematch.evaluation.identification import SearchScores, fnir
+from facematch.evaluation.identification import SearchScores, dir_at_fpir, fnir
 from facematch.evaluation.ratios import GroupRate
 from facematch.evaluation.verification import DetCurve
 
@@ -99,7 +99,7 @@ def fpir_fnir_figure(draws: Sequence[SearchScores], *, dark: bool = False) -> by
     axes.plot(grid, mean, color=colours["two"], linewidth=2.2, label=f"mean of {len(draws)} draws")
     for target in (0.1, 0.01, 0.001):
         if target >= least:
-            value = float(np.interp(target, grid, mean))
+            value = float(np.mean([1 - dir_at_fpir(draw, target)[0] for draw in draws]))
             axes.plot([target], [value], "o", color=colours["one"])
             axes.annotate(
                 _percent(value),
