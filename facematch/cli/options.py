@@ -62,7 +62,7 @@ def parse_duration(text: str) -> timedelta:
     Raises:
         InvalidArgument: It is none of these.
     """
-    match = re.fullmatch(r"(\d{1,6})([hdw])", text.strip())
+    match = re.fullmatch(r"([0-9]{1,6})([hdw])", text.strip())
     if match is None:
         raise InvalidArgument(f"a duration is a number with h, d or w, got {text!r}", hint="for example 365d")
     return timedelta(**{_UNITS[match[2]]: int(match[1])})
