@@ -258,7 +258,9 @@ ALL_COMMANDS = commands(typer.main.get_command(app))
 def test_these_are_the_commands() -> None:
     assert {" ".join(command) for command in ALL_COMMANDS} == {
         *("enroll", "identify", "verify", "video", "withdraw", "erase", "subjects", "doctor"),
-        *("models list", "models show", "models pull", "models verify", "evaluate lfw"),
+        *("models list", "models show", "models pull", "models verify"),
+        *("calibration make", "calibration set", "calibration show"),
+        *(f"evaluate {what}" for what in ("lfw", "verification", "openset", "detection", "differentials")),
     }
 
 
