@@ -38,6 +38,7 @@
      │   └─ ThresholdRequired          threshold_required      the pack has no tested threshold
      ├─ ContractMismatch               contract_mismatch       vectors or thresholds of another embedding contract
      ├─ EnrolmentRefused               enrolment_refused       no picture could be used; ``refusals`` says why
+     │   └─ QualityTooLow              quality_too_low         every picture failed the quality gate
      ├─ WatchlistError                 watchlist_error         the watchlist and its database
      │   ├─ SubjectNotFound            subject_not_found       no such subject
      │   ├─ DatabaseUnavailable        database_unavailable    cannot be opened, locked too long, or disk full
@@ -293,7 +294,7 @@ class PictureRefusal:
     Attributes:
         picture: The file's name, or ``picture 3`` for bytes and arrays.
         code: Stable code: an :class:`ImageDecodeError` code, or ``no_face``, ``several_faces``,
-            ``face_too_small``, ``detection_score_too_low``, ``duplicate_picture``.
+            ``face_too_small``, ``detection_score_too_low``, ``quality_too_low``, ``duplicate_picture``.
         message: What was expected and what came.
         hint: What to do about it.
     """
@@ -320,6 +321,12 @@ class EnrolmentRefused(FacematchError):
     def __init__(self, message: str, *, refusals: Sequence[PictureRefusal], hint: str | None = None) -> None:
         super().__init__(message, hint=hint)
         self.refusals = tuple(refusals)
+
+
+class QualityTooLow(EnrolmentRefused):
+    """Every picture failed the quality gate; the refusals name the failing components."""
+
+    code = "quality_too_low"
 
 
 class WatchlistError(FacematchError):

@@ -17,6 +17,7 @@ from facematch.types import (
     Alert,
     EmbeddingContract,
     Face,
+    FaceQuality,
     FloatArray,
     Identification,
     Image,
@@ -33,6 +34,7 @@ __all__ = [
     "FaceSearch",
     "FaintDetector",
     "Progress",
+    "QualityAssessor",
     "VectorIndex",
 ]
 
@@ -130,6 +132,15 @@ class Analyzer(Protocol):
 
     def embed(self, crops: NDArray[np.uint8]) -> FloatArray:
         """Unit-length embeddings ``(N, D)`` of aligned crops."""
+        ...
+
+
+@runtime_checkable
+class QualityAssessor(Protocol):
+    """An analyzer that can also measure the quality of faces; enrolment then applies its quality gate."""
+
+    def assess(self, image: Image, faces: Sequence[Face]) -> list[FaceQuality]:
+        """Quality components of the given faces of one picture."""
         ...
 
 

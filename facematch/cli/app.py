@@ -14,7 +14,7 @@ from typing import Any
 import typer
 
 from facematch import __version__
-from facematch.cli import calibration, doctor, enrol, evaluate, identify, models, subjects, video
+from facematch.cli import calibration, doctor, enrol, evaluate, identify, models, quality, subjects, video
 from facematch.cli.output import ExitCode, ReaderGone, exit_code, print_error, print_json
 from facematch.errors import FacematchError
 
@@ -43,6 +43,8 @@ app.command("subjects")(subjects.subjects)
 app.add_typer(models.app, name="models")
 app.add_typer(evaluate.app, name="evaluate")
 app.add_typer(calibration.app, name="calibration")
+app.command("quality")(quality.quality)
+app.command("preview")(quality.preview)
 app.command("doctor")(doctor.doctor)
 
 

@@ -11,12 +11,12 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from importlib.metadata import version
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from facematch import __version__
 from facematch.errors import InvalidArgument, TooFewPeople
 from facematch.evaluation.identification import SearchScores, fnir, search
 from facematch.evaluation.intervals import clopper_pearson, trials_needed, upper_bound
@@ -163,7 +163,7 @@ def calibrate(
         data=data,
         data_digest=_data_digest(pictures, people, seed),
         measured_at=(now or datetime.now(UTC)).date().isoformat(),
-        tool_version=__version__,
+        tool_version=version("facematch-watchlist"),
     ).sealed()
     return CalibrationRun(
         calibration=calibration,

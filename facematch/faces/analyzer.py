@@ -13,11 +13,12 @@ from facematch import registry
 from facematch.errors import InvalidArgument
 from facematch.faces.embedders.ensemble import EnsembleEmbedder
 from facematch.faces.order import reading_order
+from facematch.faces.quality import assess
 from facematch.imaging import decode
 from facematch.models import OnnxSession, Pack, open_pack
 from facematch.protocols import Detector, Embedder, FaintDetector, Progress
 from facematch.settings import Settings, Use
-from facematch.types import EmbeddingContract, Face, FloatArray, Image, ImageSource, OperatingPoint
+from facematch.types import EmbeddingContract, Face, FaceQuality, FloatArray, Image, ImageSource, OperatingPoint
 
 __all__ = ["FaceAnalyzer"]
 
@@ -167,6 +168,10 @@ class FaceAnalyzer:
     def embed(self, crops: NDArray[np.uint8]) -> FloatArray:
         """Embeddings ``(N, D)`` of aligned crops ``(N, h, w, 3)``, each row of unit length."""
         return self.embedder.embed(crops)
+
+    def assess(self, image: Image, faces: Sequence[Face]) -> list[FaceQuality]:
+        """Quality components of faces found in one picture."""
+        return assess(image, faces)
 
     def _detect(self, pictures: Sequence[Image]) -> list[list[Face]]:
         return [reading_order(faces) for faces in self.detector.detect(pictures)]

@@ -34,6 +34,7 @@ class AuditAction(StrEnum):
     LIST_SUBJECTS = "list_subjects"
     COUNT_TEMPLATES = "count_templates"
     READ_CONSENTS = "read_consents"
+    PREVIEW = "preview"
     SET_CALIBRATION = "set_calibration"
 
 

@@ -14,13 +14,16 @@ from __future__ import annotations
 
 from facematch.errors import PictureRefusal
 from facematch.types.faces import Box, EmbeddingContract, Face, FloatArray, Image, ImageSource
+from facematch.types.quality import FaceQuality, QualityGate
 from facematch.types.results import (
     Alert,
     Candidate,
     Enrolment,
+    EnrolmentPreview,
     Erasure,
     Identification,
     OperatingPoint,
+    PicturePreview,
     Probe,
     SubjectRecord,
     Verification,
@@ -33,15 +36,19 @@ __all__ = [
     "Candidate",
     "EmbeddingContract",
     "Enrolment",
+    "EnrolmentPreview",
     "Erasure",
     "Face",
+    "FaceQuality",
     "FloatArray",
     "Identification",
     "Image",
     "ImageSource",
     "OperatingPoint",
+    "PicturePreview",
     "PictureRefusal",
     "Probe",
+    "QualityGate",
     "SubjectRecord",
     "Verification",
     "Withdrawal",

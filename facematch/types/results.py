@@ -8,14 +8,17 @@ from typing import Any
 
 from facematch.errors import InvalidArgument, PictureRefusal
 from facematch.types.faces import Box, Face
+from facematch.types.quality import FaceQuality
 
 __all__ = [
     "Alert",
     "Candidate",
     "Enrolment",
+    "EnrolmentPreview",
     "Erasure",
     "Identification",
     "OperatingPoint",
+    "PicturePreview",
     "Probe",
     "SubjectRecord",
     "Verification",
@@ -54,6 +57,19 @@ class OperatingPoint:
     def __post_init__(self) -> None:
         if not -1.0 <= self.threshold <= 1.0:
             raise InvalidArgument(f"a threshold is a cosine in [-1, 1], got {self.threshold}")
+
+    def planned_fpir(self, gallery_size: int) -> float | None:
+        """FPIR expected at another gallery size, **for planning only**: nothing was tested there.
+
+        ``1 - (1 - FPIR)^(N' / N)``, which is ``1 - (1 - FMR)^N'`` with the FMR that the tested rate implies if
+        comparisons were independent. ``None`` where an FMR was tested and not an FPIR.
+
+        Args:
+            gallery_size: Subjects, 0 or more.
+        """
+        if self.error_kind != "FPIR" or self.gallery_size is None:
+            return None
+        return float(1 - (1 - self.error_rate) ** (gallery_size / self.gallery_size))
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,6 +204,8 @@ class Enrolment:
         consent_record_id: The consent record that the templates stand on.
         valid_until: When that consent ends.
         generation: Generation of the database after the commit.
+        look_alikes: Other subjects whose references the new pictures reach, best first: perhaps the same person under
+            two ids, perhaps people who will be mistaken for each other. Look at them.
     """
 
     subject_id: str
@@ -196,6 +214,66 @@ class Enrolment:
     consent_record_id: str
     valid_until: datetime
     generation: int
+    look_alikes: tuple[Candidate, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PicturePreview:
+    """What enrolment would say to one picture.
+
+    Attributes:
+        picture: The file's name, or ``picture 3`` for bytes and arrays.
+        quality: Its quality components; ``None`` where there is not exactly one face.
+        refusal: Why enrolment would refuse it, or ``None``.
+        look_alikes: Subjects of the gallery that it reaches, best first.
+    """
+
+    picture: str
+    quality: FaceQuality | None
+    refusal: PictureRefusal | None
+    look_alikes: tuple[Candidate, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class EnrolmentPreview:
+    """What an enrolment would do; nothing was stored.
+
+    Attributes:
+        pictures: One entry a picture.
+        look_alikes: Subjects that any usable picture reaches, best first, each once; ``None`` where none were sought,
+            because no purpose was given.
+        gallery_size: Subjects in the gallery now.
+        fpir_now: FPIR expected with so many subjects, **for planning only**; ``None`` where the threshold was not
+            tested for an FPIR.
+        fpir_then: The same with one more.
+    """
+
+    pictures: tuple[PicturePreview, ...]
+    look_alikes: tuple[Candidate, ...] | None
+    gallery_size: int
+    fpir_now: float | None
+    fpir_then: float | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """The preview as plain data."""
+
+        def plain(candidates: tuple[Candidate, ...]) -> list[dict[str, Any]]:
+            return [{"subject_id": c.subject_id, "score": round(c.score, 6)} for c in candidates]
+
+        return {
+            "pictures": [
+                {
+                    "picture": item.picture,
+                    "quality": None if item.quality is None else item.quality.to_dict(),
+                    "refusal": None if item.refusal is None else item.refusal.to_dict(),
+                    "look_alikes": plain(item.look_alikes),
+                }
+                for item in self.pictures
+            ],
+            "look_alikes": None if self.look_alikes is None else plain(self.look_alikes),
+            "gallery_size": self.gallery_size,
+            "planning_only": {"fpir_now": self.fpir_now, "fpir_then": self.fpir_then},
+        }
 
 
 @dataclass(frozen=True, slots=True)

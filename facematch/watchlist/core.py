@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection
 
@@ -20,6 +20,10 @@ from facematch.watchlist.gallery import Gallery, Snapshot
 from facematch.watchlist.store import Store, Subject
 
 __all__ = ["Core"]
+
+T = TypeVar("T")
+
+_ATTEMPTS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +56,21 @@ class Core:
         """The gallery, brought up to the database."""
         with self.database.read() as connection:
             return self.gallery.refresh(connection)
+
+    def settled(self, compute: Callable[[Snapshot], T]) -> T:
+        """The result of ``compute`` on a gallery that was still current when it was done.
+
+        Args:
+            compute: Must not change the database.
+        """
+        for _ in range(_ATTEMPTS):
+            snapshot = self.snapshot()
+            result = compute(snapshot)
+            with self.database.read() as connection:
+                if self.store.generation(connection) == snapshot.generation:
+                    return result
+        with self.database.write() as connection:  # nobody comes in between here
+            return compute(self.gallery.refresh(connection))
 
     def require_subject(self, connection: Connection, subject_id: str) -> Subject:
         """The subject of that id.

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from os import PathLike, fspath
 from pathlib import Path
@@ -13,16 +13,37 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import Connection
 
-from facematch.errors import ConsentInvalid, ConsentRequired, EnrolmentRefused, ImageDecodeError, InvalidArgument
+from facematch.errors import (
+    ConsentInvalid,
+    ConsentRequired,
+    EnrolmentRefused,
+    ImageDecodeError,
+    InvalidArgument,
+    QualityTooLow,
+)
 from facematch.governance import AuditAction, AuditOutcome, Consent, check_subject_id
 from facematch.imaging import DecodedImage, decode
-from facematch.protocols import Analyzer
-from facematch.types import Enrolment, Face, FloatArray, ImageSource, PictureRefusal
+from facematch.matching import SubjectRule
+from facematch.protocols import Analyzer, QualityAssessor
+from facematch.types import (
+    Candidate,
+    Enrolment,
+    Face,
+    FaceQuality,
+    FloatArray,
+    Image,
+    ImageSource,
+    PictureRefusal,
+    QualityGate,
+)
 from facematch.watchlist.core import Core
+from facematch.watchlist.gallery import Scope, Snapshot
 from facematch.watchlist.store import NewTemplate, StoredConsent, Subject
 from facematch.watchlist.vectors import unit_vectors
 
-__all__ = ["Gates", "enroll", "listed"]
+__all__ = ["Gates", "Usable", "best_of", "embed", "enroll", "examine", "listed", "look_alikes", "name_of"]
+
+_LOOK_ALIKES = 10
 
 _BATCH = 8
 """Pictures decoded at a time: enough for the detector to batch, few enough for memory."""
@@ -35,6 +56,7 @@ class Gates:
     Attributes:
         min_face_height: Height of the face's box in pixels.
         min_detection_score: The detector's score in ``[0, 1]``.
+        quality: Limits on the quality components, where the analyzer measures them.
 
     Raises:
         InvalidArgument: A value is no number in its range.
@@ -42,8 +64,11 @@ class Gates:
 
     min_face_height: float = 40.0
     min_detection_score: float = 0.8
+    quality: QualityGate = field(default_factory=QualityGate)
 
     def __post_init__(self) -> None:
+        if not isinstance(self.quality, QualityGate):
+            raise InvalidArgument(f"quality_gate must be a QualityGate, got {type(self.quality).__name__}")
         gates: tuple[tuple[object, str, float], ...] = (
             (self.min_face_height, "min_face_height", math.inf),
             (self.min_detection_score, "min_detection_score", 1.0),
@@ -56,7 +81,17 @@ class Gates:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Usable:
+class Usable:
+    """A picture with one face that passed the gates.
+
+    Attributes:
+        number: Its place among the pictures.
+        picture: Its name.
+        digest: SHA-256 of its bytes.
+        face: The face.
+        crop: The aligned crop.
+    """
+
     number: int
     picture: str
     digest: str
@@ -107,8 +142,8 @@ def enroll(
             _standing(core, connection, subject_id, record, core.now())
         pipeline = analyzer()
         contract = pipeline.contract
-        usable, refusals = _examine(pipeline, pictures, gates)
-        vectors = _embed(pipeline, usable)
+        usable, refusals, _ = examine(pipeline, pictures, gates)
+        vectors = embed(pipeline, usable)
         with core.database.write() as connection:
             now = core.now()
             core.store.bind_contract(connection, contract)
@@ -132,11 +167,45 @@ def enroll(
                 if item.number not in refusals
             )
             generation = core.store.bump(connection)
+            kept = vectors[[item.number not in refusals for item in usable]]
             details |= {"templates": len(ids), "consent_record_id": stored.consent.record_id, "generation": generation}
             core.audit(connection, AuditAction.ENROLL, AuditOutcome.DONE, details, subject=subject, now=now)
     end = stored.consent.valid_until
     assert end is not None
-    return Enrolment(subject_id, ids, ordered, stored.consent.record_id, end, generation)
+    terms = stored.consent
+
+    def others(snapshot: Snapshot) -> list[list[Candidate]]:
+        scope = snapshot.overlapping(terms.purposes, terms.sites, core.now(), but=subject_id)
+        return look_alikes(snapshot, kept, pipeline, scope)
+
+    found = core.settled(others)
+    return Enrolment(
+        subject_id, ids, ordered, stored.consent.record_id, end, generation, best_of(c for row in found for c in row)
+    )
+
+
+def look_alikes(snapshot: Snapshot, vectors: FloatArray, analyzer: Analyzer, scope: Scope) -> list[list[Candidate]]:
+    """Subjects whose references the vectors reach at the threshold in force; none where nothing was tested.
+
+    Args:
+        snapshot: The gallery.
+        vectors: ``(N, D)`` unit vectors.
+        analyzer: The analyzer that made them.
+        scope: Who may be compared.
+    """
+    point = analyzer.operating_point if snapshot.calibration is None else snapshot.calibration.operating_point()
+    if point is None or point.contract != analyzer.contract.digest or not len(vectors):
+        return [[] for _ in vectors]
+    rule = SubjectRule.parse(point.rule)
+    return snapshot.search(vectors, scope, top_k=_LOOK_ALIKES, threshold=point.threshold, rule=rule)
+
+
+def best_of(candidates: Iterable[Candidate]) -> tuple[Candidate, ...]:
+    """Candidates best first, each subject once."""
+    best: dict[str, Candidate] = {}
+    for candidate in sorted(candidates, key=lambda c: (-c.score, c.subject_id)):
+        best.setdefault(candidate.subject_id, candidate)
+    return tuple(best.values())
 
 
 def _checked(consent: object, subject_id: str) -> Consent | None:
@@ -186,17 +255,21 @@ def _standing(
     )
 
 
-def _examine(
+def examine(
     analyzer: Analyzer, pictures: Sequence[ImageSource], gates: Gates
-) -> tuple[list[_Usable], dict[int, PictureRefusal]]:
-    """The one face of each usable picture, and why the other pictures are not used. Nobody is embedded here."""
-    usable: list[_Usable] = []
+) -> tuple[list[Usable], dict[int, PictureRefusal], dict[int, FaceQuality]]:
+    """The one face of each usable picture, why the others are not used, and what quality was measured.
+
+    Nobody is embedded here.
+    """
+    usable: list[Usable] = []
     refusals: dict[int, PictureRefusal] = {}
+    qualities: dict[int, FaceQuality] = {}
     seen: set[str] = set()
     for start in range(0, len(pictures), _BATCH):
         batch: list[tuple[int, str, DecodedImage]] = []
         for number, source in enumerate(pictures[start : start + _BATCH], start):
-            name = _name(source, number)
+            name = name_of(source, number)
             try:
                 decoded = decode(source)
             except ImageDecodeError as error:
@@ -211,11 +284,30 @@ def _examine(
         for (number, name, decoded), faces in zip(batch, found, strict=True):
             refusal = _gate(name, faces, gates)
             if refusal is None:
+                quality = _quality(analyzer, decoded.pixels, faces)
+                if quality is not None:
+                    qualities[number] = quality
+                    refusal = _quality_gate(name, quality, gates.quality)
+            if refusal is None:
                 crop = analyzer.align(decoded.pixels, faces)[0]
-                usable.append(_Usable(number, name, decoded.digest, faces[0], crop))
+                usable.append(Usable(number, name, decoded.digest, faces[0], crop))
             else:
                 refusals[number] = refusal
-    return usable, refusals
+    return usable, refusals, qualities
+
+
+def _quality(analyzer: Analyzer, pixels: Image, faces: Sequence[Face]) -> FaceQuality | None:
+    return analyzer.assess(pixels, faces)[0] if isinstance(analyzer, QualityAssessor) else None
+
+
+def _quality_gate(name: str, quality: FaceQuality, gate: QualityGate) -> PictureRefusal | None:
+    failures = gate.failures(quality)
+    if not failures:
+        return None
+    listing = "; ".join(f"{component} {value}" for component, value in failures.items())
+    return PictureRefusal(
+        name, "quality_too_low", listing, "use a sharp, evenly lit, closer picture, the face towards the camera"
+    )
 
 
 def _gate(name: str, faces: Sequence[Face], gates: Gates) -> PictureRefusal | None:
@@ -252,26 +344,29 @@ def _duplicate(name: str) -> PictureRefusal:
     )
 
 
-def _embed(analyzer: Analyzer, usable: Sequence[_Usable]) -> FloatArray:
+def embed(analyzer: Analyzer, usable: Sequence[Usable]) -> FloatArray:
+    """Unit vectors ``(N, D)`` of usable pictures."""
     if not usable:
         return np.empty((0, analyzer.contract.dimension), dtype=np.float32)
     crops = np.stack([item.crop for item in usable])
     return unit_vectors(analyzer.embed(crops), len(usable), analyzer.contract)
 
 
-def _template(item: _Usable, vector: FloatArray) -> NewTemplate:
+def _template(item: Usable, vector: FloatArray) -> NewTemplate:
     return NewTemplate(vector, item.digest, float(item.face.detection_score), float(item.face.box.height))
 
 
 def _none_usable(refusals: tuple[PictureRefusal, ...]) -> EnrolmentRefused:
     listing = ", ".join(f"{refusal.picture}: {refusal.code}" for refusal in refusals[:5])
     more = f" and {len(refusals) - 5} more" if len(refusals) > 5 else ""
-    return EnrolmentRefused(
+    kind = QualityTooLow if all(refusal.code == QualityTooLow.code for refusal in refusals) else EnrolmentRefused
+    return kind(
         f"no picture could be used, so nothing was stored: {listing}{more}", refusals=refusals, hint=refusals[0].hint
     )
 
 
-def _name(source: object, number: int) -> str:
+def name_of(source: object, number: int) -> str:
+    """What a picture is called: its file's name, or its number counted from one."""
     return Path(fspath(source)).name if isinstance(source, str | PathLike) else f"picture {number + 1}"
 
 

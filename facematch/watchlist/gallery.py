@@ -121,6 +121,33 @@ class Snapshot:
     sites: dict[str, Bools]
     views: SubjectViews = field(default_factory=SubjectViews)
 
+    def overlapping(
+        self, purposes: Sequence[str], sites: Sequence[str], now: datetime, *, but: str | None = None
+    ) -> Scope:
+        """The templates that some search could reach together with a consent of these purposes and sites.
+
+        Args:
+            purposes: Purposes of the consent.
+            sites: Sites of the consent; none means every site.
+            now: The present moment, UTC.
+            but: Leave out this subject.
+        """
+        nobody = np.zeros(self.is_open.size, dtype=bool)
+        named = [self.purposes.get(purpose, nobody) for purpose in purposes]
+        there = [self.sites.get(site, nobody) for site in sites]
+        reach = self._in_force(now) & np.logical_or.reduce([nobody, *named])
+        if sites:
+            reach &= np.logical_or.reduce([self.every_site, *there])
+        rows = reach[self.template_consent]
+        if but is not None:
+            others = np.asarray([name != but for name in self.subject_ids], dtype=bool)
+            rows &= others[self.template_subject]
+        return self._scope_of(rows)
+
+    def in_force(self, now: datetime) -> int:
+        """How many subjects have a consent in force, whatever its purposes and sites."""
+        return self._scope_of(self._in_force(now)[self.template_consent]).subjects
+
     def scope(self, purpose: str, site: str | None, now: datetime, *, subject_id: str | None = None) -> Scope:
         """The templates that a search may be compared with: consent open, begun, not ended, purpose and site named.
 
@@ -130,15 +157,20 @@ class Snapshot:
             now: The present moment, UTC.
             subject_id: Only this subject, for a verification.
         """
-        moment = to_microseconds(now)
         nobody = np.zeros(self.is_open.size, dtype=bool)
         here = self.every_site | (nobody if site is None else self.sites.get(site, nobody))
-        reach = self.is_open & (self.valid_from <= moment) & (moment < self.valid_until)
-        reach &= here & self.purposes.get(purpose, nobody)
+        reach = self._in_force(now) & here & self.purposes.get(purpose, nobody)
         rows = reach[self.template_consent]
         if subject_id is not None:
             known = np.asarray([name == subject_id for name in self.subject_ids], dtype=bool)
             rows &= known[self.template_subject]
+        return self._scope_of(rows)
+
+    def _in_force(self, now: datetime) -> Bools:
+        moment = to_microseconds(now)
+        return self.is_open & (self.valid_from <= moment) & (moment < self.valid_until)
+
+    def _scope_of(self, rows: Bools) -> Scope:
         counts = np.bincount(self.template_subject[rows], minlength=1)
         return Scope(self.template_ids[rows], int(np.count_nonzero(counts)), int(counts.max()))
 

@@ -16,10 +16,12 @@ from facematch.protocols import Analyzer, Clock, VectorIndex
 from facematch.settings import Settings, Use
 from facematch.types import (
     Enrolment,
+    EnrolmentPreview,
     Erasure,
     Face,
     Identification,
     ImageSource,
+    QualityGate,
     SubjectRecord,
     Verification,
     Withdrawal,
@@ -30,10 +32,13 @@ from facematch.watchlist.core import Core
 from facematch.watchlist.database import Database
 from facematch.watchlist.gallery import Gallery
 from facematch.watchlist.loading import LazyAnalyzer, index_factory, login_name
+from facematch.watchlist.preview import preview
 from facematch.watchlist.rules import Outgrown, RuleBook
 from facematch.watchlist.store import Store
 
 __all__ = ["Watchlist"]
+
+DEFAULT_GATE = QualityGate()
 
 
 class Watchlist:
@@ -151,8 +156,9 @@ class Watchlist:
         consent: Consent | None = None,
         min_face_height: float = 40.0,
         min_detection_score: float = 0.8,
+        quality_gate: QualityGate = DEFAULT_GATE,
     ) -> Enrolment:
-        """Enroll a subject from one or many pictures, each showing exactly one usable face.
+        """Enroll a subject from one or many pictures, each with exactly one usable face; says what was refused and why.
 
         Only the pictures' digests are kept. New templates stand on the consent record that is passed, or, without
         one, on the latest filed record that is in force; each template ends with its own record. A new record for a
@@ -164,21 +170,42 @@ class Watchlist:
             consent: The subject's consent record.
             min_face_height: Smallest height of the face's box, in pixels.
             min_detection_score: Lowest detection score, in ``[0, 1]``.
-
-        Returns:
-            What was stored, and which pictures were refused and why.
+            quality_gate: Limits on the quality components (sharpness, pose, light ...).
 
         Raises:
             ConsentRequired: No consent record is in force; nothing was stored and no picture was decoded.
             ConsentInvalid: The record is of another subject, or contradicts a filed one.
             EnrolmentRefused: No picture could be used; nothing was stored.
+            QualityTooLow: Likewise, each for failing the quality gate.
             ContractMismatch: The watchlist was enrolled with other models.
             InvalidArgument: An argument is malformed.
             AuditError: The audit entry could not be written; nothing was stored.
         """
         core = self._core
-        gates = enrolment.Gates(min_face_height, min_detection_score)
+        gates = enrolment.Gates(min_face_height, min_detection_score, quality_gate)
         return enrolment.enroll(core, lambda: self.analyzer, subject_id, images, consent=consent, gates=gates)
+
+    def preview(
+        self,
+        images: ImageSource | Sequence[ImageSource],
+        *,
+        purpose: str | None = None,
+        site: str | None = None,
+        quality_gate: QualityGate = DEFAULT_GATE,
+    ) -> EnrolmentPreview:
+        """Look at pictures as :meth:`enroll` would, and store nothing: quality, look-alikes, predicted FPIR.
+
+        Look-alikes are sought only for a purpose, and among those whom a search for it may reach: without that, a
+        preview would be a search without a purpose.
+
+        Raises:
+            InvalidArgument: An argument is malformed.
+            AuditError: The audit entry could not be written; there is no answer.
+        """
+        gates = enrolment.Gates(quality=quality_gate)
+        with self._core.refusals_audited(AuditAction.PREVIEW):
+            request = None if purpose is None else identification.Request(purpose, site)
+            return preview(self._core, self.analyzer, images, gates, request)
 
     def identify(
         self,
@@ -189,7 +216,7 @@ class Watchlist:
         top_k: int = 5,
         threshold: float | None = None,
     ) -> Identification:
-        """Search every face of a picture (1:N).
+        """Search every face of a picture (1:N): one probe a face in reading order, none where there is no face.
 
         Args:
             image: A path, the bytes of a picture file, or a BGR array.
@@ -197,9 +224,6 @@ class Watchlist:
             site: Where it is made. Without one, only subjects whose consent covers every site are compared.
             top_k: Candidates wanted a face, 1 to 1000.
             threshold: Raises the threshold for this search, a raw cosine.
-
-        Returns:
-            One probe a face, in reading order; none when the picture shows no face.
 
         Raises:
             PurposeRequired: No purpose was given.
