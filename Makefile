@@ -8,8 +8,9 @@ VIDEO ?=
 ENROLL ?=
 OUT ?= demo-out
 LFW ?= ../shared/data/lfw
+WIDER ?= ../shared/data/wider-val
 
-.PHONY: setup fmt lint type test test-slow bench docs demo evaluate-lfw calibrate clean
+.PHONY: setup fmt lint type test test-slow bench docs demo evaluate-lfw evaluate calibrate clean
 .DEFAULT_GOAL := help
 
 help: ## Show the targets
@@ -56,6 +57,14 @@ demo: $(STAMP) ## Enroll, identify, watch a recording, withdraw: on real picture
 
 evaluate-lfw: $(STAMP) ## Run the LFW protocol on $(LFW)
 	$(BIN)/facematch evaluate lfw --images $(LFW)/images --pairs $(LFW)/pairs.txt --json docs/results/lfw-opencv.json
+
+evaluate: evaluate-lfw ## Run all protocols: LFW, open set, detection on $(WIDER), differentials between LFW's lists
+	$(BIN)/facematch evaluate openset --images $(LFW)/images --gallery-size 1000 --json docs/results/openset-opencv.json
+	$(BIN)/facematch evaluate detection --images $(WIDER)/images --truth $(WIDER)/bbx_gt.txt \
+	  --json docs/results/detection-opencv.json
+	mkdir -p build && $(BIN)/python examples/lfw_groups.py $(LFW) build/lfw-groups.csv
+	$(BIN)/facematch evaluate differentials --images $(LFW)/images --groups build/lfw-groups.csv --fpir 0.01 \
+	  --json docs/results/differentials-opencv.json
 
 calibrate: $(STAMP) ## Calibrate the default pack on $(LFW)
 	$(BIN)/facematch calibration make --images $(LFW)/images --target-fpir 0.01 --gallery-size 200 --templates 5 \

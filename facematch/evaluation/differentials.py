@@ -58,6 +58,7 @@ class DifferentialsResult:
         ambiguous: People left out because their pictures are in several groups.
         contract: Digest of the embedding contract.
         data_digest: SHA-256 over the pictures' digests.
+        n_cached: Pictures whose embeddings came from the cache.
         seconds: How long it took.
         gate: The release gate, where one was asked for.
     """
@@ -78,6 +79,7 @@ class DifferentialsResult:
     ambiguous: int
     contract: str
     data_digest: str
+    n_cached: int
     seconds: float
     gate: Gate | None = field(default=None)
 
@@ -107,6 +109,7 @@ class DifferentialsResult:
             "ambiguous_people": self.ambiguous,
             "contract": self.contract,
             "data_digest": self.data_digest,
+            "n_cached": self.n_cached,
             "seconds": round(self.seconds, 1),
             "gate": None if self.gate is None else self.gate.to_dict(),
         }  # fmt: skip
@@ -249,6 +252,7 @@ def evaluate_differentials(
         ambiguous=len(ambiguous),
         contract=analyzer.contract.digest,
         data_digest=faces.data_digest,
+        n_cached=faces.cached,
         seconds=time.perf_counter() - began,
         gate=None if max_ratio is None else judge(rates, max_min, max_ratio),
     )

@@ -47,6 +47,7 @@ class LfwResult:
         n_non_mated: Non-mated comparisons behind ``thresholds``.
         contract: Digest of the embedding contract.
         data_digest: SHA-256 over the pictures' digests.
+        n_cached: Pictures whose embeddings came from the cache.
         seconds: How long it took.
         scores: ``(n_pairs,)`` cosines, for figures; not part of :meth:`to_dict`, nor is what follows.
         same: ``(n_pairs,)``, whether a pair is mated.
@@ -68,6 +69,7 @@ class LfwResult:
     n_non_mated: int
     contract: str
     data_digest: str
+    n_cached: int
     seconds: float
     scores: NDArray[np.float64] = field(repr=False)
     same: NDArray[np.bool_] = field(repr=False)
@@ -91,6 +93,7 @@ class LfwResult:
             "n_non_mated": self.n_non_mated,
             "contract": self.contract,
             "data_digest": self.data_digest,
+            "n_cached": self.n_cached,
             "seconds": round(self.seconds, 1),
         }
 
@@ -182,6 +185,7 @@ def evaluate_lfw(
         n_non_mated=n_non_mated,
         contract=analyzer.contract.digest,
         data_digest=faces.data_digest,
+        n_cached=faces.cached,
         seconds=time.perf_counter() - began,
         scores=scores,
         same=same,

@@ -89,6 +89,7 @@ class OpenSetResult:
         failures: Their names.
         contract: Digest of the embedding contract.
         data_digest: SHA-256 over the pictures' digests.
+        n_cached: Pictures whose embeddings came from the cache.
         seconds: How long it took.
         searches: The searches of each draw; not part of :meth:`to_dict`.
         worst: Non-mated searches with the highest scores; not part of :meth:`to_dict`.
@@ -110,6 +111,7 @@ class OpenSetResult:
     failures: tuple[str, ...]
     contract: str
     data_digest: str
+    n_cached: int
     seconds: float
     searches: tuple[SearchScores, ...] = field(repr=False)
     worst: tuple[FalsePositive, ...] = field(repr=False)
@@ -141,6 +143,7 @@ class OpenSetResult:
             "failures": list(self.failures),
             "contract": self.contract,
             "data_digest": self.data_digest,
+            "n_cached": self.n_cached,
             "seconds": round(self.seconds, 1),
         }
 
@@ -228,6 +231,7 @@ def evaluate_openset(
         failures=faces.failures,
         contract=analyzer.contract.digest,
         data_digest=faces.data_digest,
+        n_cached=faces.cached,
         seconds=time.perf_counter() - began,
         searches=tuple(searches),
         worst=_worst(faces, splits, searches),

@@ -53,6 +53,7 @@ class VerificationResult:
         failures: Pictures without a face; their pairs score -1 and count as non-matches.
         contract: Digest of the embedding contract.
         data_digest: SHA-256 over the pictures' digests.
+        n_cached: Pictures whose embeddings came from the cache.
         seconds: How long it took.
         scores: ``(n_pairs,)`` cosines; not part of :meth:`to_dict`, nor is what follows.
         same: ``(n_pairs,)``, whether a pair is mated.
@@ -69,6 +70,7 @@ class VerificationResult:
     failures: tuple[str, ...]
     contract: str
     data_digest: str
+    n_cached: int
     seconds: float
     scores: NDArray[np.float64] = field(repr=False)
     same: NDArray[np.bool_] = field(repr=False)
@@ -94,6 +96,7 @@ class VerificationResult:
             "failures": list(self.failures),
             "contract": self.contract,
             "data_digest": self.data_digest,
+            "n_cached": self.n_cached,
             "seconds": round(self.seconds, 1),
         }
 
@@ -156,6 +159,7 @@ def evaluate_verification(
         failures=faces.failures,
         contract=analyzer.contract.digest,
         data_digest=faces.data_digest,
+        n_cached=faces.cached,
         seconds=time.perf_counter() - began,
         scores=scores,
         same=same,
