@@ -52,6 +52,7 @@ def test_open_set_on_orl(shared: Path, analyzer: FaceAnalyzer, evaluation_cache:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 def test_lfw_open_set_and_differentials(
     shared: Path, analyzer: FaceAnalyzer, evaluation_cache: Path, tmp_path: Path
 ) -> None:
