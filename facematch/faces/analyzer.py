@@ -14,6 +14,7 @@ from facematch.errors import InvalidArgument
 from facematch.faces.embedders.ensemble import EnsembleEmbedder
 from facematch.faces.order import reading_order
 from facematch.faces.quality import assess
+from facematch.faces.quality_net import QualityNet
 from facematch.imaging import decode
 from facematch.models import OnnxSession, Pack, open_pack
 from facematch.protocols import Detector, Embedder, FaintDetector, Progress
@@ -32,12 +33,21 @@ class FaceAnalyzer:
         detector: Finds faces and landmarks.
         embedder: Embeds aligned crops.
         pack: The pack the two come from, if they do.
+        quality_net: A network for the unified quality score.
     """
 
-    def __init__(self, detector: Detector, embedder: Embedder, *, pack: Pack | None = None) -> None:
+    def __init__(
+        self,
+        detector: Detector,
+        embedder: Embedder,
+        *,
+        pack: Pack | None = None,
+        quality_net: QualityNet | None = None,
+    ) -> None:
         self.detector = detector
         self.embedder = embedder
         self.pack = pack
+        self.quality_net = quality_net
 
     @classmethod
     def from_pack(
@@ -87,6 +97,9 @@ class FaceAnalyzer:
             if len(embedders) == 1
             else EnsembleEmbedder(list(zip(manifest.embedders, embedders, strict=True))),
             pack=pack,
+            quality_net=None
+            if manifest.quality is None or (data := pack.quality_bytes()) is None
+            else QualityNet.from_model(manifest.quality, data, threads=settings.threads),
         )
 
     @property
@@ -171,7 +184,7 @@ class FaceAnalyzer:
 
     def assess(self, image: Image, faces: Sequence[Face]) -> list[FaceQuality]:
         """Quality components of faces found in one picture."""
-        return assess(image, faces)
+        return assess(image, faces, self.quality_net)
 
     def _detect(self, pictures: Sequence[Image]) -> list[list[Face]]:
         return [reading_order(faces) for faces in self.detector.detect(pictures)]

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from facematch.faces.quality_net import QualityNet
 from facematch.imaging import ARCFACE_112, aligned_crops
 from facematch.types import Face, FaceQuality, FloatArray, Image
 
@@ -56,18 +58,22 @@ def head_pose(landmarks: NDArray[np.floating]) -> tuple[float, float, float]:
     return math.degrees(yaw), math.degrees(pitch), math.degrees(roll)
 
 
-def assess(image: Image, faces: Sequence[Face]) -> list[FaceQuality]:
+def assess(image: Image, faces: Sequence[Face], net: QualityNet | None = None) -> list[FaceQuality]:
     """Quality of faces in one picture.
 
     Args:
         image: BGR ``uint8`` ``(H, W, 3)``.
         faces: Faces found in it.
+        net: A network for the unified score; without one it is made of the components.
     """
     if not faces:
         return []
     landmarks = np.stack([face.landmarks for face in faces])
     crops = aligned_crops(image, landmarks, ARCFACE_112, _SIDE)
-    return [_assess(crop, face) for crop, face in zip(crops, faces, strict=True)]
+    found = [_assess(crop, face) for crop, face in zip(crops, faces, strict=True)]
+    if net is None:
+        return found
+    return [replace(quality, unified=float(score)) for quality, score in zip(found, net.scores(crops), strict=True)]
 
 
 def _assess(crop: Image, face: Face) -> FaceQuality:

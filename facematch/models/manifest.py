@@ -24,6 +24,7 @@ __all__ = [
     "Manifest",
     "ModelFile",
     "Preprocessing",
+    "QualityModel",
     "Source",
     "Threshold",
     "WheelSource",
@@ -103,6 +104,19 @@ class EmbedderModel(ModelFile):
         return array
 
 
+class QualityModel(ModelFile):
+    """A network that gives one quality score a face.
+
+    Attributes:
+        layout: Order of the input's axes.
+        crop_size: Side in pixels to which the aligned face is scaled.
+    """
+
+    convert: bool = False
+    layout: Literal["nchw", "nhwc"] = "nchw"
+    crop_size: int = Field(ge=16, le=1024)
+
+
 class HttpsSource(_Part):
     """Files behind URLs; ``files`` maps a file's name to its URL."""
 
@@ -164,6 +178,7 @@ class Manifest(_Part):
         published: Published accuracy figures with their sources.
         detector: The detector.
         embedders: The embedder; or several, whose cosines are averaged by weight (an ensemble).
+        quality: A network for the unified quality score, if the pack carries one.
         sources: Where missing files are fetched, tried in order.
         threshold: The tested threshold, if there is one.
     """
@@ -178,6 +193,7 @@ class Manifest(_Part):
     published: dict[str, str] = {}
     detector: DetectorModel
     embedders: tuple[EmbedderModel, ...] = Field(min_length=1, max_length=8)
+    quality: QualityModel | None = None
     sources: tuple[Source, ...] = ()
     threshold: Threshold | None = None
 
@@ -195,8 +211,8 @@ class Manifest(_Part):
 
     @property
     def model_files(self) -> tuple[ModelFile, ...]:
-        """The detector's file and those of the embedders."""
-        return self.detector, *self.embedders
+        """The detector's file, those of the embedders, and that of the quality network."""
+        return self.detector, *self.embedders, *([] if self.quality is None else [self.quality])
 
 
 def parse_manifest(text: str, origin: str) -> Manifest:

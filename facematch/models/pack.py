@@ -83,6 +83,18 @@ class Pack:
             ConversionError: It cannot be converted.
         """
         model: ModelFile = self.manifest.detector if role == "detector" else self.manifest.embedders[member]
+        return self._bytes_of(model, role)
+
+    def quality_bytes(self) -> bytes | None:
+        """The bytes of the quality network, verified as they are read; ``None`` where the pack carries none.
+
+        Raises:
+            PackCorrupt: The published file has changed on disk.
+        """
+        model = self.manifest.quality
+        return None if model is None else _verified(self.folder / model.file, model.sha256)
+
+    def _bytes_of(self, model: ModelFile, role: Role) -> bytes:
         path = self.folder / model.file
         if not model.convert:
             return _verified(path, model.sha256)
@@ -115,6 +127,7 @@ class Pack:
                 f"{model.file}{', flip averaged' if model.flip else ''} ({model.licence})"
                 for model in self.manifest.embedders
             ),
+            **({} if (net := self.manifest.quality) is None else {"quality": f"{net.file} ({net.licence})"}),
         }
 
 

@@ -10,6 +10,8 @@ import pytest
 
 from facematch.faces import FaceAnalyzer
 from facematch.imaging import decode
+from facematch.models import open_pack
+from facematch.settings import Settings
 from facematch.types import Image
 
 
@@ -25,7 +27,12 @@ def damaged(picture: Image, kind: int) -> Image:
 
 
 @pytest.mark.shared_data
-def test_fnir_falls_as_the_worst_are_discarded(shared: Path, analyzer: FaceAnalyzer) -> None:
+@pytest.mark.parametrize("pack", ["opencv", "opencv-lightqnet"])
+def test_fnir_falls_as_the_worst_are_discarded(shared: Path, pack: str, tmp_path: Path) -> None:
+    folders = [shared / "models" / "quality", open_pack("opencv").folder]
+    settings = Settings(home=tmp_path)
+    open_pack(pack, settings=settings, folders=folders)
+    analyzer = FaceAnalyzer.from_pack(pack, settings=settings)
     root = shared / "data" / "lfw" / "images"
     people = [f for f in sorted(root.iterdir()) if len(list(f.glob("*.jpg"))) >= 2][::5][:200]
     assert len(people) == 200

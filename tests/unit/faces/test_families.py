@@ -132,6 +132,29 @@ def test_an_insightface_pack_gives_what_faceanalysis_gives(shared: Path, group: 
         assert float(twin.embedding @ other.normed_embedding) > 0.98
 
 
+@pytest.mark.shared_data
+def test_arcface_embeddings_equal_insightfaces_class_on_the_same_graph(
+    shared: Path, pictures: list[Image], tmp_path: Path
+) -> None:
+    """insightface's own alignment, preprocessing and run of the float32 graph, on its six faces and 200 of LFW."""
+    from insightface.app.common import Face as InsightFace
+    from insightface.model_zoo.arcface_onnx import ArcFaceONNX
+
+    ours = FaceAnalyzer.from_pack(shared / "models" / "insightface" / "models" / "sc-int8", use="research")
+    assert ours.pack is not None
+    graph = tmp_path / "w600k_mbf_float32.onnx"
+    graph.write_bytes(ours.pack.model_bytes("embedder"))
+    theirs = ArcFaceONNX(model_file=str(graph))
+    theirs.prepare(-1)
+    pairs = [(p, face) for p, faces in zip(pictures, ours.analyze(pictures), strict=True) for face in faces]
+    embeddings = stacked([face for _, face in pairs])
+    with pytest.warns(FutureWarning):  # insightface uses deprecated calls of scikit-image
+        features = np.stack([theirs.get(picture, InsightFace(kps=face.landmarks)) for picture, face in pairs])
+    cosines = (embeddings * features).sum(axis=1) / np.linalg.norm(features, axis=1)
+    assert len(cosines) > 205
+    assert cosines.min() > 0.999
+
+
 FAMILIES = {  # pack: file under the shared models, channels, mean, scale, lowest cosine to a plain run
     "retail-0095": ("embedders/face-reidentification-retail-0095.onnx", "bgr", 0.0, 1.0, 0.9999),
     "edgeface-xs": ("embedders/edgeface_xs_gamma_06_fp16w.onnx", "rgb", 127.5, 127.5, 0.9999),
@@ -236,4 +259,4 @@ def test_every_bundled_manifest_states_what_loading_needs() -> None:
     assert len(manifests) >= 9
     assert [m.name for m in manifests] == list(bundled_names())
     commercial = {m.name for m in manifests if "commercial" in m.permitted_use}
-    assert commercial == {"opencv", "opencv-fp32", "retail-0095", "opencv-retail"}
+    assert commercial == {"opencv", "opencv-fp32", "opencv-lightqnet", "retail-0095", "opencv-retail"}

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import dataclasses
+from pathlib import Path
+from typing import Any
+
 import cv2
 import numpy as np
+import onnxruntime
 import pytest
 
 from facematch.errors import InvalidArgument
 from facematch.faces import FaceAnalyzer
 from facematch.faces.quality import assess, head_landmarks, head_pose, unified_score
+from facematch.imaging import ARCFACE_112, aligned_crops
+from facematch.models import open_pack
+from facematch.settings import Settings
 from facematch.types import Face, FaceQuality, Image, QualityGate
 
 
@@ -117,3 +125,23 @@ def test_a_gate_of_nonsense_is_refused() -> None:
         QualityGate(min_sharpness=float("nan"))
     with pytest.raises(InvalidArgument):
         QualityGate(max_yaw="wide")  # type: ignore[arg-type]
+
+
+@pytest.mark.shared_data
+def test_a_packs_quality_network_gives_the_unified_score(shared: Path, astronaut: Image, tmp_path: Path) -> None:
+    settings = Settings(home=tmp_path)
+    folders = [shared / "models" / "quality", open_pack("opencv").folder]
+    pack = open_pack("opencv-lightqnet", settings=settings, folders=folders)
+    assert pack.contract == open_pack("opencv").contract
+    analyzer = FaceAnalyzer.from_pack("opencv-lightqnet", settings=settings)
+    ((face,),) = analyzer.detect([astronaut])
+    (found,) = analyzer.assess(astronaut, [face])
+    (plain,) = assess(astronaut, [face])
+    crop = cv2.resize(aligned_crops(astronaut, face.landmarks[None], ARCFACE_112, 112)[0], (96, 96), interpolation=3)
+    session: Any = onnxruntime.InferenceSession(str(shared / "models" / "quality" / "lightqnet-dm100.onnx"))
+    tensor = ((crop[..., ::-1].astype(np.float32) - 127.5) / 128)[None]
+    (expected,) = session.run(None, {session.get_inputs()[0].name: tensor})
+    assert found.unified == pytest.approx(100 * float(expected.ravel()[0]), abs=0.01)
+    assert dataclasses.replace(found, unified=plain.unified) == plain
+    (worse,) = analyzer.assess(blurred(astronaut, 5), [face])
+    assert worse.unified < found.unified / 2
