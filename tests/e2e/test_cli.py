@@ -257,7 +257,7 @@ ALL_COMMANDS = commands(typer.main.get_command(app))
 
 def test_these_are_the_commands() -> None:
     assert {" ".join(command) for command in ALL_COMMANDS} == {
-        *("enroll", "identify", "verify", "video", "withdraw", "erase", "subjects", "doctor"),
+        *("enroll", "identify", "verify", "video", "withdraw", "erase", "subjects", "doctor", "quality", "preview"),
         *("models list", "models show", "models pull", "models verify"),
         *("calibration make", "calibration set", "calibration show"),
         *(f"evaluate {what}" for what in ("lfw", "verification", "openset", "detection", "differentials")),
