@@ -8,9 +8,10 @@ VIDEO ?=
 ENROLL ?=
 OUT ?= demo-out
 LFW ?= ../shared/data/lfw
+SHARED_PACK ?= ../shared/models/insightface/models/sc-int8
 WIDER ?= ../shared/data/wider-val
 
-.PHONY: setup fmt lint type test test-slow bench docs demo evaluate-lfw evaluate calibrate clean
+.PHONY: setup fmt lint type test test-slow bench docs demo evaluate-lfw evaluate calibrate accuracy clean
 .DEFAULT_GOAL := help
 
 help: ## Show the targets
@@ -70,6 +71,10 @@ calibrate: $(STAMP) ## Calibrate the default pack on $(LFW)
 	$(BIN)/facematch calibration make --images $(LFW)/images --target-fpir 0.01 --gallery-size 200 --templates 5 \
 	  --rule mean_template --data "LFW: 7,701 deep-funneled pictures of 4,281 people" \
 	  --out docs/results/calibration-opencv.json
+
+accuracy: $(STAMP) ## Make the accuracy tables of the docs; needs the research packs (docs/packs.md)
+	$(BIN)/python benchmarks/accuracy.py --lfw $(LFW) --pack opencv --pack retail-0095 --pack opencv-retail \
+	  --pack edgeface-xs --pack $(SHARED_PACK) --flip opencv --flip opencv-retail
 
 clean: ## Remove what the targets made
 	rm -rf $(VENV) build dist docs/_build $(OUT) .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks .import_linter_cache

@@ -16,7 +16,7 @@ from peers import median_ratio
 
 from facematch.faces import FaceAnalyzer
 from facematch.models.convert.graph import GraphEditor
-from facematch.models.convert.rewrites import fold_dequantize
+from facematch.models.convert.quantized import fold_dequantize
 from facematch.types import Image
 
 

@@ -87,7 +87,7 @@ def test_best_threshold_equals_a_scan_of_the_grid() -> None:
     rng = np.random.default_rng(5)
     same = rng.random(500) < 0.5
     scores = np.where(same, rng.normal(0.5, 0.2, 500), rng.normal(0.1, 0.2, 500))
-    grid = 1 - np.arange(0, 4, 0.01) / 2
+    grid = np.arange(-100, 100) / 100
     accuracies = [np.mean((scores >= threshold) == same) for threshold in grid]
     assert best_threshold(scores, same) == grid[int(np.argmax(accuracies))]
 
