@@ -15,7 +15,7 @@ import typer
 
 from facematch import __version__
 from facematch.cli import calibration, doctor, enrol, evaluate, identify, models, quality, subjects, video
-from facematch.cli.output import ExitCode, ReaderGone, exit_code, print_error, print_json
+from facematch.cli.output import ExitCode, OutputFailed, ReaderGone, exit_code, print_error, print_json
 from facematch.errors import FacematchError
 
 __all__ = ["app", "main"]
@@ -84,6 +84,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ReaderGone:  # it has what it wanted; what is still buffered goes nowhere
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return ExitCode.OK
+    except OutputFailed as error:
+        typer.echo(f"standard output cannot be written: {error}", err=True)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return ExitCode.INPUT
 
 
 def _run(given: list[str]) -> int:

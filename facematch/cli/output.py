@@ -26,6 +26,7 @@ from facematch.protocols import Progress as ProgressCallback
 
 __all__ = [
     "ExitCode",
+    "OutputFailed",
     "ReaderGone",
     "console",
     "exit_code",
@@ -73,6 +74,10 @@ class ReaderGone(Exception):
     """Whoever read standard output has closed it, as ``| head -1`` does."""
 
 
+class OutputFailed(Exception):
+    """Standard output cannot be written, for want of space perhaps."""
+
+
 class _Console(Console):
     def on_broken_pipe(self) -> None:
         raise ReaderGone
@@ -100,6 +105,8 @@ def print_json(document: Any) -> None:
         sys.stdout.flush()
     except BrokenPipeError:
         raise ReaderGone from None
+    except OSError as error:
+        raise OutputFailed(error.strerror) from error
 
 
 def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:

@@ -174,3 +174,11 @@ def test_a_duration_is_plain_digits_and_a_unit(text: str) -> None:
     with pytest.raises(InvalidArgument):
         parse_duration(text)
     assert parse_duration("36h") == timedelta(hours=36)
+
+
+def test_a_full_disk_behind_standard_output_is_said_and_no_traceback() -> None:
+    command = [sys.executable, "-m", "facematch", "models", "list", "--json"]
+    with Path("/dev/full").open("w") as full:
+        result = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert result.returncode == 3
+    assert result.stderr.splitlines() == ["standard output cannot be written: No space left on device"]
