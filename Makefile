@@ -11,7 +11,7 @@ LFW ?= ../shared/data/lfw
 SHARED_PACK ?= ../shared/models/insightface/models/sc-int8
 WIDER ?= ../shared/data/wider-val
 
-.PHONY: setup fmt lint type test test-slow bench docs demo evaluate-lfw evaluate calibrate accuracy clean
+.PHONY: setup fmt lint type test test-slow test-lowest bench docs demo evaluate-lfw evaluate calibrate accuracy clean
 .DEFAULT_GOAL := help
 
 help: ## Show the targets
@@ -47,6 +47,13 @@ test: $(STAMP) ## Run the tests; those that need ../shared are skipped where it 
 test-slow: $(STAMP) ## Run the long evaluations too
 	$(BIN)/pytest
 
+test-lowest: ## Run the tests with every requirement at its lower bound, in an environment of its own
+	$(PYTHON) -m venv $(VENV)-lowest
+	$(PYTHON) .ci/lowest_requirements.py > $(VENV)-lowest/requirements.txt
+	$(VENV)-lowest/bin/python -m pip install --quiet -r $(VENV)-lowest/requirements.txt
+	$(VENV)-lowest/bin/python -m pip install --quiet --no-deps --editable .
+	$(VENV)-lowest/bin/pytest -m "not slow"
+
 bench: $(STAMP) ## Measure throughput side by side with the peers
 	$(BIN)/pytest benchmarks --benchmark-enable --benchmark-only -m "not slow" -q
 
@@ -77,4 +84,4 @@ accuracy: $(STAMP) ## Make the accuracy tables of the docs; needs the research p
 	  --pack edgeface-xs --pack $(SHARED_PACK) --flip opencv --flip opencv-retail
 
 clean: ## Remove what the targets made
-	rm -rf $(VENV) build dist docs/_build $(OUT) .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks .import_linter_cache
+	rm -rf $(VENV) $(VENV)-lowest build dist docs/_build $(OUT) .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks .import_linter_cache
