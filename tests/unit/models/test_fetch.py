@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import http.server
 import os
 import shutil
 import subprocess
 import sys
 import threading
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -31,7 +33,14 @@ from facematch.models import (
     pack_state,
 )
 from facematch.models.fetch import file_digest, locked
-from facematch.models.manifest import MANIFEST_NAME, FolderSource, HttpsSource, WheelSource, bundled_manifest
+from facematch.models.manifest import (
+    MANIFEST_NAME,
+    FolderSource,
+    HttpsSource,
+    InsightFaceSource,
+    WheelSource,
+    bundled_manifest,
+)
 from facematch.models.pack import converted_path
 from facematch.settings import Settings
 
@@ -39,6 +48,11 @@ from facematch.settings import Settings
 class CountingServer(http.server.ThreadingHTTPServer):
     requests: list[str]
     failures: int
+
+
+class QuietHandler(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *args: object) -> None:
+        pass
 
 
 @pytest.fixture
@@ -239,6 +253,33 @@ def test_a_home_that_cannot_be_written_is_a_typed_error(tmp_path: Path) -> None:
     blocked.write_text("a file where a folder is wanted")
     with pytest.raises(PackUnavailable, match="cannot be written"):
         open_pack("opencv", settings=settings(blocked))
+
+
+def test_insightfaces_own_download_is_a_source(
+    server: CountingServer, real_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """insightface fetches and unpacks its zip, from a local server here; what comes out is checked as ever."""
+    manifest = bundled_manifest("opencv")
+    with zipfile.ZipFile(tmp_path / "pack.zip", "w") as archive:
+        for model in manifest.model_files:
+            archive.write(real_folder / model.file, f"nested/{model.file}")
+    shelf = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(QuietHandler, directory=str(tmp_path)))
+    thread = threading.Thread(target=shelf.serve_forever, daemon=True)
+    thread.start()
+    monkeypatch.setattr(
+        "insightface.utils.storage.MODEL_ZOO_RELEASE_DOWNLOAD_URL", f"http://127.0.0.1:{shelf.server_port}/"
+    )
+    try:
+        source = InsightFaceSource(kind="insightface", name="pack")
+        ensure_files(manifest.model_copy(update={"sources": (source,)}), settings(tmp_path / "home"))
+        absent = InsightFaceSource(kind="insightface", name="absent")
+        with pytest.raises(PackUnavailable, match="insightface could not download absent"):
+            ensure_files(manifest.model_copy(update={"sources": (absent,)}), settings(tmp_path / "other"))
+    finally:
+        shelf.shutdown()
+        shelf.server_close()
+        thread.join()
+    assert set(pack_state(manifest, settings(tmp_path / "home")).values()) == {"verified"}
 
 
 @pytest.mark.parametrize("name", ["buffalo_l", "buffalo_s", "buffalo_sc", "antelopev2"])
