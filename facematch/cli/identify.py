@@ -59,6 +59,8 @@ def identify(
         f"threshold {result.threshold:.3f} (cosine), {result.gallery_size} subjects in scope. "
         "A candidate is for a person to judge."
     )
+    for note in result.notes:
+        console().print(f"note: {note}", markup=False)
 
 
 def verify(
