@@ -69,7 +69,8 @@ def certified_threshold(
     """The lowest threshold whose FPIR bound is at most the target.
 
     Args:
-        tops: ``(n,)`` highest score of each non-mated search, one search a person; ``-inf`` where nobody was scored.
+        tops: ``(n,)`` highest score of each non-mated search, one search a person. Those that compared nobody, because
+            no face was found, are ``-inf``; they show nothing about a threshold and do not count as searches.
         target: FPIR in ``(0, 1)``.
         confidence: Level of the one-sided bound, in ``(0, 1)``.
 
@@ -77,13 +78,16 @@ def certified_threshold(
         The threshold, just above the ``(k+1)``-th highest score, and ``k``.
 
     Raises:
-        InvalidArgument: A number is out of range.
+        InvalidArgument: A number is out of range, or the threshold would lie above every cosine.
         TooFewPeople: Not even zero errors among so many people show the target; the message says how many are needed.
     """
-    n, needed = len(tops), trials_needed(target, confidence)
+    searched = tops[~np.isneginf(tops)]
+    n, needed = len(searched), trials_needed(target, confidence)
     if n < needed:
+        faceless = f" ({len(tops) - n} more had no face found)" if len(tops) > n else ""
         raise TooFewPeople(
-            f"{n} people cannot certify an FPIR of {target:g} at {confidence:.0%} confidence; {needed} are needed",
+            f"{n} people{faceless} cannot certify an FPIR of {target:g} at {confidence:.0%} confidence; "
+            f"{needed} are needed",
             hint="bring pictures of more people who are not in the gallery, or aim at a higher FPIR",
         )
     low, high = 0, n - 1  # the bound grows with k: the largest k that keeps it
@@ -93,8 +97,14 @@ def certified_threshold(
             low = middle
         else:
             high = middle - 1
-    highest = np.sort(np.asarray(tops, dtype=np.float64))[::-1]
-    return float(np.nextafter(np.float64(max(highest[low], -1.0)), np.inf)), low
+    highest = np.sort(np.asarray(searched, dtype=np.float64))[::-1]
+    threshold = float(np.nextafter(np.float64(max(highest[low], -1.0)), np.inf))
+    if not threshold <= 1.0:
+        raise InvalidArgument(
+            f"a search of somebody outside the gallery scored {highest[low]:.6g}, and no threshold lies above that",
+            hint="look for one picture, or one person, under two names",
+        )
+    return threshold, low
 
 
 def calibrate(
@@ -112,8 +122,8 @@ def calibrate(
 ) -> CalibrationRun:
     """Calibrate a threshold on labelled pictures.
 
-    A gallery is drawn, everybody else is searched once with one drawn picture. People of the gallery who have pictures
-    to spare give the FNIR beside it.
+    A gallery is drawn, everybody else is searched once with one drawn picture; who has no face in it does not count.
+    People of the gallery who have pictures to spare give the FNIR beside it.
 
     Args:
         pictures: One embedding a picture.
@@ -140,7 +150,7 @@ def calibrate(
     gallery = SubjectGallery(pictures.embeddings[split.gallery], people[split.gallery], rule)
     strangers = _searched(gallery, pictures, people, outside)
     threshold, errors = certified_threshold(strangers.non_mated_tops, target_fpir)
-    n = len(outside)
+    n = int(np.count_nonzero(pictures.found[outside]))
     measured = int(np.count_nonzero(strangers.non_mated_tops >= threshold))
     if measured > errors:
         raise InvalidArgument(f"{measured} searches reach the threshold where {errors} were allowed")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 from scipy import stats
@@ -47,13 +49,24 @@ def test_over_many_calibrations_the_true_rate_exceeds_the_target_as_rarely_as_pr
     assert exceeded / 2000 > 0.01  # and it does not hide behind a needlessly high threshold
 
 
-def test_ties_and_searches_that_scored_nobody_keep_the_bound() -> None:
-    tops = np.concatenate([np.full(50, 0.4), np.full(400, -np.inf)])
-    threshold, _ = certified_threshold(tops, 0.05)
-    assert np.count_nonzero(tops >= threshold) == 0
-    nobody, errors = certified_threshold(np.full(100, -np.inf), 0.05)
-    assert errors >= 0
-    assert -1 <= nobody < -0.999
+def test_ties_keep_the_bound() -> None:
+    tops = np.concatenate([np.full(50, 0.4), np.full(400, 0.1)])
+    threshold, errors = certified_threshold(tops, 0.05)
+    assert np.count_nonzero(tops >= threshold) == 0 <= errors
+
+
+def test_searches_without_a_face_show_nothing_and_do_not_count() -> None:
+    """A folder of pictures without a face would certify any rate at the threshold -1."""
+    with pytest.raises(TooFewPeople, match=r"0 people \(100 more had no face found\)"):
+        certified_threshold(np.full(100, -np.inf), 0.05)
+    tops = np.linspace(0, 0.5, 299)
+    assert certified_threshold(np.concatenate([tops, np.full(5000, -np.inf)]), 0.01) == certified_threshold(tops, 0.01)
+
+
+@pytest.mark.parametrize("highest", [1.0, 1.0000001])
+def test_a_stranger_who_scores_as_the_same_picture_leaves_no_threshold(highest: float) -> None:
+    with pytest.raises(InvalidArgument, match="no threshold lies above"):
+        certified_threshold(np.append(np.linspace(0, 0.5, 298), highest), 0.01)
 
 
 def pictures_of(embeddings: FloatArray, found: bool = True) -> EmbeddedPictures:
@@ -129,3 +142,14 @@ def test_a_gallery_that_leaves_too_few_people_is_refused() -> None:
         calibrate(pictures, people, target_fpir=0.01, gallery_size=100, models="m", data="d")
     with pytest.raises(InvalidArgument, match="too large"):
         calibrate(pictures, people, target_fpir=0.5, gallery_size=120, models="m", data="d")
+
+
+def test_people_without_a_face_do_not_count_as_searched() -> None:
+    pictures, people = crowd(300, 3, seed=4)
+    faceless = people >= 220
+    unseen = dataclasses.replace(pictures, found=~faceless)
+    run = calibrate(unseen, people, target_fpir=0.1, gallery_size=50, models="m", data="d")
+    assert run.calibration.people == 170
+    assert run.fpir == run.calibration.errors / 170
+    with pytest.raises(TooFewPeople, match="80 more had no face"):
+        calibrate(unseen, people, target_fpir=0.01, gallery_size=50, models="m", data="d")
