@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
 
 import rfc8785
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
@@ -21,6 +21,14 @@ from facematch.types import OperatingPoint
 __all__ = ["Calibration"]
 
 _Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+
+_MAX_BYTES: Final = 1 << 20
+"""An artefact has about a kilobyte."""
+
+_MOST: Final = 10**12
+
+_ROUNDING: Final = 0.01
+"""How far the stated bound may lie from the one that its counts give, as a share of it."""
 
 
 class Calibration(BaseModel):
@@ -52,12 +60,12 @@ class Calibration(BaseModel):
     contract: _Sha256
     models: str = Field(min_length=1)
     rule: str
-    gallery_size: int = Field(ge=1)
-    templates: int = Field(ge=1)
-    people: int = Field(ge=1)
+    gallery_size: int = Field(ge=1, le=_MOST)
+    templates: int = Field(ge=1, le=_MOST)
+    people: int = Field(ge=1, le=_MOST)
     target_fpir: float = Field(gt=0, lt=1)
     threshold: float = Field(ge=-1, le=1)
-    errors: int = Field(ge=0)
+    errors: int = Field(ge=0, le=_MOST)
     fpir_upper: float = Field(gt=0, lt=1)
     confidence: float = Field(gt=0.5, lt=1)
     data: str = Field(min_length=1)
@@ -73,6 +81,13 @@ class Calibration(BaseModel):
             raise ValueError(f"its bound {self.fpir_upper} is above its target {self.target_fpir}")
         if self.digest and self.digest != self.content_digest():
             raise ValueError("its digest does not fit its content: it was edited or damaged")
+        if self.errors >= self.people:
+            raise ValueError(f"{self.errors} errors of {self.people} people certify nothing")
+        exact = _upper_bound(self.errors, self.people, self.confidence)
+        if abs(exact - self.fpir_upper) > _ROUNDING * exact:
+            raise ValueError(
+                f"{self.errors} errors of {self.people} people give a bound of {exact:.3g}, not {self.fpir_upper:.3g}"
+            )
         return self
 
     def content_digest(self) -> str:
@@ -133,12 +148,9 @@ class Calibration(BaseModel):
         try:
             calibration = cls.model_validate_json(text)
         except (ValidationError, InvalidArgument) as error:
-            reason = error.errors()[0]["msg"] if isinstance(error, ValidationError) else error.message
-            raise CalibrationInvalid(
-                f"{origin} is no calibration artefact: {reason}", hint="make one with `facematch calibrate`"
-            ) from error
+            raise _invalid(origin, error) from error
         if not calibration.digest:
-            raise CalibrationInvalid(f"{origin} has no digest", hint="make one with `facematch calibrate`")
+            raise CalibrationInvalid(f"{origin} has no digest", hint="make one with `facematch calibration make`")
         return calibration
 
     @classmethod
@@ -149,11 +161,39 @@ class Calibration(BaseModel):
             CalibrationInvalid: The file cannot be read, or as :meth:`from_json`.
         """
         try:
-            data = path.read_bytes()
-        except OSError as error:
+            with path.open("rb") as stream:
+                data = stream.read(_MAX_BYTES + 1)
+        except (OSError, ValueError) as error:  # ValueError: a path with a null byte
             raise CalibrationInvalid(f"{path} cannot be read: {error}", hint="check the path") from error
+        if len(data) > _MAX_BYTES:
+            raise CalibrationInvalid(f"{path} is no calibration artefact: it is far too large", hint="check the path")
         return cls.from_json(data, origin=str(path))
+
+    def checked(self) -> Self:
+        """The sealed artefact, validated once more: copies made past the validation are found here.
+
+        Raises:
+            CalibrationInvalid: It is inconsistent, or was changed after it was sealed.
+        """
+        try:
+            return self.model_validate(self.model_dump(warnings=False)).sealed()
+        except (ValidationError, InvalidArgument) as error:
+            raise _invalid("the calibration", error) from error
 
     def to_dict(self) -> dict[str, Any]:
         """The sealed artefact as plain data."""
         return self.sealed().model_dump(mode="json")
+
+
+def _upper_bound(errors: int, people: int, confidence: float) -> float:
+    """The one-sided Clopper-Pearson bound, as the evaluation computes it."""
+    from scipy.special import betaincinv  # takes a while to import
+
+    return float(betaincinv(errors + 1, people - errors, confidence))
+
+
+def _invalid(origin: str, error: ValidationError | InvalidArgument) -> CalibrationInvalid:
+    reason = error.errors()[0]["msg"] if isinstance(error, ValidationError) else error.message
+    return CalibrationInvalid(
+        f"{origin} is no calibration artefact: {reason}", hint="make one with `facematch calibration make`"
+    )

@@ -18,6 +18,7 @@ from facematch.types import FloatArray
 __all__ = ["MAX", "MEAN_TEMPLATE", "SubjectGallery", "SubjectRule"]
 
 _BLOCK_BYTES: Final = 64 << 20
+_DIGITS: Final = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,14 +54,14 @@ class SubjectRule:
             InvalidArgument: There is no such rule.
         """
         head, _, count = name.rpartition("_")
-        if head == "mean_top" and count.isdecimal():
+        if head == "mean_top" and count.isdecimal() and len(count) <= _DIGITS:
             return cls("mean_top", int(count))
         if name == "max":
             return cls("max")
         if name == "mean_template":
             return cls("mean_template")
         raise InvalidArgument(
-            f"there is no subject rule {name!r}", hint="max, mean_template or mean_top_2, mean_top_3 …"
+            f"there is no subject rule {name[:40]!r}", hint="max, mean_template or mean_top_2, mean_top_3 …"
         )
 
     def __str__(self) -> str:

@@ -135,7 +135,7 @@ def set_calibration(core: Core, source: str | Path | Calibration) -> Calibration
     with core.refusals_audited(AuditAction.SET_CALIBRATION):
         if not isinstance(source, str | Path | Calibration):
             raise InvalidArgument(f"a calibration or the path of one is expected, got {type(source).__name__}")
-        calibration = source.sealed() if isinstance(source, Calibration) else Calibration.load(Path(source))
+        calibration = source.checked() if isinstance(source, Calibration) else Calibration.load(Path(source))
         with core.database.write() as connection:
             check_calibration(calibration, core.store.contract(connection))
             now = core.now()

@@ -80,6 +80,43 @@ def test_a_bound_above_its_target_is_no_calibration() -> None:
         Calibration.from_json(json.dumps(document))
 
 
+@pytest.mark.parametrize(
+    ("changes", "match"),
+    [
+        ({"people": 100, "errors": 0, "fpir_upper": 0.0099}, "give a bound of 0.0295"),
+        ({"errors": 40}, "give a bound of"),
+        ({"errors": 1000}, "certify nothing"),
+        ({"people": 10**400}, "less than or equal"),
+        ({"gallery_size": 10**400}, "less than or equal"),
+        ({"rule": "mean_top_" + "9" * 5000}, "no subject rule"),
+    ],
+)
+def test_figures_that_contradict_each_other_or_are_absurd_are_refused(changes: dict[str, Any], match: str) -> None:
+    """Whoever seals it: the counts must give the bound that is claimed."""
+    document = json.loads(calibration().to_json()) | {"digest": ""} | changes
+    with pytest.raises(CalibrationInvalid, match=match):
+        Calibration.from_json(json.dumps(document))
+
+
+def test_what_is_no_file_of_an_artefact_is_refused_without_reading_it_all(tmp_path: Path) -> None:
+    path = tmp_path / "large.json"
+    path.write_bytes(b" " * (2 << 20) + calibration().to_json().encode())
+    with pytest.raises(CalibrationInvalid, match="too large"):
+        Calibration.load(path)
+    with pytest.raises(CalibrationInvalid, match="null"):
+        Calibration.load(Path("a\0b"))
+
+
+def test_a_copy_changed_past_the_validation_is_found() -> None:
+    assert calibration().checked() == calibration()
+    assert Calibration(**FIELDS).checked() == calibration()
+    with pytest.raises(CalibrationInvalid, match="edited"):
+        calibration().model_copy(update={"threshold": -0.5}).checked()
+    for threshold in (7.0, "high", float("nan"), object()):
+        with pytest.raises(CalibrationInvalid):
+            calibration().model_copy(update={"threshold": threshold, "digest": ""}).checked()
+
+
 def test_it_becomes_an_operating_point() -> None:
     point = calibration().operating_point()
     assert (point.threshold, point.error_kind, point.error_rate) == (0.45, "FPIR", 0.01)

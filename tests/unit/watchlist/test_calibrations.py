@@ -129,6 +129,17 @@ def test_it_may_be_raised_and_never_lowered(watchlist: Watchlist, analyzer: Vect
         watchlist.identify_faces([], purpose=PURPOSE, threshold=0.5)
 
 
+def test_an_object_changed_past_its_validation_is_refused_and_the_watchlist_stays_usable(
+    watchlist: Watchlist, analyzer: VectorAnalyzer
+) -> None:
+    """It used to be stored; every later search then found the database damaged."""
+    for changes in ({"threshold": 7.0}, {"threshold": -1.0}, {"threshold": 7.0, "digest": ""}):
+        with pytest.raises(CalibrationInvalid):
+            watchlist.set_calibration(calibration(analyzer).model_copy(update=changes))
+    assert watchlist.calibration is None
+    assert watchlist.identify_faces([], purpose=PURPOSE).probes == ()
+
+
 def test_another_contract_is_refused_and_nothing_changes(watchlist: Watchlist, analyzer: VectorAnalyzer) -> None:
     enroll(watchlist, "s-1", 0)
     with pytest.raises(ContractMismatch):
