@@ -11,7 +11,7 @@ from typing import Final
 
 from facematch.errors import LicenceError, ManifestInvalid, PackCorrupt, PackNotFound
 from facematch.models.contract import ensemble_contract
-from facematch.models.convert import CONVERTER_VERSION, Role, convert
+from facematch.models.convert import CONVERTER_VERSION, Role, convert, refuse_external_data
 from facematch.models.fetch import ensure_files, file_digest, locked, pack_folder, publish
 from facematch.models.insightface_layout import manifest_of_insightface_folder
 from facematch.models.manifest import MANIFEST_NAME, Manifest, ModelFile, bundled_manifest, bundled_names, read_manifest
@@ -90,14 +90,15 @@ class Pack:
 
         Raises:
             PackCorrupt: The published file has changed on disk.
+            ConversionError: It is no ONNX model, or keeps weights in other files.
         """
         model = self.manifest.quality
-        return None if model is None else _verified(self.folder / model.file, model.sha256)
+        return None if model is None else _self_contained(self.folder / model.file, model.sha256)
 
     def _bytes_of(self, model: ModelFile, role: Role) -> bytes:
         path = self.folder / model.file
         if not model.convert:
-            return _verified(path, model.sha256)
+            return _self_contained(path, model.sha256)
         target = converted_path(model, self.settings)
         record = target.with_suffix(".sha256")
         if (cached := _cached(target, record)) is not None:
@@ -254,6 +255,12 @@ def _verified(path: Path, sha256: str) -> bytes:
             f"{path} has SHA-256 {digest[:16]}…, its manifest says {sha256[:16]}…",
             hint="fetch the pack again; if you changed the file on purpose, write a manifest of your own",
         )
+    return data
+
+
+def _self_contained(path: Path, sha256: str) -> bytes:
+    data = _verified(path, sha256)
+    refuse_external_data(data)
     return data
 
 

@@ -5,7 +5,8 @@ The same source bytes give the same converted bytes, so the digest of a converte
 
 from __future__ import annotations
 
-from typing import Final, Literal
+from collections.abc import Iterator
+from typing import Any, Final, Literal
 
 import onnx
 from google.protobuf.message import DecodeError
@@ -20,12 +21,15 @@ from facematch.models.convert.rewrites import (
     symbolic_shapes,
 )
 
-__all__ = ["CONVERTER_VERSION", "Role", "convert"]
+__all__ = ["CONVERTER_VERSION", "Role", "convert", "refuse_external_data"]
 
 Role = Literal["detector", "embedder"]
 
 CONVERTER_VERSION: Final = 2
 """Raised whenever a rewrite changes; part of the name of a converted file."""
+
+_DAMAGE: Final = (DecodeError, onnx.checker.ValidationError, LookupError, TypeError, ValueError, OverflowError)
+"""What the rewrites meet in a graph that breaks ONNX's rules: missing inputs, shapes that do not fit, odd types."""
 
 
 def convert(source: bytes, role: Role, *, batched: bool = True) -> bytes:
@@ -43,7 +47,7 @@ def convert(source: bytes, role: Role, *, batched: bool = True) -> bytes:
         ConversionError: The bytes are no ONNX model, or the result does not pass ONNX's own checker.
     """
     try:
-        model = onnx.load_from_string(source)
+        model = _parsed(source)
         editor = GraphEditor(model)
         fold_dequantize(editor)
         undo_dynamic_quantization(editor)
@@ -55,8 +59,53 @@ def convert(source: bytes, role: Role, *, batched: bool = True) -> bytes:
             symbolic_shapes(editor, spatial=role == "detector")
         editor.finish()
         onnx.checker.check_model(model)
-    except (DecodeError, onnx.checker.ValidationError) as error:
+    except _DAMAGE as error:
         raise ConversionError(
             f"not a valid ONNX model: {error}", hint="the file may be damaged; fetch it again"
         ) from error
     return bytes(model.SerializeToString(deterministic=True))
+
+
+def refuse_external_data(source: bytes) -> None:
+    """Refuse a model whose weights lie in other files.
+
+    No digest covers those files, and both ONNX and ONNX Runtime would look for them in the current folder.
+
+    Raises:
+        ConversionError: The bytes are no ONNX model, or some of its data is external.
+    """
+    try:
+        _parsed(source)
+    except DecodeError as error:
+        raise ConversionError(
+            f"not a valid ONNX model: {error}", hint="the file may be damaged; fetch it again"
+        ) from error
+
+
+def _parsed(source: bytes) -> Any:
+    model = onnx.load_from_string(source)
+    if any(_is_external(message) for message in _messages(model)):
+        raise ConversionError(
+            "the model keeps weights in other files, which no digest covers",
+            hint="save it as one file: onnx.save(onnx.load(path), path)",
+        )
+    return model
+
+
+def _messages(message: Any) -> Iterator[Any]:
+    """A protobuf message and all messages in it; tensors are not looked into."""
+    waiting = [message]
+    while waiting:
+        current = waiting.pop()
+        yield current
+        if isinstance(current, onnx.TensorProto):
+            continue
+        for field, value in current.ListFields():
+            if field.message_type is not None:
+                waiting.extend([value] if hasattr(value, "ListFields") else value)
+
+
+def _is_external(message: Any) -> bool:
+    return isinstance(message, onnx.TensorProto) and (
+        message.data_location == onnx.TensorProto.EXTERNAL or len(message.external_data) > 0
+    )

@@ -48,13 +48,14 @@ def _dequantize(node: Any, operands: list[NDArray[Any]]) -> NDArray[np.float32]:
             return (values - zero.reshape(())) * scale.reshape(())
         if scale.ndim == 1 and block:
             flat = values.reshape(-1)
-            spread = [np.repeat(v, block)[: flat.size] for v in (scale, zero)]
+            spread = [np.repeat(v, min(block, flat.size))[: flat.size] for v in (scale, zero)]
             return ((flat - spread[1]) * spread[0]).reshape(values.shape)
         if scale.ndim == 1:
             along = [-1 if i == axis % values.ndim else 1 for i in range(values.ndim)]
             return (values - zero.reshape(along)) * scale.reshape(along)
         length = values.shape[axis]
-        spread = [np.take(np.repeat(v, block, axis=axis), np.arange(length), axis=axis) for v in (scale, zero)]
+        wide = min(block, length)  # a block may be stated longer than all there is
+        spread = [np.take(np.repeat(v, wide, axis=axis), np.arange(length), axis=axis) for v in (scale, zero)]
         return (values - spread[1]) * spread[0]
     except (ValueError, IndexError) as error:
         raise ConversionError(
@@ -118,7 +119,11 @@ def _only(readers: list[Any], kind: str) -> Any:
 
 
 def _drop_unread(editor: GraphEditor) -> None:
-    while unread := [node for node in editor.nodes if not any(editor.consumers()[name] for name in node.output)]:
+    while True:
+        readers = editor.consumers()
+        unread = [node for node in editor.nodes if not any(readers[name] for name in node.output)]
+        if not unread:
+            return
         for node in unread:
             editor.replace(node, [])
 

@@ -16,8 +16,8 @@ from onnx.reference import ReferenceEvaluator
 
 from facematch.errors import ConversionError
 from facematch.faces import FaceAnalyzer
-from facematch.models import OnnxSession, open_pack
-from facematch.models.convert import convert
+from facematch.models import OnnxSession, Pack, bundled_manifest, open_pack
+from facematch.models.convert import convert, refuse_external_data
 from facematch.models.convert.graph import GraphEditor
 from facematch.models.convert.quantized import fold_bias, fold_dequantize, undo_dynamic_quantization
 from facematch.models.convert.rewrites import (
@@ -26,6 +26,7 @@ from facematch.models.convert.rewrites import (
     rewrite_prelu,
     symbolic_shapes,
 )
+from facematch.settings import Settings
 
 RNG = np.random.default_rng(7)
 
@@ -227,6 +228,110 @@ def test_symbolic_batch_reshapes_follow_the_input() -> None:
     editor.finish()
     x = floats(3, 4, 8, 8)
     np.testing.assert_array_equal(evaluate(model, x), x.reshape(3, -1, 4))
+
+
+def hostile() -> dict[str, Any]:
+    """Graphs that parse and break ONNX's rules."""
+    node, zeros = helper.make_node, np.zeros
+    dynamic = [
+        node("DynamicQuantizeLinear", ["x"], ["xq", "xs", "xz"]),
+        node("ConvInteger", ["xq", "w", "xz"], ["c"]),
+        node("Cast", ["c"], ["f"], to=1),
+    ]
+    relu = node("Relu", ["x"], ["y"])
+    kernel = {"w": zeros((4, 4, 1, 1), np.int8)}
+    scales = [node("Mul", ["xs", "sw"], ["s"]), node("Mul", ["f", "s"], ["y"])]
+    block = {"q": zeros(8, np.int8), "s": zeros(2, np.float32)}
+    short = TensorProto(name="w", data_type=1, dims=[1 << 40], raw_data=b"1234")
+    odd = TensorProto(name="w", data_type=99, dims=[1], raw_data=b"1234")
+    found = {
+        "a reshape without inputs": model_of([node("Reshape", [], ["z"]), relu], {}, "y"),
+        "a reshape that does not fit": model_of(
+            [node("Reshape", ["q", "n"], ["z"]), relu], {**block, "n": np.array([7, 7])}, "y"
+        ),
+        "a reshape that copies what is not there": model_of(
+            [node("Reshape", ["q", "n"], ["z"]), relu], {**block, "n": np.array([0, 0, 0])}, "y"
+        ),
+        "a convolution without inputs": model_of([node("ConvInteger", [], ["z"]), relu], {}, "y"),
+        "a convolution without outputs": model_of([node("ConvInteger", ["x", "x"], []), relu], {}, "y"),
+        "a dequantisation without inputs": model_of([node("DequantizeLinear", [], ["z"]), relu], {}, "y"),
+        "scales of another size": model_of([*dynamic, *scales], {**kernel, "sw": zeros(7, np.float32)}, "y"),
+        "a product of one": model_of([*dynamic, node("Mul", ["f"], ["y"])], kernel, "y"),
+        "a normalisation of another size": model_of(
+            [node("Conv", ["x", "w"], ["c"]), node("BatchNormalization", ["c", *"gbmv"], ["y"])],
+            {"w": zeros((4, 4, 1, 1), np.float32)} | {name: np.ones(5, np.float32) for name in "gbmv"},
+            "y",
+        ),
+        "a kernel without dimensions": model_of(
+            [node("Conv", ["x", "w"], ["c"]), node("Add", ["c", "b"], ["y"])],
+            {"w": zeros((), np.float32), "b": zeros(4, np.float32)},
+            "y",
+        ),
+        "text for a number": model_of([node("DequantizeLinear", ["q", "s"], ["z"], block_size="x"), relu], block, "y"),
+    }
+    for name, tensor in (("a tensor shorter than its shape", short), ("a tensor of no type", odd)):
+        found[name] = model_of([node("Add", ["x", "w"], ["y"])], {}, "y")
+        found[name].graph.initializer.append(tensor)
+    return found
+
+
+@pytest.mark.parametrize("name", hostile())
+def test_graphs_that_break_the_rules_are_refused_in_our_words(name: str) -> None:
+    with pytest.raises(ConversionError, match="not a valid ONNX model"):
+        convert(hostile()[name].SerializeToString(), "embedder")
+
+
+def test_a_block_longer_than_its_tensor_takes_no_memory() -> None:
+    node = helper.make_node("DequantizeLinear", ["q", "s"], ["z"], block_size=1 << 40)
+    constants = {"q": np.ones(8, np.int8), "s": np.array([2, 3], np.float32)}
+    model = model_of([node, helper.make_node("Add", ["x", "z"], ["y"])], constants, "y")
+    editor = GraphEditor(model)
+    assert fold_dequantize(editor) == 1
+    folded = editor.constant("z")
+    assert folded is not None
+    assert folded.tolist() == [2.0] * 8
+
+
+@pytest.mark.parametrize("where", ["an initializer", "a constant node"])
+def test_weights_in_other_files_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str) -> None:
+    """No digest covers them, and they would be read from wherever the program was started."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "w.bin").write_bytes(np.ones((1, 4, 8, 8), np.float32).tobytes())
+    tensor = TensorProto(name="w", data_type=1, dims=[1, 4, 8, 8], data_location=TensorProto.EXTERNAL)
+    tensor.external_data.add(key="location", value="w.bin")
+    model = model_of([helper.make_node("Add", ["x", "w"], ["y"])], {}, "y")
+    if where == "an initializer":
+        model.graph.initializer.append(tensor)
+    else:
+        model.graph.node.insert(0, helper.make_node("Constant", [], ["w"], value=tensor))
+    with pytest.raises(ConversionError, match="other files"):
+        convert(model.SerializeToString(), "embedder")
+    with pytest.raises(ConversionError, match="other files"):
+        refuse_external_data(model.SerializeToString())
+    with pytest.raises(ConversionError, match="not a valid ONNX model"):
+        refuse_external_data(b"no model")
+
+
+@pytest.mark.parametrize("role", ["embedder", "quality"])
+def test_a_model_that_is_used_as_it_is_may_not_point_to_other_files_either(tmp_path: Path, role: str) -> None:
+    tensor = TensorProto(name="w", data_type=1, dims=[1, 4, 8, 8], data_location=TensorProto.EXTERNAL)
+    tensor.external_data.add(key="location", value="w.bin")
+    model = model_of([helper.make_node("Add", ["x", "w"], ["y"])], {}, "y")
+    model.graph.initializer.append(tensor)
+    data = model.SerializeToString()
+    (tmp_path / "m.onnx").write_bytes(data)
+    file = {"file": "m.onnx", "sha256": hashlib.sha256(data).hexdigest(), "convert": False}
+    manifest = bundled_manifest("opencv-lightqnet")
+    assert manifest.quality is not None
+    manifest = manifest.model_copy(
+        update={
+            "embedders": (manifest.embedder.model_copy(update=file),),
+            "quality": manifest.quality.model_copy(update=file),
+        }
+    )
+    pack = Pack(manifest, tmp_path, Settings(home=tmp_path))
+    with pytest.raises(ConversionError, match="other files"):
+        pack.model_bytes("embedder") if role == "embedder" else pack.quality_bytes()
 
 
 def test_control_flow_and_garbage_are_refused() -> None:
