@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from importlib import resources
 from pathlib import Path
@@ -36,12 +37,14 @@ __all__ = [
 MANIFEST_NAME: Final = "facematch.toml"
 """Name of the manifest beside the ONNX files of a pack in a folder."""
 
+_RULE: Final = re.compile(r"max|mean_template|mean_top_[1-9][0-9]{0,5}")
+
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 FileName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class Preprocessing(_Part):
@@ -91,7 +94,7 @@ class EmbedderModel(ModelFile):
             mouth corner (the subject's own right and left).
     """
 
-    weight: float = Field(default=1.0, gt=0)
+    weight: float = Field(default=1.0, ge=1e-6, le=1e6)
     flip: bool = False
     dimension: int = Field(ge=1, le=8192)
     crop_size: int = Field(ge=16, le=1024)
@@ -163,6 +166,14 @@ class Threshold(_Part):
     gallery_size: int | None = Field(default=None, ge=1)
     templates: int | None = Field(default=None, ge=1)
 
+    @model_validator(mode="after")
+    def _says_what_it_holds_for(self) -> Threshold:
+        if not _RULE.fullmatch(self.rule):
+            raise ValueError(f"there is no subject rule {self.rule[:40]!r}")
+        if self.error_kind == "FPIR" and (self.gallery_size is None or self.templates is None):
+            raise ValueError("an FPIR holds up to a gallery_size and a number of templates; name both")
+        return self
+
 
 class Manifest(_Part):
     """A model pack.
@@ -222,11 +233,13 @@ def parse_manifest(text: str, origin: str) -> Manifest:
         ManifestInvalid: The text is not TOML, or a field is missing, unknown or out of range.
     """
     try:
-        return Manifest.model_validate(tomllib.loads(text))
+        content = tomllib.loads(text)
     except RecursionError as error:
         raise ManifestInvalid(f"{origin} is nested too deeply", hint="see docs/packs.md for the format") from error
-    except tomllib.TOMLDecodeError as error:
+    except ValueError as error:  # TOMLDecodeError, or a number with too many digits
         raise ManifestInvalid(f"{origin} is not TOML: {error}", hint="see docs/packs.md for the format") from error
+    try:
+        return Manifest.model_validate(content)
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"]) or "the manifest"

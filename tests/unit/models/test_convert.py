@@ -239,9 +239,9 @@ def hostile() -> dict[str, Any]:
         node("Cast", ["c"], ["f"], to=1),
     ]
     relu = node("Relu", ["x"], ["y"])
-    kernel = {"w": zeros((4, 4, 1, 1), np.int8)}
+    kernel: dict[str, NDArray[Any]] = {"w": zeros((4, 4, 1, 1), np.int8)}
     scales = [node("Mul", ["xs", "sw"], ["s"]), node("Mul", ["f", "s"], ["y"])]
-    block = {"q": zeros(8, np.int8), "s": zeros(2, np.float32)}
+    block: dict[str, NDArray[Any]] = {"q": zeros(8, np.int8), "s": zeros(2, np.float32)}
     short = TensorProto(name="w", data_type=1, dims=[1 << 40], raw_data=b"1234")
     odd = TensorProto(name="w", data_type=99, dims=[1], raw_data=b"1234")
     found = {
@@ -283,7 +283,7 @@ def test_graphs_that_break_the_rules_are_refused_in_our_words(name: str) -> None
 
 def test_a_block_longer_than_its_tensor_takes_no_memory() -> None:
     node = helper.make_node("DequantizeLinear", ["q", "s"], ["z"], block_size=1 << 40)
-    constants = {"q": np.ones(8, np.int8), "s": np.array([2, 3], np.float32)}
+    constants: dict[str, NDArray[Any]] = {"q": np.ones(8, np.int8), "s": np.array([2, 3], np.float32)}
     model = model_of([node, helper.make_node("Add", ["x", "z"], ["y"])], constants, "y")
     editor = GraphEditor(model)
     assert fold_dequantize(editor) == 1

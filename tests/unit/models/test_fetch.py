@@ -326,6 +326,15 @@ def test_a_folder_with_a_manifest_is_a_pack(real_folder: Path, tmp_path: Path) -
         (("[detector]", "[detector"), "not TOML"),
         (('kind = "yunet"\n', ""), "kind"),
         (('file = "face_detection_yunet_2023mar_int8bq.onnx"', 'file = "../../etc/passwd"'), "detector.file"),
+        (("dimension = 128", "dimension = 128\nweight = inf"), "embedders.0.weight"),
+        (("dimension = 128", "dimension = 128\nweight = 1e308"), "embedders.0.weight"),
+        (("dimension = 128", "dimension = 128\nweight = nan"), "embedders.0.weight"),
+        (('channels = "rgb"', 'channels = "rgb", mean = nan'), "embedders.0.preprocessing.mean"),
+        (('channels = "rgb"', 'channels = "rgb", scale = inf'), "embedders.0.preprocessing.scale"),
+        (("[[38.2946", "[[inf"), "embedders.0.template"),
+        (("schema_version = 1", f"schema_version = {'1' * 5000}"), "not TOML"),
+        (('rule = "mean_template"', 'rule = "median"'), "no subject rule"),
+        (("gallery_size = 200\n", ""), "holds up to a gallery_size"),
     ],
 )
 def test_a_bad_manifest_says_where(change: tuple[str, str], place: str, tmp_path: Path) -> None:
