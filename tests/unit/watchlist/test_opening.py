@@ -5,10 +5,12 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
@@ -41,6 +43,38 @@ def test_migrations_and_metadata_say_the_same(tmp_path: Path) -> None:
         differences = compare_metadata(MigrationContext.configure(connection), metadata)
     engine.dispose()
     assert differences == []
+
+
+def test_a_database_of_the_first_revision_is_brought_up_with_everything_in_it(tmp_path: Path) -> None:
+    new, old = tmp_path / "new.db", tmp_path / "old.db"
+    with open_bench(new) as bench:
+        bench.enroll("s-1", 1)
+        bench.enroll("s-2", 2)
+        bench.watchlist.withdraw("s-2", reason="test")
+        entries = bench.watchlist.audit.entries()
+    engine = create_engine(f"sqlite:///{old}")
+    with engine.begin() as connection:
+        settings = migrations.config()
+        settings.attributes["connection"] = connection
+        command.upgrade(settings, "0001")
+    engine.dispose()
+    with closing(sqlite3.connect(old)) as raw:
+        raw.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        raw.execute("ATTACH ? AS new", (str(new),))
+        tables = {row[0] for row in raw.execute("SELECT name FROM main.sqlite_schema WHERE type = 'table'")}
+        assert "calibrations" not in tables
+        for table in tables - {"alembic_version"}:
+            if not table.startswith("sqlite_"):
+                raw.execute(f"INSERT INTO main.{table} SELECT * FROM new.{table}")
+        raw.commit()
+    with open_bench(old) as bench:
+        assert bench.watchlist.audit.entries() == entries
+        assert bench.found(1) == ["s-1"]
+        assert bench.found(2) == []
+        assert bench.watchlist.calibration is None
+        assert bench.watchlist.templates() == 2
+    with closing(sqlite3.connect(old)) as raw:
+        assert raw.execute("SELECT version_num FROM alembic_version").fetchall() == [(HEAD,)]
 
 
 def test_the_list_of_revisions_is_that_of_the_scripts() -> None:
