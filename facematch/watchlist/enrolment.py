@@ -144,8 +144,10 @@ def enroll(
         contract = pipeline.contract
         usable, refusals, _ = examine(pipeline, pictures, gates)
         vectors = embed(pipeline, usable)
+        core.snapshot()  # what is loaded now need not be loaded under the lock
         with core.database.write() as connection:
             now = core.now()
+            snapshot = core.gallery.refresh(connection)  # before anything is written here: others may use it meanwhile
             core.store.bind_contract(connection, contract)
             subject, stored = _standing(core, connection, subject_id, record, now)
             known = set() if stored is None else core.store.sample_digests(connection, stored.key)
@@ -154,6 +156,11 @@ def enroll(
             details["refusals"] = [refusal.code for refusal in ordered]
             if len(ordered) == len(pictures):
                 raise _none_usable(ordered)
+            terms = record if stored is None else stored.consent
+            assert terms is not None
+            kept = vectors[[item.number not in refusals for item in usable]]
+            scope = snapshot.overlapping(terms.purposes, terms.sites, now, but=subject_id)
+            found = best_of(c for row in look_alikes(snapshot, kept, pipeline, scope) for c in row)
             if subject is None:
                 subject = core.store.add_subject(connection, subject_id, now)
             if stored is None:
@@ -167,21 +174,16 @@ def enroll(
                 if item.number not in refusals
             )
             generation = core.store.bump(connection)
-            kept = vectors[[item.number not in refusals for item in usable]]
-            details |= {"templates": len(ids), "consent_record_id": stored.consent.record_id, "generation": generation}
+            details |= {
+                "templates": len(ids),
+                "consent_record_id": stored.consent.record_id,
+                "look_alikes": snapshot.refs({candidate.subject_id for candidate in found}),
+                "generation": generation,
+            }
             core.audit(connection, AuditAction.ENROLL, AuditOutcome.DONE, details, subject=subject, now=now)
     end = stored.consent.valid_until
     assert end is not None
-    terms = stored.consent
-
-    def others(snapshot: Snapshot) -> list[list[Candidate]]:
-        scope = snapshot.overlapping(terms.purposes, terms.sites, core.now(), but=subject_id)
-        return look_alikes(snapshot, kept, pipeline, scope)
-
-    found = core.settled(others)
-    return Enrolment(
-        subject_id, ids, ordered, stored.consent.record_id, end, generation, best_of(c for row in found for c in row)
-    )
+    return Enrolment(subject_id, ids, ordered, stored.consent.record_id, end, generation, found)
 
 
 def look_alikes(snapshot: Snapshot, vectors: FloatArray, analyzer: Analyzer, scope: Scope) -> list[list[Candidate]]:

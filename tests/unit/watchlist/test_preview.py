@@ -63,6 +63,15 @@ def test_enrolment_says_who_looks_alike(watchlist: Watchlist, astronaut: Image) 
     assert apart.look_alikes == ()  # no search could reach them together
 
 
+def test_who_was_compared_on_enrolment_is_audited(watchlist: Watchlist, astronaut: Image) -> None:
+    """Otherwise to enroll a stranger and erase them again would be a search that left no trace of its answer."""
+    for subject, pixels in (("s-1", astronaut), ("s-2", np.ascontiguousarray(astronaut[:, ::-1]))):
+        watchlist.enroll(subject, [pixels], consent=synthetic_consent(subject, purposes=[PURPOSE]))
+    first, second = [entry for entry in watchlist.audit.entries() if entry.action == "enroll"]
+    assert first.details["look_alikes"] == []
+    assert second.details["look_alikes"] == [first.subject_ref]
+
+
 def test_a_preview_tells_and_stores_nothing(watchlist: Watchlist, astronaut: Image, group: Image) -> None:
     watchlist.enroll("s-1", [astronaut], consent=synthetic_consent("s-1", purposes=[PURPOSE]))
     before = (watchlist.templates(), [record.subject_id for record in watchlist.subjects()])
