@@ -52,11 +52,13 @@ class Scope:
         template_ids: Ids of the templates, ascending.
         subjects: Number of different subjects among them.
         most_templates: The largest number of templates that one of them has.
+        fewest_templates: The smallest; 0 where there is nobody.
     """
 
     template_ids: Ints
     subjects: int
     most_templates: int
+    fewest_templates: int
 
 
 class SubjectViews:
@@ -172,7 +174,9 @@ class Snapshot:
 
     def _scope_of(self, rows: Bools) -> Scope:
         counts = np.bincount(self.template_subject[rows], minlength=1)
-        return Scope(self.template_ids[rows], int(np.count_nonzero(counts)), int(counts.max()))
+        there = counts[counts > 0]
+        most, fewest = (int(there.max()), int(there.min())) if there.size else (0, 0)
+        return Scope(self.template_ids[rows], there.size, most, fewest)
 
     def search(
         self, queries: FloatArray, scope: Scope, *, top_k: int, threshold: float, rule: SubjectRule

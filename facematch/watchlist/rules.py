@@ -50,6 +50,14 @@ class Rules:
             found.append(
                 f"a subject has {scope.most_templates} templates; the threshold was tested with {self.point.templates}"
             )
+        # a mean of fewer scores spreads wider, so more strangers reach a threshold tested on means of more; the best
+        # score and the mean template err the other way or hardly at all
+        averaged = self.rule.kind == "mean_top" and self.rule.top > 1 and scope.subjects > 0
+        if averaged and self.point is not None and scope.fewest_templates < (self.point.templates or 0):
+            found.append(
+                f"a subject has only {scope.fewest_templates} of the {self.point.templates} templates that the "
+                f"threshold was tested with, and {self.rule} averages over fewer"
+            )
         if found and self.outgrown == "refuse":
             raise GalleryOutgrown(
                 "; ".join(found), hint="calibrate for this gallery size and set it with Watchlist.set_calibration()"

@@ -201,6 +201,19 @@ def test_an_outgrown_gallery_is_noted_and_logged(
     assert len(caplog.records) == 2
 
 
+@pytest.mark.parametrize(("rule", "noted"), [("mean_top_2", True), ("max", False), ("mean_template", False)])
+def test_fewer_templates_than_tested_are_noted_where_that_makes_false_positives(
+    watchlist: Watchlist, analyzer: VectorAnalyzer, rule: str, noted: bool
+) -> None:
+    watchlist.set_calibration(calibration(analyzer, gallery_size=5, templates=2, threshold=0.2, rule=rule))
+    assert watchlist.identify_faces([], purpose=PURPOSE).notes == ()  # nobody is there
+    enroll(watchlist, "s-1", 0, 1)
+    assert watchlist.identify_faces([analyzer.face(4)], purpose=PURPOSE).notes == ()
+    enroll(watchlist, "s-2", 2)
+    notes = watchlist.identify_faces([analyzer.face(4)], purpose=PURPOSE).notes
+    assert ["only 1 of the 2 templates" in note for note in notes] == [True] * noted
+
+
 def test_an_outgrown_gallery_is_refused_where_that_is_asked_for(tmp_path: Path, analyzer: VectorAnalyzer) -> None:
     url = f"sqlite:///{tmp_path / 'strict.db'}"
     with Watchlist.open(url, actor="ana", analyzer=analyzer, outgrown="refuse") as strict:
