@@ -81,7 +81,7 @@ calibrate: $(STAMP) ## Calibrate the default pack on $(LFW)
 
 accuracy: $(STAMP) ## Make the accuracy tables of the docs; needs the research packs (docs/packs.md)
 	$(BIN)/python benchmarks/accuracy.py --lfw $(LFW) --pack opencv --pack retail-0095 --pack opencv-retail \
-	  --pack edgeface-xs --pack $(SHARED_PACK) --flip opencv --flip opencv-retail
+	  --pack edgeface-xs --pack $(SHARED_PACK) --pack $(SHARED_PACK)@opencv --flip opencv --flip opencv-retail
 
 clean: ## Remove what the targets made
 	rm -rf $(VENV) $(VENV)-lowest build dist docs/_build $(OUT) .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks .import_linter_cache
