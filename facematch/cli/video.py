@@ -70,6 +70,8 @@ def video(
             f"{result.frames} frames, {result.passages} passages, {result.fps_processed:.1f} frames a second"
             + (f", {result.broken_frames} broken frames" if result.broken_frames else "")
         )
+        for note in result.notes:
+            console().print(f"note: {note}", markup=False)
         for path in (result.annotated_video, result.report, result.alerts_file):
             if path is not None:
                 console().print(str(path), markup=False)

@@ -53,6 +53,7 @@ class _Pass:
     broken_frames: int = 0
     interrupted: bool = False
     alerts: list[Alert] = field(default_factory=list)
+    notes: dict[str, None] = field(default_factory=dict)
 
     @property
     def seconds(self) -> float:
@@ -182,7 +183,7 @@ class VideoPipeline:
         source = video if isinstance(video, FileSource) else FileSource(video)
         # a search for nobody: refuses a bad purpose, site or threshold now, not minutes later, and tells the rules
         rules = self._watchlist.identify_faces([], purpose=self._purpose, site=self._site, threshold=self._threshold)
-        return _Pass(source, source.recorded_at or self._now(), rules, timeline)
+        return _Pass(source, source.recorded_at or self._now(), rules, timeline, notes=dict.fromkeys(rules.notes))
 
     def _now(self) -> datetime:
         return to_utc(self._clock(), "the clock's time")
@@ -234,6 +235,7 @@ class VideoPipeline:
             threshold=self._threshold,
         )
         work.passages += len(passages)
+        work.notes.update(dict.fromkeys(answer.notes))
         for passage, probe in zip(passages, answer.probes, strict=True):
             if not probe.candidates:
                 continue
@@ -309,6 +311,7 @@ class VideoPipeline:
             alerts=tuple(work.alerts),
             broken_frames=work.broken_frames,
             interrupted=work.interrupted,
+            notes=tuple(work.notes),
             annotated_video=None if folder is None else folder / "annotated.mp4",
             alerts_file=None if folder is None else folder / "alerts.jsonl",
             report=None if folder is None else folder / "report.html",

@@ -27,6 +27,7 @@ class VideoResult:
         annotated_video: The annotated video, where one was asked for.
         alerts_file: ``alerts.jsonl``, likewise.
         report: ``report.html``, likewise.
+        notes: What a reader must know, such as a gallery larger than the threshold was tested with; usually empty.
     """
 
     source: str
@@ -40,6 +41,7 @@ class VideoResult:
     annotated_video: Path | None = None
     alerts_file: Path | None = None
     report: Path | None = None
+    notes: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """The outcome as plain data, ready for JSON."""
@@ -53,5 +55,6 @@ class VideoResult:
             "alerts": [alert.to_dict() for alert in self.alerts],
             "broken_frames": self.broken_frames,
             "interrupted": self.interrupted,
+            "notes": list(self.notes),
             "paths": {name: None if path is None else str(path) for name, path in paths.items()},
         }

@@ -4,10 +4,11 @@ import json
 import logging
 import re
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -22,7 +23,7 @@ from facematch.errors import (
     VideoWriteError,
 )
 from facematch.protocols import Analyzer, FaceSearch
-from facematch.types import Alert, Face, Image
+from facematch.types import Alert, Face, Identification, Image
 from facematch.video import VideoPipeline
 from facematch.video import _extra as extra
 from facematch.video import render as render_module
@@ -94,6 +95,20 @@ def test_every_passage_is_searched_once_with_a_fused_unit_vector(clip: Path) -> 
     assert [v is not None and float(np.linalg.norm(v)) for v in vectors] == pytest.approx([1.0, 1.0])
     assert (result.frames, result.interrupted, result.annotated_video) == (40, False, None)
     assert result.seconds == pytest.approx(1.6, abs=0.05)
+
+
+def test_what_a_search_notes_reaches_the_result_once(clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    gallery = Gallery("ana")
+    search = gallery.identify_faces
+
+    def noted(faces: Sequence[Face], **options: Any) -> Identification:
+        return replace(search(faces, **options), notes=("outgrown", "more") if faces else ("outgrown",))
+
+    monkeypatch.setattr(gallery, "identify_faces", noted)
+    with pipeline(gallery) as video:
+        result = video.process(clip)
+    assert result.notes == ("outgrown", "more")
+    assert result.to_dict()["notes"] == ["outgrown", "more"]
 
 
 def test_recording_time_dates_the_alerts(tmp_path: Path) -> None:
