@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from facematch.matching import best_subjects, places_for
+from facematch.matching import best_subjects, places_for, ranked_subjects
 
 
 def _best(scores: list[float], ids: list[int], subjects: list[int], top_k: int, threshold: float) -> object:
@@ -46,3 +46,16 @@ def test_rounding_beyond_one_is_clipped() -> None:
 )
 def test_places_are_enough_for_top_k_subjects(top_k: int, most: int, available: int, places: int) -> None:
     assert places_for(top_k, most, available) == places
+
+
+def test_subjects_with_one_score_each_are_ranked_in_the_same_way() -> None:
+    scores = np.full(40, 0.5, dtype=np.float32)  # more than sorting networks for a few keep in order by themselves
+    scores[[3, 17]] = 1.0000001, 0.75
+    assert ranked_subjects(scores, top_k=4, threshold=0.5) == [(3, 1.0), (17, 0.75), (0, 0.5), (1, 0.5)]
+    assert [column for column, _ in ranked_subjects(scores, top_k=40, threshold=0.5)] == [
+        3,
+        17,
+        *(column for column in range(40) if column not in {3, 17}),
+    ]
+    assert ranked_subjects(scores, top_k=4, threshold=0.6) == [(3, 1.0), (17, 0.75)]
+    assert ranked_subjects(scores, top_k=1, threshold=0.5) == [(3, 1.0)]

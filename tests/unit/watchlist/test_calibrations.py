@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from facematch.errors import (
     ThresholdTooLow,
 )
 from facematch.matching import Calibration
-from facematch.testing import FakeAnalyzer, synthetic_consent
+from facematch.testing import FakeAnalyzer, ManualClock, synthetic_consent
 from facematch.types import Box, Face, FloatArray
 from facematch.watchlist import Watchlist
 
@@ -172,7 +173,11 @@ def test_the_mean_template_rule_scores_the_normalised_mean(watchlist: Watchlist,
     assert scores["s-1"] > best
     assert scores["s-2"] == pytest.approx(float(unit(0, 0, 1) @ probe.embedding), abs=1e-6)
     watchlist.set_calibration(calibration(analyzer, threshold=0.2, rule="mean_top_2"))
-    assert score_of(watchlist, probe) == pytest.approx(float((rows @ probe.embedding).mean()), abs=1e-6)
+    lopsided = analyzer.face(0)  # the first probe is as near to one template as to the other: their mean is the best
+    assert lopsided.embedding is not None
+    both = rows @ lopsided.embedding
+    assert both.max() - both.mean() > 0.03
+    assert score_of(watchlist, lopsided) == pytest.approx(float(both.mean()), abs=1e-6)
 
 
 def test_a_withdrawn_subjects_templates_leave_the_means(watchlist: Watchlist, analyzer: VectorAnalyzer) -> None:
@@ -241,3 +246,56 @@ def test_setting_is_audited_and_so_is_a_refusal(watchlist: Watchlist, analyzer: 
     entries = [e for e in watchlist.audit.entries() if e.action == "set_calibration"]
     assert [e.outcome for e in entries] == ["done", "refused", "refused"]
     assert entries[0].details["calibration"] == calibration(analyzer).digest
+
+
+def look_alikes(watchlist: Watchlist, subject: str, row: int, *sites: str) -> list[str]:
+    consent = synthetic_consent(subject, purposes=[PURPOSE], sites=list(sites))
+    return [c.subject_id for c in watchlist.enroll(subject, [picture(row)], consent=consent).look_alikes]
+
+
+def test_look_alikes_reach_the_threshold_in_force_and_share_a_site(
+    watchlist: Watchlist, analyzer: VectorAnalyzer
+) -> None:
+    watchlist.set_calibration(calibration(analyzer, threshold=0.6))
+    assert look_alikes(watchlist, "s-1", 0, "north") == []
+    assert look_alikes(watchlist, "s-2", 2, "north") == []  # at right angles
+    assert look_alikes(watchlist, "s-3", 1, "south") == []  # no search reaches both
+    assert look_alikes(watchlist, "s-4", 1, "north", "east") == ["s-1"]
+    assert sorted(look_alikes(watchlist, "s-5", 1)) == ["s-1", "s-3", "s-4"]
+    watchlist.set_calibration(calibration(analyzer, threshold=0.999999))
+    assert look_alikes(watchlist, "s-6", 0) == ["s-1"]
+    watchlist.set_calibration(calibration(analyzer, threshold=0.6))
+    again = watchlist.enroll("s-2", [picture(3)])  # nobody is a look-alike of themselves
+    assert again.look_alikes == ()
+    consent = synthetic_consent("s-2", purposes=[PURPOSE], sites=["north"])
+    assert watchlist.enroll("s-2", [picture(2)], consent=consent).look_alikes == ()
+
+
+def test_a_calibration_of_other_models_finds_no_look_alikes(watchlist: Watchlist, analyzer: VectorAnalyzer) -> None:
+    watchlist.set_calibration(calibration(analyzer, contract="ff" * 32, threshold=0.0))
+    assert look_alikes(watchlist, "s-1", 0) == []
+    assert look_alikes(watchlist, "s-2", 1) == []
+
+
+def test_a_template_whose_consent_ended_leaves_the_mean(tmp_path: Path, analyzer: VectorAnalyzer) -> None:
+    clock = ManualClock()
+    url = f"sqlite:///{tmp_path / 'c.db'}"
+    with Watchlist.open(url, actor="ana", analyzer=analyzer, clock=clock) as opened:
+        opened.set_calibration(calibration(analyzer, threshold=0.2, rule="mean_template"))
+        for row, days in ((0, 10), (2, 100)):
+            consent = synthetic_consent("s-1", purposes=[PURPOSE], now=clock.now, valid_for=timedelta(days=days))
+            opened.enroll("s-1", [picture(row)], consent=consent)
+        before = score_of(opened, analyzer.face(2))
+        clock.advance(timedelta(days=11))
+        after = score_of(opened, analyzer.face(2))
+    assert before == pytest.approx(2**-0.5, abs=1e-6)
+    assert after == pytest.approx(1.0, abs=1e-6)
+
+
+def test_opposite_templates_have_no_mean_and_match_nobody(tmp_path: Path) -> None:
+    rows = np.stack([unit(1), unit(-1), unit(0, 1)])
+    opposed = VectorAnalyzer(rows)
+    with Watchlist.open(f"sqlite:///{tmp_path / 'o.db'}", actor="ana", analyzer=opposed) as opened:
+        opened.set_calibration(calibration(opposed, threshold=0.01, rule="mean_template"))
+        enroll(opened, "s-1", 0, 1)
+        assert [score_of(opened, opposed.face(row)) for row in range(3)] == [None] * 3

@@ -93,9 +93,14 @@ def test_a_preview_tells_and_stores_nothing(watchlist: Watchlist, astronaut: Ima
     assert result.gallery_size == 1
     assert result.fpir_now is not None
     assert result.fpir_then is not None
+    point = watchlist.analyzer.operating_point
+    assert point is not None
+    assert (result.fpir_now, result.fpir_then) == (point.planned_fpir(1), point.planned_fpir(2))
     assert 0 < result.fpir_now < result.fpir_then
     assert (watchlist.templates(), [record.subject_id for record in watchlist.subjects()]) == before
-    assert [entry.action for entry in watchlist.audit.entries()].count("preview") == 1
+    enrolled = next(entry for entry in watchlist.audit.entries() if entry.action == "enroll")
+    (entry,) = [entry for entry in watchlist.audit.entries() if entry.action == "preview"]
+    assert entry.details["look_alikes"] == [enrolled.subject_ref]
 
 
 def test_without_a_purpose_nobody_is_searched(watchlist: Watchlist, astronaut: Image) -> None:
