@@ -100,6 +100,9 @@ def faces_of(
         nms_threshold: Intersection over union above which the lesser of two boxes goes.
         fitted: How the picture was fitted.
     """
+    finite = np.isfinite(boxes).all(axis=1) & np.isfinite(points).all(axis=(1, 2)) & np.isfinite(scores)
+    if not finite.all():  # a damaged model, or one that overflows; such a box is no place in a picture
+        boxes, points, scores = boxes[finite], points[finite], scores[finite]
     if len(scores) > _CANDIDATES:
         best: NDArray[np.intp] = np.argsort(-scores, kind="stable")[:_CANDIDATES]
         boxes, points, scores = boxes[best], points[best], scores[best]

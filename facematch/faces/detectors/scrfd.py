@@ -133,14 +133,21 @@ class ScrfdDetector:
         y, x = np.mgrid[:rows, :columns]
         centers = np.repeat(np.stack([x, y], axis=-1).reshape(-1, 2), self._anchors, axis=0).astype(np.float32) * stride
         scores, distances, points = (
-            self._by_picture(outputs[level + part * count], shape[0], rows * columns) for part in range(3)
+            self._by_picture(outputs[level + part * count], shape[0], rows * columns, width)
+            for part, width in enumerate((1, 4, 10))
         )
         return centers, scores[..., 0], distances * stride, points * stride
 
-    def _by_picture(self, output: FloatArray, pictures: int, cells: int) -> FloatArray:
-        width = output.shape[-1]
-        if output.ndim == 3:
+    def _by_picture(self, output: FloatArray, pictures: int, cells: int, width: int) -> FloatArray:
+        places = cells * self._anchors
+        if output.shape == (pictures, places, width):
             return output
+        if output.shape != (pictures * places, width):
+            raise InferenceError(
+                f"{self.session.name} gave an output of shape {output.shape}; SCRFD gives "
+                f"{width} numbers for each of {places} places in a picture",
+                hint="check the detector's kind in the pack's manifest",
+            )
         # exported for one picture: rows run over cells, then pictures, then anchors
         return output.reshape(cells, pictures, self._anchors, width).swapaxes(0, 1).reshape(pictures, -1, width)
 

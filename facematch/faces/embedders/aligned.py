@@ -31,7 +31,7 @@ class AlignedEmbedder:
         self._contract = embedding_contract(model)
         self._template = model.template_array()
         fixed = session.input_shape[0] if session.input_shape else 1
-        self._batch = fixed if isinstance(fixed, int) else _BATCH
+        self._batch = fixed if isinstance(fixed, int) and fixed > 0 else _BATCH
 
     @classmethod
     def from_model(cls, model: EmbedderModel, data: bytes, *, threads: int = 0) -> Self:

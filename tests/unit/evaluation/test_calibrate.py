@@ -153,3 +153,21 @@ def test_people_without_a_face_do_not_count_as_searched() -> None:
     assert run.fpir == run.calibration.errors / 170
     with pytest.raises(TooFewPeople, match="80 more had no face"):
         calibrate(unseen, people, target_fpir=0.01, gallery_size=50, models="m", data="d")
+
+
+def test_the_artefact_names_the_rule_that_it_was_measured_with_and_galleries_are_filled_up() -> None:
+    pictures, people = crowd(300, 2, seed=4)
+    keep = np.ones(600, dtype=bool)
+    keep[1:300:2] = False  # half of the people have one picture, and no mated probe
+    thin = pictures_of(pictures.embeddings[keep])
+    run = calibrate(
+        thin,
+        people[keep],
+        target_fpir=0.1,
+        gallery_size=200,
+        rule=SubjectRule.parse("mean_top_2"),
+        models="m",
+        data="d",
+    )
+    assert (run.calibration.rule, run.calibration.gallery_size) == ("mean_top_2", 200)
+    assert run.mated_people == 150

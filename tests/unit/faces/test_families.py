@@ -19,6 +19,7 @@ from facematch.errors import InferenceError, InvalidArgument, LicenceError, Pack
 from facematch.faces import FaceAnalyzer
 from facematch.faces.detectors.insightface import InsightFaceDetector
 from facematch.faces.detectors.scrfd import ScrfdDetector
+from facematch.faces.embedders.aligned import AlignedEmbedder
 from facematch.faces.embedders.ensemble import EnsembleEmbedder
 from facematch.imaging import decode
 from facematch.models import (
@@ -260,3 +261,48 @@ def test_every_bundled_manifest_states_what_loading_needs() -> None:
     assert [m.name for m in manifests] == list(bundled_names())
     commercial = {m.name for m in manifests if "commercial" in m.permitted_use}
     assert commercial == {"opencv", "opencv-fp32", "opencv-lightqnet", "retail-0095", "opencv-retail"}
+
+
+class Outputs:
+    """Stands for a session: each output is made from the input's shape."""
+
+    name, input_shape = "odd.onnx", (0, 3, 112, 112)
+
+    def __init__(self, *outputs: Any) -> None:
+        self._outputs = outputs
+        self.output_names = tuple(str(number) for number in range(len(outputs)))
+
+    def run(self, tensor: NDArray[Any]) -> dict[str, Any]:
+        return {name: make(tensor.shape) for name, make in zip(self.output_names, self._outputs, strict=True)}
+
+
+def level(value: float, width: int, stride: int) -> Any:
+    def make(shape: tuple[int, ...]) -> FloatArray:
+        return np.full((shape[2] // stride * (shape[3] // stride) * 2, width), value, np.float32)
+
+    return make
+
+
+def test_outputs_that_are_not_scrfds_are_refused() -> None:
+    for shape in ((7, 1), (), (0,), (1, 5, 4)):
+        session: Any = Outputs(*[lambda _, shape=shape: np.zeros(shape, np.float32)] * 9)
+        with pytest.raises(InferenceError, match="gave an output of shape"):
+            ScrfdDetector(session).detect([np.zeros((64, 64, 3), np.uint8)])
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+@pytest.mark.parametrize("part", [1, 2])
+def test_boxes_and_landmarks_that_are_not_finite_are_no_faces(bad: float, part: int) -> None:
+    values = [0.9, 1.0, 1.0]
+    values[part] = bad
+    parts = [
+        level(value, width, stride) for value, width in zip(values, (1, 4, 10), strict=True) for stride in (8, 16, 32)
+    ]
+    session: Any = Outputs(*parts)
+    assert ScrfdDetector(session, max_side=64).detect([np.zeros((64, 64, 3), np.uint8)]) == [[]]
+
+
+def test_an_embedder_whose_stated_batch_is_nothing_runs_in_our_batches() -> None:
+    session: Any = Outputs(lambda shape: np.ones((shape[0], 128), np.float32))
+    embedder = AlignedEmbedder(bundled_manifest("opencv").embedder, session)
+    assert embedder.embed(np.zeros((3, 112, 112, 3), np.uint8)).shape == (3, 128)
