@@ -145,3 +145,35 @@ def test_a_packs_quality_network_gives_the_unified_score(shared: Path, astronaut
     assert dataclasses.replace(found, unified=plain.unified) == plain
     (worse,) = analyzer.assess(blurred(astronaut, 5), [face])
     assert worse.unified < found.unified / 2
+
+
+GOOD = {
+    "inter_eye_px": 60.0,
+    "sharpness": 0.5,
+    "brightness": 120.0,
+    "dynamic_range": 120.0,
+    "clipped": 0.0,
+    "yaw": 0.0,
+    "pitch": 0.0,
+    "roll": 0.0,
+    "visibility": 0.99,
+}
+
+
+@pytest.mark.parametrize(
+    ("component", "useless"),
+    [
+        ("inter_eye_px", 8.0),
+        ("sharpness", 0.005),
+        ("brightness", 15.0),
+        ("brightness", 250.0),
+        ("dynamic_range", 15.0),
+        ("clipped", 0.6),
+        ("yaw", -70.0),
+        ("pitch", 70.0),
+        ("visibility", 0.5),
+    ],
+)
+def test_each_component_alone_can_spoil_the_unified_score(component: str, useless: float) -> None:
+    assert unified_score(GOOD) == pytest.approx(100)
+    assert unified_score(GOOD | {component: useless}) == pytest.approx(0, abs=1e-6)
