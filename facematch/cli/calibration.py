@@ -11,7 +11,7 @@ from facematch.cli.options import Actor, AsJson, Database, PackName, UseOption, 
 from facematch.cli.output import console, print_json, print_table, progress_bar
 from facematch.errors import InvalidArgument
 from facematch.evaluation.cache import EmbeddingCache
-from facematch.evaluation.calibrate import calibrate
+from facematch.evaluation.certify import calibrate
 from facematch.evaluation.pictures import embed_folder, read_folder
 from facematch.matching import Calibration, SubjectRule
 
@@ -92,7 +92,8 @@ def set_(
 def show(
     artefact: Annotated[Path | None, typer.Argument(help="An artefact's file; default: the one in force.")] = None,
     plan: Annotated[
-        int | None, typer.Option("--plan", min=1, help="Also estimate the FPIR for so many subjects.")
+        int | None,
+        typer.Option("--plan", min=1, max=10**9, help="Also estimate the FPIR for so many subjects."),
     ] = None,
     database: Database = None,
     actor: Actor = None,

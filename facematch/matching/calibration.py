@@ -48,6 +48,7 @@ class Calibration(BaseModel):
         fpir_upper: One-sided upper confidence bound of the FPIR at the threshold; at most ``target_fpir``.
         confidence: Its level.
         data: The data in words.
+        seed: Seed of the draw of gallery and pictures, so that it can be made again.
         data_digest: SHA-256 over the digests of the pictures, their people and the split.
         measured_at: ISO date.
         tool_version: Version of facematch that measured it.
@@ -69,6 +70,7 @@ class Calibration(BaseModel):
     fpir_upper: float = Field(gt=0, lt=1)
     confidence: float = Field(gt=0.5, lt=1)
     data: str = Field(min_length=1)
+    seed: int = Field(ge=0)
     data_digest: _Sha256
     measured_at: str = Field(pattern=r"^\d{4}-\d{2}-\d{2}$")
     tool_version: str

@@ -160,9 +160,8 @@ class Watchlist:
     ) -> Enrolment:
         """Enroll a subject from one or many pictures, each with exactly one usable face; says what was refused and why.
 
-        Only the pictures' digests are kept. New templates stand on the consent record that is passed, or, without
-        one, on the latest filed record that is in force; each template ends with its own record. A new record for a
-        subject who already has one is filed beside it, and the same picture may stand on both.
+        Only digests of the pictures are kept. New templates stand on the record that is passed, or else on the latest
+        one in force; each ends with its own record. A further record is filed beside the earlier ones.
 
         Args:
             subject_id: Opaque identifier: 1 to 128 visible characters.
@@ -195,8 +194,7 @@ class Watchlist:
     ) -> EnrolmentPreview:
         """Look at pictures as :meth:`enroll` would, and store nothing: quality, look-alikes, predicted FPIR.
 
-        Look-alikes are sought only for a purpose, and among those whom a search for it may reach: without that, a
-        preview would be a search without a purpose.
+        Look-alikes are sought only for a purpose: a preview must not be a search without one.
 
         Raises:
             InvalidArgument: An argument is malformed.
@@ -379,7 +377,6 @@ class Watchlist:
         self._core_parts.database.close()
 
     def __enter__(self) -> Self:
-        """Enter the context."""
         _ = self._core
         return self
 
@@ -396,7 +393,7 @@ class Watchlist:
         return self._core_parts
 
     def _rule_book(self, requested: float | None) -> RuleBook:
-        """What decides the rules of a search; refuses early, before a picture is decoded, what it would refuse."""
+        # refuses early, before a picture is decoded, what the search would refuse
         analyzer = self.analyzer
         book = RuleBook(analyzer.contract, analyzer.operating_point, self._threshold, requested, self._outgrown)
         book.rules(self._core.snapshot().calibration)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from facematch.evaluation.calibrate import calibrate
+from facematch.evaluation.certify import calibrate
 from facematch.evaluation.identification import fpir, search
 from facematch.evaluation.pictures import EmbeddedPictures, embed_folder, read_folder
 from facematch.evaluation.splits import one_picture_a_person, open_set_split

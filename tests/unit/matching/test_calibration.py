@@ -24,6 +24,7 @@ FIELDS: dict[str, Any] = {
     "fpir_upper": 0.0091,
     "confidence": 0.95,
     "data": "made up",
+    "seed": 0,
     "data_digest": "cd" * 32,
     "measured_at": "2026-01-02",
     "tool_version": "0",

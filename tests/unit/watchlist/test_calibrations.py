@@ -39,6 +39,7 @@ def calibration(analyzer: FakeAnalyzer, **changes: Any) -> Calibration:
         "fpir_upper": 0.0075,
         "confidence": 0.95,
         "data": "made up",
+        "seed": 0,
         "data_digest": "cd" * 32,
         "measured_at": "2026-01-02",
         "tool_version": "0",

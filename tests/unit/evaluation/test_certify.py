@@ -9,7 +9,7 @@ import pytest
 from scipy import stats
 
 from facematch.errors import InvalidArgument, TooFewPeople
-from facematch.evaluation.calibrate import calibrate, certified_threshold
+from facematch.evaluation.certify import calibrate, certified_threshold
 from facematch.evaluation.pictures import EmbeddedPictures
 from facematch.matching.subjects import SubjectRule
 from facematch.types import FloatArray

@@ -171,6 +171,7 @@ def calibrate(
         fpir_upper=upper_bound(measured, n, CONFIDENCE),
         confidence=CONFIDENCE,
         data=data,
+        seed=seed,
         data_digest=_data_digest(pictures, people, seed),
         measured_at=(now or datetime.now(UTC)).date().isoformat(),
         tool_version=version("facematch-watchlist"),
