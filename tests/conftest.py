@@ -25,6 +25,12 @@ def shared() -> Path:
     return folder
 
 
+@pytest.fixture(autouse=True)
+def own_default_database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test may leave a database in the working folder: the default one lies in the test's own folder."""
+    monkeypatch.setenv("FACEMATCH_DATABASE", f"sqlite:///{tmp_path / 'default.db'}")
+
+
 @pytest.fixture(scope="session")
 def analyzer() -> FaceAnalyzer:
     """The default pack, fetched once into the machine's own cache."""

@@ -63,6 +63,9 @@ class OnnxSession:
         options.intra_op_num_threads = threads or usable_cpus()
         options.inter_op_num_threads = 1
         options.log_severity_level = _ERRORS_ONLY
+        # Idle threads of one session would spin for a while and hold the processors that the next session needs: on two
+        # cores, detection followed by embedding took 105 ms with spinning and 63 without, each alone the same.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         self.name = name
         self.threads = int(options.intra_op_num_threads)
         try:
