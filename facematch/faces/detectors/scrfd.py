@@ -6,16 +6,14 @@ cell of strides 8, 16 and 32 has two anchors, each with a score, four distances 
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
-from typing import Final, Self
+from typing import Final
 
 import cv2
 import numpy as np
 
 from facematch.errors import InferenceError, InvalidArgument
-from facematch.faces.detectors.batching import check_fraction, faces_of, fit, in_batches
-from facematch.models import DetectorModel, OnnxSession
+from facematch.faces.detectors.grid import GridDetector, faces_of, fit
+from facematch.models import OnnxSession
 from facematch.types import Face, FloatArray, Image
 
 __all__ = ["ScrfdDetector"]
@@ -24,7 +22,7 @@ _LAYOUTS: Final = {9: ((8, 16, 32), 2), 15: ((8, 16, 32, 64, 128), 1)}
 """Strides and anchors a cell by number of outputs, for models with landmarks."""
 
 
-class ScrfdDetector:
+class ScrfdDetector(GridDetector):
     """SCRFD face detector with landmarks.
 
     Size policy: a picture is scaled, up or down, so that its longer side has ``max_side`` pixels, as the family is
@@ -49,8 +47,7 @@ class ScrfdDetector:
         nms_threshold: float = 0.4,
         max_side: int = 640,
     ) -> None:
-        check_fraction("score_threshold", score_threshold)
-        check_fraction("nms_threshold", nms_threshold)
+        super().__init__(session, score_threshold=score_threshold, nms_threshold=nms_threshold, max_side=max_side)
         if max_side < 32:
             raise InvalidArgument(f"max_side must be at least 32, got {max_side}")
         if len(session.output_names) not in _LAYOUTS:
@@ -58,54 +55,7 @@ class ScrfdDetector:
                 f"{session.name} has {len(session.output_names)} outputs; SCRFD with landmarks has 9 or 15",
                 hint="use a model with five landmarks (_kps), and check the pack's manifest",
             )
-        self.session = session
-        self.score_threshold = score_threshold
-        self.nms_threshold = nms_threshold
-        self.max_side = max_side
         self._strides, self._anchors = _LAYOUTS[len(session.output_names)]
-
-    @classmethod
-    def from_model(
-        cls,
-        model: DetectorModel,
-        data: bytes,
-        *,
-        threads: int = 0,
-        score_threshold: float = 0.5,
-        nms_threshold: float = 0.4,
-        max_side: int = 640,
-    ) -> Self:
-        """Build from a pack's manifest entry and the model's bytes."""
-        session = OnnxSession(data, name=model.file, threads=threads)
-        return cls(session, score_threshold=score_threshold, nms_threshold=nms_threshold, max_side=max_side)
-
-    def detect(self, images: Sequence[Image]) -> list[list[Face]]:
-        """Faces of each picture, highest score first, without embeddings.
-
-        Args:
-            images: BGR ``uint8`` ``(H, W, 3)``; sizes may differ.
-
-        Raises:
-            InferenceError: The runtime failed.
-        """
-        return self._detect(images, self.score_threshold)
-
-    def detect_faint(self, images: Sequence[Image], floor: float) -> list[tuple[list[Face], list[Face]]]:
-        """Faces as :meth:`detect` gives them, and apart from them those of scores down to ``floor``."""
-        return [
-            (
-                [face for face in faces if face.detection_score >= self.score_threshold],
-                [face for face in faces if face.detection_score < self.score_threshold],
-            )
-            for faces in self._detect(images, min(floor, self.score_threshold))
-        ]
-
-    def _detect(self, images: Sequence[Image], score_threshold: float) -> list[list[Face]]:
-        return in_batches(
-            images,
-            lambda height, width: math.prod(self._seen(height, width)),
-            lambda batch: self._detect_equal(batch, score_threshold),
-        )
 
     def _seen(self, height: int, width: int) -> tuple[int, int]:
         if height > width:

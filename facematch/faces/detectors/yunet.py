@@ -6,16 +6,14 @@ anchor-free: each cell of strides 8, 16 and 32 gives a class score, an objectnes
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
-from typing import Final, Self
+from typing import Final
 
 import cv2
 import numpy as np
 
 from facematch.errors import InferenceError, InvalidArgument
-from facematch.faces.detectors.batching import check_fraction, faces_of, fit, in_batches
-from facematch.models import DetectorModel, OnnxSession
+from facematch.faces.detectors.grid import GridDetector, faces_of, fit
+from facematch.models import OnnxSession
 from facematch.types import Face, FloatArray, Image
 
 __all__ = ["YuNetDetector"]
@@ -23,7 +21,7 @@ __all__ = ["YuNetDetector"]
 _STRIDES: Final = (8, 16, 32)
 
 
-class YuNetDetector:
+class YuNetDetector(GridDetector):
     """YuNet face detector.
 
     Size policy: a picture whose longer side exceeds ``max_side`` is scaled down to it (area interpolation); no
@@ -49,8 +47,7 @@ class YuNetDetector:
         nms_threshold: float = 0.3,
         max_side: int = 1280,
     ) -> None:
-        check_fraction("score_threshold", score_threshold)
-        check_fraction("nms_threshold", nms_threshold)
+        super().__init__(session, score_threshold=score_threshold, nms_threshold=nms_threshold, max_side=max_side)
         if max_side < 0:
             raise InvalidArgument(f"max_side must be 0 (never scale) or positive, got {max_side}")
         expected = {f"{kind}_{stride}" for kind in ("cls", "obj", "bbox", "kps") for stride in _STRIDES}
@@ -59,67 +56,6 @@ class YuNetDetector:
                 f"{session.name} lacks YuNet's outputs: {', '.join(sorted(expected - set(session.output_names)))}",
                 hint="the pack's manifest names a detector of another kind",
             )
-        self.session = session
-        self.score_threshold = score_threshold
-        self.nms_threshold = nms_threshold
-        self.max_side = max_side
-
-    @classmethod
-    def from_model(
-        cls,
-        model: DetectorModel,
-        data: bytes,
-        *,
-        threads: int = 0,
-        score_threshold: float = 0.6,
-        nms_threshold: float = 0.3,
-        max_side: int = 1280,
-    ) -> Self:
-        """Build from a pack's manifest entry and the model's bytes."""
-        session = OnnxSession(data, name=model.file, threads=threads)
-        return cls(session, score_threshold=score_threshold, nms_threshold=nms_threshold, max_side=max_side)
-
-    def detect(self, images: Sequence[Image]) -> list[list[Face]]:
-        """Faces of each picture, highest score first, without embeddings.
-
-        Args:
-            images: BGR ``uint8`` ``(H, W, 3)``; sizes may differ.
-
-        Returns:
-            One list a picture.
-
-        Raises:
-            InferenceError: The runtime failed.
-        """
-        return self._detect(images, self.score_threshold)
-
-    def detect_faint(self, images: Sequence[Image], floor: float) -> list[tuple[list[Face], list[Face]]]:
-        """Faces as :meth:`detect` gives them, and apart from them the fainter ones; the network runs once.
-
-        Args:
-            images: BGR ``uint8`` ``(H, W, 3)``; sizes may differ.
-            floor: Lowest score of a fainter face, in ``[0, 1]``.
-
-        Returns:
-            ``(faces, fainter)`` a picture, each highest score first.
-
-        Raises:
-            InferenceError: The runtime failed.
-        """
-        return [
-            (
-                [face for face in faces if face.detection_score >= self.score_threshold],
-                [face for face in faces if face.detection_score < self.score_threshold],
-            )
-            for faces in self._detect(images, min(floor, self.score_threshold))
-        ]
-
-    def _detect(self, images: Sequence[Image], score_threshold: float) -> list[list[Face]]:
-        return in_batches(
-            images,
-            lambda height, width: math.prod(self._seen(height, width)),
-            lambda batch: self._detect_equal(batch, score_threshold),
-        )
 
     def _seen(self, height: int, width: int) -> tuple[int, int]:
         scale = min(1.0, self.max_side / max(height, width)) if self.max_side else 1.0
