@@ -33,6 +33,7 @@ __all__ = [
     "Embedder",
     "FaceSearch",
     "FaintDetector",
+    "KeyProvider",
     "Progress",
     "QualityAssessor",
     "VectorIndex",
@@ -229,4 +230,30 @@ class AlertSink(Protocol):
         self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
     ) -> None:
         """Close."""
+        ...
+
+
+@runtime_checkable
+class KeyProvider(Protocol):
+    """Wraps the one key that a watchlist's data keys are locked under, and unwraps it."""
+
+    @property
+    def key_id(self) -> str:
+        """Name of the key that wraps from now on; not secret."""
+        ...
+
+    def wrap(self, key: bytes, context: bytes) -> bytes:
+        """``key`` (32 bytes) wrapped, bound to ``context``.
+
+        Raises:
+            KeyUnavailable: The key that wraps cannot be had.
+        """
+        ...
+
+    def unwrap(self, key_id: str, wrapped: bytes, context: bytes) -> bytes:
+        """Undo :meth:`wrap`, also under an earlier key.
+
+        Raises:
+            KeyUnavailable: That key cannot be had, or the bytes do not fit it or the context.
+        """
         ...
