@@ -1,133 +1,38 @@
 """The consent record, after ISO/IEC TS 27560: what a subject agreed to, with evidence, and what became of it.
 
-A record is immutable; :meth:`Consent.transition` returns a new one with one more event. This is engineering, not legal
-advice: a valid record is no proof that the consent was freely given.
+A record is immutable; :meth:`Consent.transition` and the verbs that stand on it (:meth:`~Consent.give`,
+:meth:`~Consent.renew`, :meth:`~Consent.withdraw` …) return a new one with one more event. This is engineering, not
+legal advice: a valid record is no proof that the consent was freely given.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
-import re
 import uuid
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Annotated, Any, Literal, Self
+from typing import Any, Self, Unpack
 
-import rfc8785
-from pydantic import AfterValidator, BaseModel, Field, ModelWrapValidatorHandler, ValidationError, model_validator
-
-from facematch.errors import ConsentInvalid, ConsentTransitionError, FacematchError, InvalidArgument
+from facematch.errors import ConsentInvalid, ConsentTransitionError, InvalidArgument
 from facematch.governance.clock import to_utc, utc_now
-from facematch.governance.files import EVIDENCE_HINT, NOTICE_HINT, evidence_digest, notice_of
-from facematch.governance.identifiers import check_name
-from facematch.governance.record import (
-    CONFIG,
-    ConsentEvent,
-    Controller,
-    Name,
-    PrivacyNotice,
-    Purpose,
-    Sha256,
-    Site,
-    SubjectId,
-)
+from facematch.governance.files import evidence_digest, notice_of
+from facematch.governance.identifiers import check_name, check_text
+from facematch.governance.layout import MAX_VALIDITY, ConsentLayout, Particulars
 from facematch.governance.states import OPEN_STATES, TRANSITIONS, ConsentState
 
-__all__ = ["MAX_VALIDITY", "Consent"]
+__all__ = ["MAX_VALIDITY", "Consent", "Particulars"]
 
-MAX_VALIDITY = timedelta(days=730)
-"""The longest that one GIVEN or RENEWED event may last: 24 months."""
-
-_EXPLICIT = "explicit-consent"
-_LANGUAGE = re.compile(
-    r"[A-Za-z]{2,3}(-[A-Za-z]{4})?(-([A-Za-z]{2}|[0-9]{3}))?(-([A-Za-z0-9]{5,8}|[0-9][A-Za-z0-9]{3}))*"
-)
+_LISTS = ("purposes", "sites", "zones", "recipients", "storage_locations")
 
 
-def _checked_record_id(value: str) -> str:
-    try:
-        parsed = uuid.UUID(value)
-    except ValueError:
-        parsed = None
-    if parsed is None or parsed.version != 4 or str(parsed) != value:
-        raise ValueError("record_id must be a random UUID (version 4) in its canonical lower-case form")
-    return value
+class Consent(ConsentLayout):
+    """A consent record. Make one with :meth:`given` or :meth:`requested`; read one back with :meth:`from_json`.
 
-
-def _checked_language(value: str) -> str:
-    if not _LANGUAGE.fullmatch(value):
-        raise ValueError('language must be a BCP 47 tag such as "en", "pt-BR" or "zh-Hant-TW"')
-    return value
-
-
-def _without_repeats(values: tuple[str, ...]) -> tuple[str, ...]:
-    if len(set(values)) != len(values):
-        raise ValueError("names must not repeat")
-    return values
-
-
-class Consent(BaseModel):
-    """A consent record. Make one with :meth:`given`; read one back with :meth:`from_json`.
-
-    Attributes:
-        schema_version: Version of this layout.
-        record_id: Random UUID of the record.
-        subject_id: The subject whose consent it is.
-        privacy_notice: What the subject was shown, by digest.
-        language: Language of the notice, as a BCP 47 tag.
-        purposes: What for; at least one, each in lower-case kebab form.
-        lawful_basis: ``"explicit-consent"``; any other needs a policy that lists it and is refused.
-        personal_data: Categories of personal data that are processed.
-        controller: Who decides why and how.
-        collection_method: How the consent was collected.
-        recipients: Who receives the data; empty means explicitly nobody.
-        withdrawal_method: How the subject can withdraw.
-        sites: Where; **empty means every site** (and searches that name no site). A record that lists sites covers
-            only searches that name one of them.
-        adult_attested: Somebody attested that the subject is an adult; always true, age is never estimated.
-        evidence_sha256: SHA-256 (hex) of the evidence, such as a signed form. The evidence itself is not stored.
-        events: What happened to the record, oldest first; only ever appended to.
+    The fields are those of :class:`~facematch.governance.layout.ConsentLayout`.
 
     Raises:
         ConsentInvalid: A field is missing, malformed or contradicts another.
     """
-
-    model_config = CONFIG
-
-    schema_version: Literal[1] = 1
-    record_id: Annotated[str, AfterValidator(_checked_record_id)]
-    subject_id: SubjectId
-    privacy_notice: PrivacyNotice
-    language: Annotated[str, AfterValidator(_checked_language)]
-    purposes: Annotated[tuple[Purpose, ...], Field(min_length=1, max_length=64), AfterValidator(_without_repeats)]
-    lawful_basis: str = _EXPLICIT
-    personal_data: Annotated[tuple[Name, ...], Field(min_length=1)] = ("face image", "biometric template")
-    controller: Controller = Controller()
-    collection_method: Name = "given to the controller in person or in writing"
-    recipients: tuple[Name, ...] = ()
-    withdrawal_method: Name = "tell the controller; it takes effect with the next search"
-    sites: Annotated[tuple[Site, ...], Field(max_length=4096), AfterValidator(_without_repeats)] = ()
-    adult_attested: Literal[True]
-    evidence_sha256: Sha256
-    events: Annotated[tuple[ConsentEvent, ...], Field(min_length=1)]
-
-    @model_validator(mode="wrap")
-    @classmethod
-    def _as_facematch_errors(cls, data: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
-        try:
-            record = handler(data)
-        except ValidationError as error:
-            first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-            where = ".".join(str(part) for part in first["loc"]) or "record"
-            raise ConsentInvalid(
-                f"consent record: {where}: {first['msg']}", hint=_HINTS.get(where.split(".")[0], _HINT)
-            ) from None
-        except FacematchError as error:  # raised by the shared validators of names and times
-            raise ConsentInvalid(f"consent record: {error.message}", hint=error.hint or _HINT) from error
-        _check(record)
-        return record
 
     @classmethod
     def given(
@@ -143,12 +48,7 @@ class Consent(BaseModel):
         sites: Sequence[str] = (),
         actor: str = "controller",
         now: datetime | None = None,
-        notice_uri: str | None = None,
-        lawful_basis: str = _EXPLICIT,
-        controller: Controller | None = None,
-        collection_method: str | None = None,
-        recipients: Sequence[str] = (),
-        withdrawal_method: str | None = None,
+        **particulars: Unpack[Particulars],
     ) -> Self:
         """A record of consent that was given.
 
@@ -163,81 +63,79 @@ class Consent(BaseModel):
             sites: Where; empty means every site.
             actor: Who records it.
             now: When it was given, timezone-aware; default the present moment.
-            notice_uri: Where the notice can be found; default the file's name, or its digest as a URN for bytes.
-            lawful_basis: Only ``"explicit-consent"`` is accepted.
-            controller: Who decides why and how.
-            collection_method: How the consent was collected.
-            recipients: Who receives the data; empty means explicitly nobody.
-            withdrawal_method: How the subject can withdraw.
+            **particulars: What else the record says; see :class:`Particulars`.
 
         Raises:
             ConsentInvalid: Something is missing, malformed, contradictory, or a file cannot be read.
         """
-        if not isinstance(valid_for, timedelta):
-            raise ConsentInvalid(
-                f"valid_for must be a timedelta, got {type(valid_for).__name__}", hint="pass timedelta(days=365)"
-            )
-        for values, what in ((purposes, "purposes"), (sites, "sites"), (recipients, "recipients")):
-            if isinstance(values, str | bytes):
-                raise ConsentInvalid(f"{what} must be a list of names, got one text", hint=f'pass {what}=["..."]')
-        try:
-            moment = utc_now() if now is None else to_utc(now, "now")
-            end = moment + valid_for
-        except InvalidArgument as error:
-            raise ConsentInvalid(error.message, hint=error.hint) from error
-        except OverflowError:
-            raise ConsentInvalid("valid_for reaches beyond the year 9999", hint=_HINTS["events"]) from None
-        optional = {"collection_method": collection_method, "withdrawal_method": withdrawal_method}
-        return cls(
-            record_id=str(uuid.uuid4()),
+        moment = _moment(now)
+        end = _end(moment, valid_for, None)
+        return cls._recorded(
+            {"time": moment, "actor": actor, "state": ConsentState.GIVEN, "valid_until": end},
+            notice,
+            particulars,
             subject_id=subject_id,
-            privacy_notice=notice_of(notice, notice_uri),
+            purposes=purposes,
             language=language,
-            purposes=tuple(purposes),
-            lawful_basis=lawful_basis,
-            controller=controller if controller is not None else Controller(),
-            recipients=tuple(recipients),
-            sites=tuple(sites),
-            adult_attested=adult_attested,
             evidence_sha256=evidence_digest(evidence),
-            events=({"time": moment, "actor": actor, "state": ConsentState.GIVEN, "valid_until": end},),
-            **{key: value for key, value in optional.items() if value is not None},
+            adult_attested=adult_attested,
+            sites=sites,
         )
 
     @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> Self:
-        """A record from plain data, validated.
+    def requested(
+        cls,
+        *,
+        subject_id: str,
+        purposes: Sequence[str],
+        notice: str | os.PathLike[str] | bytes,
+        language: str,
+        adult_attested: bool,
+        sites: Sequence[str] = (),
+        actor: str = "controller",
+        now: datetime | None = None,
+        **particulars: Unpack[Particulars],
+    ) -> Self:
+        """A record of consent that was asked for and not answered yet: nothing may be processed under it.
+
+        The arguments are those of :meth:`given`, without the evidence and the end, which :meth:`give` takes.
 
         Raises:
-            ConsentInvalid: It is no valid record.
+            ConsentInvalid: Something is missing, malformed, contradictory, or a file cannot be read.
         """
-        return cls.model_validate(data)
+        return cls._recorded(
+            {"time": _moment(now), "actor": actor, "state": ConsentState.REQUESTED},
+            notice,
+            particulars,
+            subject_id=subject_id,
+            purposes=purposes,
+            language=language,
+            adult_attested=adult_attested,
+            sites=sites,
+        )
 
     @classmethod
-    def from_json(cls, text: str | bytes) -> Self:
-        """A record from its JSON form, validated.
-
-        Raises:
-            ConsentInvalid: It is no JSON, or no valid record.
-        """
-        try:
-            data = json.loads(text)
-        except (ValueError, RecursionError) as error:
-            raise ConsentInvalid("the consent record is not valid JSON", hint=_HINT) from error
-        return cls.from_dict(data)
-
-    def to_dict(self) -> dict[str, Any]:
-        """The record as plain data, ready for JSON."""
-        return self.model_dump(mode="json")
-
-    def canonical(self) -> bytes:
-        """The record as RFC 8785 canonical JSON."""
-        return rfc8785.dumps(self.to_dict())
-
-    @property
-    def digest(self) -> str:
-        """SHA-256 (hex) of :meth:`canonical`."""
-        return hashlib.sha256(self.canonical()).hexdigest()
+    def _recorded(cls, event: Mapping[str, Any], notice: object, particulars: Particulars, /, **fields: object) -> Self:
+        said = {name: value for name, value in particulars.items() if value is not None}
+        said.pop("notice_uri", None)
+        unknown = sorted(set(said) - set(Particulars.__annotations__))
+        if unknown:
+            raise ConsentInvalid(
+                f"a consent record has no {unknown[0]}", hint=f"known: {', '.join(Particulars.__annotations__)}"
+            )
+        data = {**said, **fields}
+        for name in _LISTS:
+            value = data.get(name, ())
+            if isinstance(value, str | bytes):
+                raise ConsentInvalid(f"{name} must be a list of names, got one text", hint=f'pass {name}=["..."]')
+        return cls.from_dict(
+            {
+                **data,
+                "record_id": str(uuid.uuid4()),
+                "privacy_notice": notice_of(notice, particulars.get("notice_uri")),
+                "events": [event],
+            }
+        )
 
     @property
     def state(self) -> ConsentState:
@@ -254,6 +152,12 @@ class Consent(BaseModel):
         """When the latest GIVEN or RENEWED event ends, UTC; ``None`` while it was never given."""
         return next((event.valid_until for event in reversed(self.events) if event.state in OPEN_STATES), None)
 
+    @property
+    def evidence_digests(self) -> tuple[str, ...]:
+        """SHA-256 (hex) of all evidence, oldest first: the record's own, then that of its events."""
+        found = (self.evidence_sha256, *(event.evidence_sha256 for event in self.events))
+        return tuple(digest for digest in found if digest is not None)
+
     def in_force(self, now: datetime) -> bool:
         """Whether the record allows processing at ``now``: GIVEN or RENEWED, begun, and not ended.
 
@@ -264,16 +168,131 @@ class Consent(BaseModel):
         start, end = self.valid_from, self.valid_until
         return self.state in OPEN_STATES and start is not None and end is not None and start <= moment < end
 
-    def covers(self, purpose: str, site: str | None, now: datetime) -> bool:
-        """Whether the record allows a search for ``purpose`` at ``site`` at ``now``.
+    def covers(self, purpose: str, site: str | None, now: datetime, zone: str | None = None) -> bool:
+        """Whether the record allows a search for ``purpose`` at ``site``, in ``zone`` of it, at ``now``.
 
         A record without sites covers every site and searches without one; a record with sites covers only searches
-        that name one of them.
+        that name one of them. The same holds for zones.
 
         Raises:
             InvalidArgument: ``now`` has no timezone.
         """
-        return self.in_force(now) and purpose in self.purposes and (not self.sites or site in self.sites)
+        there = (not self.sites or site in self.sites) and (not self.zones or zone in self.zones)
+        return self.in_force(now) and purpose in self.purposes and there
+
+    def give(
+        self,
+        *,
+        evidence: str | os.PathLike[str],
+        actor: str,
+        valid_for: timedelta | None = None,
+        valid_until: datetime | None = None,
+        now: datetime | None = None,
+    ) -> Self:
+        """The record of a request that the subject agreed to.
+
+        Args:
+            evidence: Path of the evidence; its digest is kept in the event.
+            actor: Who records it.
+            valid_for: How long; either this or ``valid_until``.
+            valid_until: Until when, timezone-aware.
+            now: When it was given; default the present moment.
+
+        Raises:
+            ConsentTransitionError: The record is not REQUESTED.
+            ConsentInvalid: The evidence cannot be read, or the end is missing or more than 730 days away.
+        """
+        if self.state is not ConsentState.REQUESTED:
+            raise ConsentTransitionError(
+                f"only a requested consent can be given, and this one is {self.state}",
+                hint="renew() prolongs a consent in force; after an end, the subject gives a new record",
+            )
+        moment = _moment(now)
+        end = _end(moment, valid_for, valid_until)
+        return self.transition(
+            ConsentState.GIVEN, actor=actor, time=moment, valid_until=end, evidence_sha256=evidence_digest(evidence)
+        )
+
+    def refuse(self, *, actor: str, now: datetime | None = None, reason: str | None = None) -> Self:
+        """The record of a request that the subject said no to.
+
+        Raises:
+            ConsentTransitionError: The record is not REQUESTED.
+        """
+        return self.transition(ConsentState.REFUSED, actor=actor, time=_moment(now), reason=reason)
+
+    def renew(
+        self,
+        valid_for: timedelta | None = None,
+        *,
+        evidence: str | os.PathLike[str],
+        actor: str,
+        valid_until: datetime | None = None,
+        now: datetime | None = None,
+    ) -> Self:
+        """The record, given again before it ended, on new evidence.
+
+        Args:
+            valid_for: How long from now; either this or ``valid_until``.
+            evidence: Path of the evidence of the renewal, another than before; its digest is kept in the event.
+            actor: Who records it.
+            valid_until: Until when, timezone-aware.
+            now: When it was renewed; default the present moment.
+
+        Raises:
+            ConsentTransitionError: The consent is not in force.
+            ConsentInvalid: The evidence cannot be read or is what the record already stands on, or the end is missing
+                or more than 730 days away.
+        """
+        digest = evidence_digest(evidence)
+        if digest in self.evidence_digests:
+            raise ConsentInvalid(
+                "the evidence of the renewal is what the consent already stands on",
+                hint="let the subject sign again: a renewal is a new consent, not a longer old one",
+            )
+        moment = _moment(now)
+        end = _end(moment, valid_for, valid_until)
+        return self.transition(ConsentState.RENEWED, actor=actor, time=moment, valid_until=end, evidence_sha256=digest)
+
+    def withdraw(self, *, actor: str, now: datetime | None = None, reason: str | None = None) -> Self:
+        """The record, ended by the subject.
+
+        Raises:
+            ConsentTransitionError: There is nothing to end.
+        """
+        return self.transition(ConsentState.WITHDRAWN, actor=actor, time=_moment(now), reason=reason)
+
+    def revoke(self, *, actor: str, reason: str, now: datetime | None = None) -> Self:
+        """The record, ended by the controller.
+
+        Raises:
+            ConsentTransitionError: There is nothing to end.
+            ConsentInvalid: No reason is given.
+        """
+        return self.transition(ConsentState.REVOKED, actor=actor, time=_moment(now), reason=_reason(reason))
+
+    def expire(self, *, actor: str, now: datetime | None = None) -> Self:
+        """The record, ended by time.
+
+        Raises:
+            ConsentTransitionError: Its end has not come yet, or there is nothing to end.
+        """
+        moment, end = _moment(now), self.valid_until
+        if self.state in OPEN_STATES and end is not None and moment < end:
+            raise ConsentTransitionError(
+                f"the consent lasts until {end.isoformat()}, so it has not expired",
+                hint="withdraw() ends it for the subject, revoke() for the controller",
+            )
+        return self.transition(ConsentState.EXPIRED, actor=actor, time=moment)
+
+    def invalidate(self, *, actor: str, reason: str, now: datetime | None = None) -> Self:
+        """The record, found out not to have been valid.
+
+        Raises:
+            ConsentTransitionError: There is nothing to end.
+            ConsentInvalid: No reason is given.
+        """
+        return self.transition(ConsentState.INVALIDATED, actor=actor, time=_moment(now), reason=_reason(reason))
 
     def transition(
         self,
@@ -283,6 +302,7 @@ class Consent(BaseModel):
         time: datetime,
         valid_until: datetime | None = None,
         reason: str | None = None,
+        evidence_sha256: str | None = None,
     ) -> Self:
         """The record with one more event.
 
@@ -292,6 +312,7 @@ class Consent(BaseModel):
             time: When, timezone-aware. An end of consent is taken at any time, also by a clock that went backwards.
             valid_until: When the consent ends; needed with GIVEN and RENEWED, refused otherwise.
             reason: Why.
+            evidence_sha256: SHA-256 (hex) of the evidence of this step.
 
         Raises:
             ConsentTransitionError: The state cannot follow the present one, or the consent has already ended by time.
@@ -320,55 +341,39 @@ class Consent(BaseModel):
                 hint="let the subject give a new consent record",
             )
         event = {"time": moment, "actor": actor, "state": state, "valid_until": valid_until, "reason": reason}
-        return self.from_dict({**self.to_dict(), "events": [*self.to_dict()["events"], event]})
+        data = self.to_dict()
+        return self.from_dict({**data, "events": [*data["events"], {**event, "evidence_sha256": evidence_sha256}]})
 
 
-_HINT = "make records with Consent.given(), which says what each field means"
-_HINTS = {
-    "adult_attested": "enrolment is for adults only, attested by a person: pass adult_attested=True",
-    "language": 'pass the language of the notice, for example language="en"',
-    "purposes": 'name at least one purpose once, for example purposes=["site-access"]',
-    "evidence_sha256": EVIDENCE_HINT,
-    "privacy_notice": NOTICE_HINT,
-    "events": "valid_for must be more than zero and at most 730 days",
-}
+def _moment(now: datetime | None) -> datetime:
+    try:
+        return utc_now() if now is None else to_utc(now, "now")
+    except InvalidArgument as error:
+        raise ConsentInvalid(error.message, hint=error.hint) from error
 
 
-def _check(record: Consent) -> None:
-    if record.lawful_basis != _EXPLICIT:
+def _end(moment: datetime, valid_for: timedelta | None, valid_until: datetime | None) -> datetime:
+    if (valid_for is None) == (valid_until is None):
+        raise ConsentInvalid("a consent needs one end: valid_for or valid_until", hint="pass valid_for=timedelta(...)")
+    if valid_until is not None:
+        try:
+            return to_utc(valid_until, "valid_until")
+        except InvalidArgument as error:
+            raise ConsentInvalid(error.message, hint=error.hint) from error
+    if not isinstance(valid_for, timedelta):
         raise ConsentInvalid(
-            f"lawful_basis must be {_EXPLICIT!r}, got {record.lawful_basis!r}",
-            hint="another lawful basis needs a policy that lists it, and this version has no such policy",
+            f"valid_for must be a timedelta, got {type(valid_for).__name__}", hint="pass timedelta(days=365)"
         )
-    previous: ConsentEvent | None = None
-    for event in record.events:
-        if previous is None:
-            if event.state not in {ConsentState.REQUESTED, ConsentState.GIVEN}:
-                raise ConsentInvalid(
-                    f"a consent record begins with REQUESTED or GIVEN, not {event.state}",
-                    hint="make records with Consent.given() and change them with transition()",
-                )
-        elif event.state not in TRANSITIONS[previous.state]:
-            raise ConsentInvalid(
-                f"a consent record cannot go from {previous.state} to {event.state}",
-                hint="change records with transition() only",
-            )
-        _check_validity(event)
-        previous = event
-
-
-def _check_validity(event: ConsentEvent) -> None:
-    if event.state not in OPEN_STATES:
-        if event.valid_until is not None:
-            raise ConsentInvalid(
-                f"an event {event.state} has no end of validity", hint="give valid_until with GIVEN and RENEWED only"
-            )
-        return
-    if event.valid_until is None:
-        raise ConsentInvalid(f"an event {event.state} needs an end of validity", hint="pass valid_until")
-    if not timedelta(0) < event.valid_until - event.time <= MAX_VALIDITY:
+    try:
+        return moment + valid_for
+    except OverflowError:
         raise ConsentInvalid(
-            f"consent must last more than zero and at most {MAX_VALIDITY.days} days, "
-            f"got {event.valid_until - event.time}",
-            hint="shorten valid_for; a renewal can follow before it ends",
-        )
+            "valid_for reaches beyond the year 9999", hint="valid_for must be more than zero and at most 730 days"
+        ) from None
+
+
+def _reason(reason: object) -> str:
+    try:
+        return check_text(reason, "reason")
+    except InvalidArgument as error:
+        raise ConsentInvalid(error.message, hint=error.hint) from error

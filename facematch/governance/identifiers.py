@@ -1,4 +1,4 @@
-"""Syntax of the names that people give to things: subjects, purposes, sites, actors.
+"""Syntax of the names that people give to things: subjects, purposes, sites, zones, actors.
 
 One validator for all of them, so that two spellings that look alike cannot name two subjects.
 """
@@ -11,9 +11,19 @@ from typing import TypeGuard
 
 from facematch.errors import InvalidArgument
 
-__all__ = ["check_name", "check_purpose", "check_site", "check_subject_id", "check_text", "is_subject_id"]
+__all__ = [
+    "check_kebab",
+    "check_name",
+    "check_purpose",
+    "check_site",
+    "check_subject_id",
+    "check_text",
+    "check_zone",
+    "is_subject_id",
+    "same_name",
+]
 
-_PURPOSE = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
+_KEBAB = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
 _MAX_NAME = 128
 _MAX_TEXT = 2000
 
@@ -70,19 +80,45 @@ def check_site(value: object) -> str:
     return check_name(value, "a site")
 
 
-def check_purpose(value: object) -> str:
-    """Check a purpose: a name in lower-case kebab form, such as ``site-access``.
+def check_zone(value: object) -> str:
+    """Check the name of a zone, the area of a site that a camera sees; see :func:`check_name`."""
+    return check_name(value, "a zone")
+
+
+def check_kebab(value: object, what: str) -> str:
+    """Check a name in lower-case kebab form, such as ``site-access``.
+
+    Args:
+        value: The name.
+        what: What it names, with its article, for the message.
 
     Raises:
         InvalidArgument: It is no such name.
     """
-    name = check_name(value, "a purpose")
-    if not _PURPOSE.fullmatch(name):
+    name = check_name(value, what)
+    if not _KEBAB.fullmatch(name):
         raise InvalidArgument(
-            f"a purpose is written in lower-case letters, digits and single hyphens, got {name!r}",
+            f"{what} is written in lower-case letters, digits and single hyphens, got {name!r}",
             hint='for example "site-access"',
         )
     return name
+
+
+def check_purpose(value: object) -> str:
+    """Check a purpose; see :func:`check_kebab`."""
+    return check_kebab(value, "a purpose")
+
+
+def same_name(first: str, second: str) -> bool:
+    """Whether two names may be one person's: equal but for case, compatibility forms and white space.
+
+    Used where two *different* people are asked for, so that ``ana`` and ``Ana`` do not count as two.
+    """
+    return _folded(first) == _folded(second)
+
+
+def _folded(name: str) -> str:
+    return "".join(unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold()).split())
 
 
 def check_text(value: object, what: str) -> str:

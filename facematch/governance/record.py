@@ -3,12 +3,28 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    ValidationError,
+)
 
+from facematch.errors import FacematchError
 from facematch.governance.clock import to_utc
-from facematch.governance.identifiers import check_name, check_purpose, check_site, check_subject_id
+from facematch.governance.identifiers import (
+    check_name,
+    check_purpose,
+    check_site,
+    check_subject_id,
+    check_text,
+    check_zone,
+)
 from facematch.governance.states import ConsentState
 
 __all__ = [
@@ -17,11 +33,15 @@ __all__ = [
     "Controller",
     "Name",
     "PrivacyNotice",
+    "Problem",
     "Purpose",
+    "Reference",
     "Sha256",
     "Site",
     "SubjectId",
     "UtcTime",
+    "ZoneName",
+    "first_problem",
 ]
 
 
@@ -40,10 +60,36 @@ Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 SubjectId = Annotated[str, AfterValidator(check_subject_id)]
 Purpose = Annotated[str, AfterValidator(check_purpose)]
 Site = Annotated[str, AfterValidator(check_site)]
+ZoneName = Annotated[str, AfterValidator(check_zone)]
 Name = Annotated[str, AfterValidator(lambda value: check_name(value, "a name in a consent record"))]
 Actor = Annotated[str, AfterValidator(lambda value: check_name(value, "actor"))]
+Reference = Annotated[str, AfterValidator(lambda value: check_text(value, "a reference"))]
 
 CONFIG = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+
+class Problem(NamedTuple):
+    """What was wrong with the data of a model.
+
+    Attributes:
+        where: The field, with dots between nested names; empty for the whole.
+        message: What was expected and what came. Values appear only where a shared check repeats them.
+        hint: What to do, where the check that failed said so.
+    """
+
+    where: str
+    message: str
+    hint: str | None
+
+
+def first_problem(error: ValidationError) -> Problem:
+    """The first thing that pydantic found, in our own words where our own check found it."""
+    found = error.errors(include_url=False, include_input=False)[0]
+    where = ".".join(str(part) for part in found["loc"])
+    raised = found.get("ctx", {}).get("error")
+    if isinstance(raised, FacematchError):
+        return Problem(where, raised.message, raised.hint)
+    return Problem(where, found["msg"].removeprefix("Value error, "), None)
 
 
 class PrivacyNotice(BaseModel):
@@ -83,6 +129,8 @@ class ConsentEvent(BaseModel):
         state: The state from then on.
         valid_until: When the consent ends, UTC; given with GIVEN and RENEWED, ``None`` otherwise.
         reason: Why, where a reason was given.
+        evidence_sha256: SHA-256 (hex) of the evidence of this step, such as the form of a renewal. Left out of the
+            record's plain form where absent.
     """
 
     model_config = CONFIG
@@ -92,3 +140,4 @@ class ConsentEvent(BaseModel):
     state: ConsentState
     valid_until: UtcTime | None = None
     reason: str | None = Field(default=None, max_length=2000)
+    evidence_sha256: Sha256 | None = None
