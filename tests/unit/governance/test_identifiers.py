@@ -6,7 +6,7 @@ import pytest
 
 from facematch.errors import InvalidArgument
 from facematch.governance import check_purpose, check_site, check_subject_id
-from facematch.governance.identifiers import check_text
+from facematch.governance.identifiers import check_kebab, check_text, check_zone, same_name
 
 
 @pytest.mark.parametrize("name", ["s", "s-0042", "a b", "Ünïcode", "x" * 128, "顔"])
@@ -55,3 +55,32 @@ def test_reasons_that_say_nothing_or_cannot_be_stored_are_refused(text: object) 
 
 def test_a_reason_may_have_lines() -> None:
     assert check_text("left the company\non 1 May", "reason") == "left the company\non 1 May"
+
+
+def test_zones_are_named_like_sites() -> None:
+    assert check_zone("till 3") == "till 3"
+    with pytest.raises(InvalidArgument, match="a zone has whitespace"):
+        check_zone(" till")
+
+
+def test_a_refused_kebab_name_says_what_it_names() -> None:
+    assert check_kebab("legal-obligation", "a basis") == "legal-obligation"
+    with pytest.raises(InvalidArgument, match="a basis is written in lower-case letters"):
+        check_kebab("Legal", "a basis")
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "same"),
+    [
+        ("ana", "ana", True),
+        ("ana", "Ana", True),
+        ("ana", "a n a", True),
+        ("ana", "ａｎａ", True),  # noqa: RUF001 - full-width on purpose
+        ("STRASSE", "straße", True),
+        ("ana", "anna", False),
+        ("ana", "bob", False),
+    ],
+)
+def test_names_that_may_be_one_person(first: str, second: str, same: bool) -> None:
+    assert same_name(first, second) is same
+    assert same_name(second, first) is same
