@@ -1,4 +1,4 @@
-"""Governance: consent records and their states, the audit seam, identifiers and time.
+"""Governance: consent records and their states, policies, roles, zones, the audit seam, identifiers and time.
 
 Nothing here knows a database or a model. The rules fail closed: what is missing or unknown is refused with an error
 that says what to do.
@@ -8,15 +8,26 @@ from facematch.governance.audit import AuditAction, AuditEntry, AuditLog, AuditO
 from facematch.governance.clock import from_microseconds, to_microseconds, to_utc, utc_now
 from facematch.governance.consent import MAX_VALIDITY, Consent, Particulars
 from facematch.governance.identifiers import check_purpose, check_site, check_subject_id, check_zone
+from facematch.governance.policy import Policy, PolicyTimeline, PolicyVersion
 from facematch.governance.record import ConsentEvent, Controller, PrivacyNotice
+from facematch.governance.roles import (
+    PERMISSIONS,
+    Role,
+    check_other_person,
+    check_permitted,
+    check_separation,
+    permitted,
+)
 from facematch.governance.states import OPEN_STATES, TRANSITIONS, ConsentState
 from facematch.governance.terms import CAPTURE_BASES, LAWFUL_BASES, SOURCES
+from facematch.governance.zones import Zone
 
 __all__ = [
     "CAPTURE_BASES",
     "LAWFUL_BASES",
     "MAX_VALIDITY",
     "OPEN_STATES",
+    "PERMISSIONS",
     "SOURCES",
     "TRANSITIONS",
     "AuditAction",
@@ -30,12 +41,21 @@ __all__ = [
     "ConsentState",
     "Controller",
     "Particulars",
+    "Policy",
+    "PolicyTimeline",
+    "PolicyVersion",
     "PrivacyNotice",
+    "Role",
+    "Zone",
+    "check_other_person",
+    "check_permitted",
     "check_purpose",
+    "check_separation",
     "check_site",
     "check_subject_id",
     "check_zone",
     "from_microseconds",
+    "permitted",
     "to_microseconds",
     "to_utc",
     "utc_now",

@@ -1,0 +1,47 @@
+"""Policies: small rule objects that refuse, their documents and profiles, and their versions in time."""
+
+from facematch.governance.policy.policy import PROFILES, Policy, RuleText
+from facematch.governance.policy.requests import (
+    ActionRequest,
+    AlertRequest,
+    ApprovalRequest,
+    CalibrationFacts,
+    DisclosureRequest,
+    EnrolmentRequest,
+    KeepRequest,
+    PrecisionRequest,
+    PruneRequest,
+    QualityRequest,
+    Request,
+    ResumeRequest,
+    RoleRequest,
+    SearchRequest,
+    ZoneRequest,
+)
+from facematch.governance.policy.rule import Refusal, Rule
+from facematch.governance.policy.timeline import PolicyTimeline, PolicyVersion
+
+__all__ = [
+    "PROFILES",
+    "ActionRequest",
+    "AlertRequest",
+    "ApprovalRequest",
+    "CalibrationFacts",
+    "DisclosureRequest",
+    "EnrolmentRequest",
+    "KeepRequest",
+    "Policy",
+    "PolicyTimeline",
+    "PolicyVersion",
+    "PrecisionRequest",
+    "PruneRequest",
+    "QualityRequest",
+    "Refusal",
+    "Request",
+    "ResumeRequest",
+    "RoleRequest",
+    "Rule",
+    "RuleText",
+    "SearchRequest",
+    "ZoneRequest",
+]

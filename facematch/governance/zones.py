@@ -1,0 +1,70 @@
+"""Zones: the areas of a site that cameras see, and what allows a camera to take in whoever passes there.
+
+The consent of an enrolled subject says nothing about passers-by. So a zone opens only with a basis for the capture, the
+notice that stands at its entrance, and an assessment of necessity and impact.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Self
+
+from pydantic import AfterValidator, BaseModel, ModelWrapValidatorHandler, ValidationError, model_validator
+
+from facematch.errors import ZoneClosed
+from facematch.governance.record import CONFIG, Name, Reference, Site, ZoneName, first_problem
+from facematch.governance.terms import check_capture_basis
+
+__all__ = ["Zone"]
+
+_HINT = "a zone needs site, zone, capture_basis, notice_id and assessment_ref"
+
+
+class Zone(BaseModel):
+    """A zone that may be opened. Whether its capture basis is allowed at all is the policy's to say.
+
+    Attributes:
+        site: The site.
+        zone: The area of it.
+        capture_basis: On what a camera may take in passers-by, one of
+            :data:`~facematch.governance.terms.CAPTURE_BASES`.
+        notice_id: Which notice stands at the entrance.
+        assessment_ref: Reference of the assessment of necessity and impact.
+
+    Raises:
+        ZoneClosed: A field is missing or malformed, so the zone stays closed.
+    """
+
+    model_config = CONFIG
+
+    site: Site
+    zone: ZoneName
+    capture_basis: Annotated[str, AfterValidator(check_capture_basis)]
+    notice_id: Name
+    assessment_ref: Reference
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _as_facematch_errors(cls, data: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        try:
+            return handler(data)
+        except ValidationError as error:
+            where, message, hint = first_problem(error)
+            raise ZoneClosed(f"zone: {where or 'record'}: {message}", hint=hint or _HINT) from None
+
+    @classmethod
+    def from_dict(cls, data: object) -> Self:
+        """A zone from plain data, validated.
+
+        Raises:
+            ZoneClosed: A field is missing or malformed.
+        """
+        return cls.model_validate(data)
+
+    def to_dict(self) -> dict[str, str]:
+        """The zone as plain data, ready for JSON."""
+        return self.model_dump(mode="json")
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """Site and zone: what a search names."""
+        return self.site, self.zone
