@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
+from json.encoder import encode_basestring
 from typing import Any, TypeAlias
 
 import rfc8785
@@ -29,6 +30,7 @@ __all__ = [
     "Details",
     "Sealer",
     "Unsealer",
+    "canonical_json",
     "compose",
     "sealed_binding",
 ]
@@ -42,7 +44,7 @@ Sealer: TypeAlias = Callable[[str, bytes, bytes], bytes]
 Unsealer: TypeAlias = Callable[[str, bytes, bytes], bytes]
 """Decrypts: reference of the subject, sealed bytes, what they are bound to; returns the plaintext."""
 
-_text = json.JSONEncoder(ensure_ascii=False).encode  # escapes strings as RFC 8785, section 3.2.2.2, wants it
+_SAFE = 2**53 - 1  # the largest integer of RFC 8785
 
 
 class AuditAction(StrEnum):
@@ -194,6 +196,30 @@ class AuditEntry:
         data = json.loads(unseal(self.subject_ref, sealed, sealed_binding(self.seq, self.nonce)))
         assert isinstance(data, dict)
         return data
+
+
+def canonical_json(value: object) -> str:
+    """``value`` as RFC 8785 canonical JSON: as ``rfc8785.dumps`` writes it, which takes over what is not common.
+
+    Raises:
+        CanonicalizationError: It is not plain JSON data.
+    """
+    kind = type(value)
+    if kind is str:
+        return encode_basestring(str(value))
+    if value is None or kind is bool:
+        return "null" if value is None else "true" if value else "false"
+    if isinstance(value, int) and kind is int and -_SAFE <= value <= _SAFE:
+        return str(value)
+    if isinstance(value, list | tuple):
+        return f"[{','.join([canonical_json(item) for item in value])}]"
+    if isinstance(value, dict) and all(type(key) is str and key.isascii() for key in value):
+        return f"{{{','.join([f'{encode_basestring(key)}:{canonical_json(value[key])}' for key in sorted(value)])}}}"
+    return rfc8785.dumps(value).decode()  # type: ignore[arg-type]  # it refuses what it does not know
+
+
+def _text(value: str | None) -> str:
+    return "null" if value is None else encode_basestring(value)  # escapes as RFC 8785, section 3.2.2.2, wants it
 
 
 def sealed_binding(seq: int, nonce: str) -> bytes:

@@ -20,7 +20,7 @@ from facematch.governance.audit.proofs import ConsistencyProof, InclusionProof
 from facematch.governance.clock import from_microseconds, to_utc, utc_now
 from facematch.protocols import Clock
 from facematch.watchlist.audit.export import publish, require_free, write_export
-from facematch.watchlist.audit.state import TAMPERED_HINT, Head, node_getter, read_head
+from facematch.watchlist.audit.state import TAMPERED_HINT, Head, node_getter, read_head, read_tree
 from facematch.watchlist.audit.verification import canonical_row, verify_log
 from facematch.watchlist.audit.writer import TableAuditWriter
 from facematch.watchlist.database import Database
@@ -147,6 +147,19 @@ class TableAuditLog:
         if not proof.verify(head.root):
             raise AuditTampered(f"audit entry {seq} is not what was signed", hint=TAMPERED_HINT)
         return proof
+
+    def root_at(self, size: int) -> bytes:
+        """The root of the first ``size`` entries, 32 bytes.
+
+        Raises:
+            InvalidArgument: The log has fewer.
+            AuditTampered: A node is missing.
+        """
+        with self._database.read() as connection:
+            head = self._head(read_head(connection))
+            if not 0 <= size <= head.size:
+                raise InvalidArgument(f"the log has {head.size} entries, not {size}", hint="run verify()")
+            return read_tree(connection, size).root()
 
     def consistency(self, old_size: int) -> ConsistencyProof:
         """Prove that the log begins with the log of ``old_size`` entries.

@@ -16,13 +16,19 @@ from sqlalchemy.exc import DBAPIError
 
 from facematch.errors import AuditError, AuditTampered, InvalidArgument
 from facematch.governance.audit.checkpoint import DEFAULT_ORIGIN, AuditSigner, sign_checkpoint, sign_head
-from facematch.governance.audit.entries import AuditRecord, Sealer, compose, sealed_binding
+from facematch.governance.audit.entries import AuditRecord, Sealer, canonical_json, compose, sealed_binding
 from facematch.governance.audit.offline import AUTO_CHECKPOINT, EMPTY_ROOT, Checkpoint, CompactRange, leaf_hash
 from facematch.governance.clock import to_microseconds, to_utc
 from facematch.watchlist.audit.state import TAMPERED_HINT, is_untouched, public_keys, read_head, read_tree
-from facematch.watchlist.schema import audit, audit_checkpoints, audit_head, audit_nodes, signing_keys
+from facematch.watchlist.schema import audit_checkpoints, audit_head, signing_keys
 
 __all__ = ["TableAuditWriter"]
+
+_INSERT_ENTRY = (
+    "INSERT INTO audit (seq, time, actor, action, outcome, subject_ref, details, sealed, nonce) "
+    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+)
+_INSERT_NODE = "INSERT INTO audit_nodes (level, position, hash) VALUES (?, ?, ?)"
 
 
 class TableAuditWriter:
@@ -122,9 +128,10 @@ class TableAuditWriter:
             tree, kept = self._verified_tree(to_utc(records[0].time, "the time of an audit record"))
             old = tree.size
             rows, nodes = self._rows(records, tree)
-            self._connection.execute(insert(audit), rows)
-            self._connection.execute(insert(audit_nodes), nodes)
-            self._sign(tree, kept if pruned is None else pruned, self._signer if signer is None else signer, rows[-1])
+            self._connection.exec_driver_sql(_INSERT_ENTRY, rows)
+            self._connection.exec_driver_sql(_INSERT_NODE, nodes)
+            by = self._signer if signer is None else signer
+            self._sign(tree, kept if pruned is None else pruned, by, to_utc(records[-1].time, "time"))
             if number is None and old // AUTO_CHECKPOINT != tree.size // AUTO_CHECKPOINT:
                 number = self._next_checkpoint()
             made = None if number is None else self._store_checkpoint(tree, number, records[-1].time)
@@ -151,28 +158,36 @@ class TableAuditWriter:
 
     def _rows(
         self, records: Sequence[AuditRecord], tree: CompactRange
-    ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    ) -> tuple[list[tuple[Any, ...]], list[tuple[Any, ...]]]:
         """The rows of entries and nodes; ``tree`` grows by them."""
-        rows, nodes = [], []
+        rows: list[tuple[Any, ...]] = []
+        nodes: list[tuple[Any, ...]] = []
         randomness = secrets.token_hex(16 * len(records))
         for number, record in enumerate(records):
             seq = tree.size + 1
             nonce = randomness[32 * number : 32 * number + 32]
             time = to_utc(record.time, "the time of an audit record")
-            row: dict[str, Any] = {
-                "seq": seq,
-                "actor": record.actor,
-                "action": record.action.value,
-                "outcome": record.outcome.value,
-                "subject_ref": record.subject_ref,
-                "details": rfc8785.dumps(dict(record.details)).decode(),
-                "sealed": self._sealed(record, seq, nonce),
-                "nonce": nonce,
-            }
-            added = tree.append(leaf_hash(compose(time=time, **row)))
-            row["time"] = to_microseconds(time)
-            rows.append(row)
-            nodes += [{"level": level, "position": position, "hash": node} for level, position, node in added]
+            actor, action, outcome, subject = (
+                record.actor,
+                record.action.value,
+                record.outcome.value,
+                record.subject_ref,
+            )
+            details = canonical_json(dict(record.details))
+            sealed = self._sealed(record, seq, nonce)
+            entry = compose(
+                seq=seq,
+                time=time,
+                actor=actor,
+                action=action,
+                outcome=outcome,
+                subject_ref=subject,
+                details=details,
+                sealed=sealed,
+                nonce=nonce,
+            )
+            rows.append((seq, to_microseconds(time), actor, action, outcome, subject, details, sealed, nonce))
+            nodes += tree.append(leaf_hash(entry))
         return rows, nodes
 
     def _sealed(self, record: AuditRecord, seq: int, nonce: str) -> str | None:
@@ -183,12 +198,12 @@ class TableAuditWriter:
                 "an audit record with private fields needs a subject and a log that can seal",
                 hint="pass subject_ref, and give the writer seal=",
             )
-        plain = rfc8785.dumps(dict(record.private))
+        plain = canonical_json(dict(record.private)).encode()
         return base64.b64encode(self._seal(record.subject_ref, plain, sealed_binding(seq, nonce))).decode()
 
-    def _sign(self, tree: CompactRange, pruned: int, signer: AuditSigner, last: dict[str, Any]) -> None:
+    def _sign(self, tree: CompactRange, pruned: int, signer: AuditSigner, now: datetime) -> None:
         if signer is not self._signer:
-            self._register(signer, last["time"])
+            self._register(signer, now)
         root = tree.root()
         signature = sign_head(signer, origin=self._origin, size=tree.size, root=root, pruned=pruned)
         values = {"size": tree.size, "root": root, "pruned": pruned, "key_id": signer.key_id, "signature": signature}
