@@ -39,7 +39,7 @@ class PeopleToResume(Rule):
             return None
         return self.refuse(
             f"{len(people)} of {self.count} distinct people agreed to resume",
-            "let another admin or privacy officer agree",
+            "let another person agree",
         )
 
     def sentence(self) -> str:
