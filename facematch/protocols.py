@@ -165,6 +165,7 @@ class FaceSearch(Protocol):
         *,
         purpose: str,
         site: str | None = None,
+        zone: str | None = None,
         top_k: int = 5,
         threshold: float | None = None,
     ) -> Identification:

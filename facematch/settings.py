@@ -8,17 +8,21 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from platformdirs import user_cache_path
-from pydantic import Field, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from facematch.errors import InvalidArgument
 
 __all__ = ["Settings", "Use", "forbid_telemetry"]
 
 Use = Literal["commercial", "research"]
+
+
+def _split(value: object) -> object:
+    return [part for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
 
 class Settings(BaseSettings):
@@ -34,6 +38,8 @@ class Settings(BaseSettings):
             processors this process may use.
         database: Database URL for the command line (``FACEMATCH_DATABASE``).
         actor: Who acts, for the command line (``FACEMATCH_ACTOR``; default: the login name).
+        key: Key that locks watchlists, 32 bytes in base64 (``FACEMATCH_KEY``; default: a key file beside each database).
+        previous_keys: Earlier keys, separated by commas (``FACEMATCH_PREVIOUS_KEYS``); they still unlock.
 
     Raises:
         InvalidArgument: A value is of the wrong type or out of range.
@@ -47,6 +53,8 @@ class Settings(BaseSettings):
     threads: int = Field(default=0, ge=0, le=1024)
     database: str = "sqlite:///facematch.db"
     actor: str | None = None
+    key: SecretStr | None = None
+    previous_keys: Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(_split)] = ()
 
     def __init__(self, **values: Any) -> None:
         try:

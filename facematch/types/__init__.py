@@ -15,19 +15,17 @@ from __future__ import annotations
 from facematch.errors import PictureRefusal
 from facematch.types.faces import Box, EmbeddingContract, Face, FloatArray, Image, ImageSource
 from facematch.types.quality import FaceQuality, QualityGate
+from facematch.types.records import Erasure, PendingEnrolment, Renewal, SubjectRecord, Sweep, Withdrawal
 from facematch.types.results import (
     Alert,
     Candidate,
     Enrolment,
     EnrolmentPreview,
-    Erasure,
     Identification,
     OperatingPoint,
     PicturePreview,
     Probe,
-    SubjectRecord,
     Verification,
-    Withdrawal,
 )
 
 __all__ = [
@@ -45,11 +43,14 @@ __all__ = [
     "Image",
     "ImageSource",
     "OperatingPoint",
+    "PendingEnrolment",
     "PicturePreview",
     "PictureRefusal",
     "Probe",
     "QualityGate",
+    "Renewal",
     "SubjectRecord",
+    "Sweep",
     "Verification",
     "Withdrawal",
 ]

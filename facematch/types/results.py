@@ -15,14 +15,11 @@ __all__ = [
     "Candidate",
     "Enrolment",
     "EnrolmentPreview",
-    "Erasure",
     "Identification",
     "OperatingPoint",
     "PicturePreview",
     "Probe",
-    "SubjectRecord",
     "Verification",
-    "Withdrawal",
 ]
 
 
@@ -117,6 +114,8 @@ class Identification:
         contract: Digest of the embedding contract.
         purpose: The purpose that the search was made for.
         site: The site it was made for, or ``None``.
+        zone: The zone of the site, or ``None``.
+        policy_version: Version of the policy that ruled.
         notes: What a reader must know, such as a gallery larger than the threshold was tested with; usually empty.
     """
 
@@ -127,6 +126,8 @@ class Identification:
     contract: str
     purpose: str
     site: str | None
+    zone: str | None = None
+    policy_version: int = 0
     notes: tuple[str, ...] = ()
 
     @property
@@ -154,6 +155,8 @@ class Identification:
             "contract": self.contract,
             "purpose": self.purpose,
             "site": self.site,
+            "zone": self.zone,
+            "policy_version": self.policy_version,
             "notes": list(self.notes),
         }
 
@@ -206,6 +209,8 @@ class Enrolment:
         generation: Generation of the database after the commit.
         look_alikes: Other subjects whose references the new pictures reach, best first: perhaps the same person under
             two ids, perhaps people who will be mistaken for each other. Look at them.
+        state: ``"active"``, or ``"pending"`` until another actor approves; a search reaches active templates only.
+        enrolment_id: Number of the enrolment, for ``Watchlist.approvals``.
     """
 
     subject_id: str
@@ -215,6 +220,8 @@ class Enrolment:
     valid_until: datetime
     generation: int
     look_alikes: tuple[Candidate, ...] = ()
+    state: str = "active"
+    enrolment_id: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -274,51 +281,6 @@ class EnrolmentPreview:
             "gallery_size": self.gallery_size,
             "planning_only": {"fpir_now": self.fpir_now, "fpir_then": self.fpir_then},
         }
-
-
-@dataclass(frozen=True, slots=True)
-class Withdrawal:
-    """Receipt of ``withdraw``: from ``generation`` on, no search in any process can return the subject."""
-
-    subject_id: str
-    reason: str
-    withdrawn_at: datetime
-    consent_record_ids: tuple[str, ...]
-    generation: int
-
-
-@dataclass(frozen=True, slots=True)
-class Erasure:
-    """Receipt of ``erase``: what was removed from the database."""
-
-    subject_id: str
-    reason: str
-    erased_at: datetime
-    templates_erased: int
-    consent_records_erased: int
-    generation: int
-
-
-@dataclass(frozen=True, slots=True)
-class SubjectRecord:
-    """One line of the list of subjects.
-
-    Attributes:
-        subject_id: The subject.
-        state: ``"active"`` when a search may return the subject now, else ``"withdrawn"``, ``"expired"`` or
-            ``"pending"`` (validity has not begun).
-        purposes: Purposes that the consent in force names.
-        sites: Sites that it names.
-        templates: Number of templates stored.
-        valid_until: End of the latest consent.
-    """
-
-    subject_id: str
-    state: str
-    purposes: tuple[str, ...]
-    sites: tuple[str, ...]
-    templates: int
-    valid_until: datetime
 
 
 @dataclass(frozen=True, slots=True)

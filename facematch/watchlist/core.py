@@ -1,23 +1,38 @@
-"""What the operations of a watchlist share: database, store, gallery, clock, actor, and how calls are audited."""
+"""What the operations of a watchlist share: database, store, gallery, clock, actor, who may do what, and the audit."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection
 
-from facematch.errors import FacematchError, InferenceError, ModelError, SubjectNotFound, WatchlistError
+from facematch.errors import (
+    FacematchError,
+    InferenceError,
+    KeyUnavailable,
+    ModelError,
+    SubjectNotFound,
+    WatchlistError,
+)
 from facematch.governance import AuditAction, AuditOutcome, AuditRecord, to_utc
 from facematch.governance.identifiers import is_subject_id
+from facematch.governance.keys import SigningKey
+from facematch.governance.policy import Policy
+from facematch.governance.roles import check_permitted
 from facematch.protocols import Clock
 from facematch.watchlist.audit import TableAuditWriter
+from facematch.watchlist.codec import SealedCodec
+from facematch.watchlist.commits import SearchCommits
 from facematch.watchlist.database import Database
-from facematch.watchlist.gallery import Gallery, Snapshot
-from facematch.watchlist.store import Store, Subject
+from facematch.watchlist.filing import ConsentFiling
+from facematch.watchlist.gallery import Gallery
+from facematch.watchlist.snapshot import Snapshot
+from facematch.watchlist.standing import Standing, StandingCache
+from facematch.watchlist.store import Subject
+from facematch.watchlist.vault import Vault
 
 __all__ = ["Core"]
 
@@ -26,23 +41,55 @@ T = TypeVar("T")
 _ATTEMPTS = 5
 
 
-@dataclass(frozen=True, slots=True)
 class Core:
     """The shared parts of one open watchlist.
 
-    Attributes:
+    Args:
         database: Transactions.
-        store: The SQL.
+        codec: Seals and unseals under the vault's keys.
         gallery: The projection that searches run on.
+        standing: Reads policies, roles, zones and suspensions.
         actor: Who is using the watchlist.
         clock: The present moment.
     """
 
-    database: Database
-    store: Store
-    gallery: Gallery
-    actor: str
-    clock: Clock
+    def __init__(
+        self,
+        database: Database,
+        codec: SealedCodec,
+        gallery: Gallery,
+        standing: StandingCache,
+        *,
+        actor: str,
+        clock: Clock,
+    ) -> None:
+        self.database = database
+        self.codec = codec
+        self.store = gallery.store
+        self.filing = ConsentFiling(codec)
+        self.gallery = gallery
+        self.actor = actor
+        self.clock = clock
+        self.signer: SigningKey = codec.vault.signing_key()
+        self.origin = f"facematch.watchlist/{codec.vault.watchlist_id}"
+        self._standing = standing
+        self.searches = SearchCommits(database, self.append_audit)
+
+    @property
+    def vault(self) -> Vault:
+        """The keys."""
+        return self.codec.vault
+
+    def close(self) -> None:
+        """Close database and vault and forget the gallery; may be called again."""
+        self.forget()
+        self.database.close()
+        self.vault.close()
+
+    def forget(self) -> None:
+        """Drop what was read from the database."""
+        self.gallery.forget()
+        self._standing.forget()
 
     def now(self) -> datetime:
         """The present moment by the injected clock, in UTC.
@@ -56,6 +103,60 @@ class Core:
         """The gallery, brought up to the database."""
         with self.database.read() as connection:
             return self.gallery.refresh(connection)
+
+    @contextmanager
+    def concluding(self) -> Iterator[tuple[Connection, list[tuple[str, str, int]]]]:
+        """A write transaction that ends something for good: a consent, or a subject.
+
+        What is put into the list (kind, reference, microseconds) is noted in the vault just before the commit. Cut off
+        between the two, the next opening finishes the work; a restored backup cannot undo it.
+        """
+        endings: list[tuple[str, str, int]] = []
+        noted = False
+        try:
+            with self.database.write() as connection:
+                yield connection, endings
+                generation = self.store.generation(connection)
+                self.vault.note_endings(endings)
+                noted = True
+        except BaseException:
+            if noted:
+                self.vault.forget_endings(endings)
+            raise
+        self.vault.note_generation(generation)
+
+    @contextmanager
+    def new_subjects(self) -> Iterator[list[str]]:
+        """References of subjects whose data keys are made in the block; keys without a subject go again.
+
+        Stands around the transaction. Where it is cut off, the next opening clears up.
+        """
+        made: list[str] = []
+        try:
+            yield made
+        except BaseException:
+            with self.database.read() as connection:
+                there = self.store.references(connection)
+            for subject_ref in made:
+                if subject_ref not in there:
+                    self.codec.destroy_subject(subject_ref)
+            raise
+
+    @contextmanager
+    def changing(self) -> Iterator[Connection]:
+        """A write transaction that changes what governs; it begins a new generation at its end."""
+        with self.database.write() as connection:
+            yield connection
+            generation = self.store.bump(connection)
+        self.vault.note_generation(generation)
+
+    def standing(self, connection: Connection) -> Standing:
+        """Policies, roles, zones and suspensions; ask before anything is changed in the transaction."""
+        return self._standing.at(connection)
+
+    def policy(self, connection: Connection, now: datetime) -> Policy:
+        """The policy in force."""
+        return self.standing(connection).policy(now).policy
 
     def settled(self, compute: Callable[[Snapshot], T]) -> T:
         """The result of ``compute`` on a gallery that was still current when it was done.
@@ -86,6 +187,26 @@ class Core:
             )
         return subject
 
+    def authorize(self, action: AuditAction, standing: Standing) -> None:
+        """Refuse what the actor has no role for.
+
+        Raises:
+            AccessDenied: No role of the actor permits it.
+        """
+        check_permitted(self.actor, standing.roles.get(self.actor, frozenset()), action)
+
+    def append_audit(self, connection: Connection, records: Sequence[AuditRecord]) -> None:
+        """Append audit entries in the transaction of ``connection``.
+
+        Raises:
+            AuditError: They could not be written; the transaction must not commit.
+        """
+        self.audit_writer(connection).append_many(records)
+
+    def audit_writer(self, connection: Connection) -> TableAuditWriter:
+        """Appends to the audit log in the transaction of ``connection``."""
+        return TableAuditWriter(connection, self.signer, self.codec.seal_bytes, origin=self.origin)
+
     def audit(
         self,
         connection: Connection,
@@ -95,40 +216,61 @@ class Core:
         *,
         subject: Subject | None = None,
         now: datetime | None = None,
-    ) -> None:
-        """Write one audit entry in the transaction of ``connection``.
+        private: dict[str, Any] | None = None,
+    ) -> int:
+        """Write one audit entry in the transaction of ``connection`` and return its ``seq``.
 
         Raises:
             AuditError: It could not be written; the transaction must not commit.
         """
-        TableAuditWriter(connection).append(
-            AuditRecord(
-                time=self.now() if now is None else now,
-                actor=self.actor,
-                action=action,
-                outcome=outcome,
-                subject_ref=None if subject is None else subject.subject_ref,
-                details=details,
-            )
+        record = self.audit_record(action, outcome, details, subject=subject, now=now, private=private)
+        return self.audit_writer(connection).append(record)
+
+    def audit_record(
+        self,
+        action: AuditAction,
+        outcome: AuditOutcome,
+        details: dict[str, Any],
+        *,
+        subject: Subject | None = None,
+        now: datetime | None = None,
+        private: dict[str, Any] | None = None,
+    ) -> AuditRecord:
+        """An audit entry of this actor, not written yet."""
+        return AuditRecord(
+            time=self.now() if now is None else now,
+            actor=self.actor,
+            action=action,
+            outcome=outcome,
+            subject_ref=None if subject is None else subject.subject_ref,
+            details=details,
+            private={} if private is None else private,
         )
 
     @contextmanager
-    def refusals_audited(self, action: AuditAction, *, subject_id: str | None = None) -> Iterator[dict[str, Any]]:
-        """Audit what leaves the block as one of our errors, then let it go on.
+    def operation(self, action: AuditAction, *, subject_id: str | None = None) -> Iterator[dict[str, Any]]:
+        """One call: refused unless a role permits it; what leaves the block as one of our errors is audited.
 
         An unknown subject id is not kept: it may be a name. Errors of the database itself are not audited, because
         there is nothing to write them to.
 
         Yields:
-            Details to fill in; they go into the entry together with the error's code.
+            Details to fill in; they go into the entry of a refusal together with the error's code.
+
+        Raises:
+            AccessDenied: No role of the actor permits it.
         """
         details: dict[str, Any] = {}
         try:
+            with self.database.read() as connection:
+                standing = self.standing(connection)
+            self.authorize(action, standing)
             yield details
         except FacematchError as error:
-            if isinstance(error, WatchlistError) and not isinstance(error, SubjectNotFound):
+            unwritable = isinstance(error, WatchlistError) and not isinstance(error, SubjectNotFound | KeyUnavailable)
+            if unwritable:
                 raise
-            failed = isinstance(error, ModelError | InferenceError)
+            failed = isinstance(error, ModelError | InferenceError | KeyUnavailable)
             with self.database.write() as connection:
                 known = subject_id if is_subject_id(subject_id) else None
                 subject = None if known is None else self.store.subject(connection, known)

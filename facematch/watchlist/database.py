@@ -126,6 +126,28 @@ class Database:
                 connection.execute(f"PRAGMA busy_timeout = {round(self._busy_timeout_s * 1000)}")
                 connection.close()
 
+    def copy_to(self, path: Path) -> None:
+        """Write a copy of the database as one moment has it, to a file readable by its owner only.
+
+        Raises:
+            DatabaseUnavailable: It cannot be written.
+        """
+        with database_errors(self.name), closing(self._engine.raw_connection()) as pooled:
+            with closing(sqlite3.connect(path)) as target:
+                source: Any = pooled.driver_connection
+                source.backup(target)
+
+    def replace_by(self, path: Path) -> None:
+        """Put the content of another database in the place of this one, for every process at once.
+
+        Raises:
+            DatabaseUnavailable: It stays locked, or cannot be written.
+        """
+        with database_errors(self.name), self._lock, closing(self._engine.raw_connection()) as pooled:
+            with closing(sqlite3.connect(path)) as source:
+                target: Any = pooled.driver_connection
+                source.backup(target)
+
     def close(self) -> None:
         """Close all connections; may be called again."""
         with self._lock:
@@ -163,7 +185,10 @@ class Database:
             if version is None:
                 connection.exec_driver_sql(f"PRAGMA application_id = {APPLICATION_ID}")
                 connection.execute(
-                    text("INSERT INTO meta (id, generation, scrub_pending, created_at) VALUES (1, 0, 0, :now)"),
+                    text(
+                        "INSERT INTO meta (id, generation, rotation, next_template, scrub_pending, created_at) "
+                        "VALUES (1, 0, 1, 1, 0, :now)"
+                    ),
                     {"now": to_microseconds(utc_now())},
                 )
 

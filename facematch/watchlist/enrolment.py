@@ -2,116 +2,43 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
-from os import PathLike, fspath
-from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 from sqlalchemy import Connection
 
 from facematch.errors import (
     ConsentInvalid,
     ConsentRequired,
     EnrolmentRefused,
-    ImageDecodeError,
-    InvalidArgument,
     QualityTooLow,
+    ReferenceRestricted,
 )
 from facematch.governance import AuditAction, AuditOutcome, Consent, check_subject_id
-from facematch.imaging import DecodedImage, decode
+from facematch.governance.identifiers import check_text
+from facematch.governance.policy import EnrolmentRequest, Policy, QualityRequest
+from facematch.governance.policy.requests import QualityOutcome
 from facematch.matching import SubjectRule
-from facematch.protocols import Analyzer, QualityAssessor
+from facematch.protocols import Analyzer
 from facematch.types import (
     Candidate,
     Enrolment,
-    Face,
     FaceQuality,
     FloatArray,
-    Image,
     ImageSource,
     PictureRefusal,
-    QualityGate,
 )
 from facematch.watchlist.core import Core
-from facematch.watchlist.gallery import Scope, Snapshot
-from facematch.watchlist.store import NewTemplate, StoredConsent, Subject
+from facematch.watchlist.filing import StoredConsent
+from facematch.watchlist.pictures import Gates, Usable, duplicate, examine, listed
+from facematch.watchlist.snapshot import Scope, Snapshot
+from facematch.watchlist.store import NewTemplate, Subject
 from facematch.watchlist.vectors import unit_vectors
 
-__all__ = ["Gates", "Usable", "best_of", "embed", "enroll", "examine", "listed", "look_alikes", "name_of"]
+__all__ = ["best_of", "embed", "enroll", "look_alikes"]
 
 _LOOK_ALIKES = 10
-
-_BATCH = 8
-"""Pictures decoded at a time: enough for the detector to batch, few enough for memory."""
-
-
-@dataclass(frozen=True, slots=True)
-class Gates:
-    """What a face must reach to be enrolled.
-
-    Attributes:
-        min_face_height: Height of the face's box in pixels.
-        min_detection_score: The detector's score in ``[0, 1]``.
-        quality: Limits on the quality components, where the analyzer measures them.
-
-    Raises:
-        InvalidArgument: A value is no number in its range.
-    """
-
-    min_face_height: float = 40.0
-    min_detection_score: float = 0.8
-    quality: QualityGate = field(default_factory=QualityGate)
-
-    def __post_init__(self) -> None:
-        if not isinstance(self.quality, QualityGate):
-            raise InvalidArgument(f"quality_gate must be a QualityGate, got {type(self.quality).__name__}")
-        gates: tuple[tuple[object, str, float], ...] = (
-            (self.min_face_height, "min_face_height", math.inf),
-            (self.min_detection_score, "min_detection_score", 1.0),
-        )
-        for value, what, top in gates:
-            if isinstance(value, bool) or not isinstance(value, int | float) or not 0.0 <= value <= top:
-                raise InvalidArgument(
-                    f"{what} must be a number from 0 to {top}, got {value!r}", hint="leave it out for the default"
-                )
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Usable:
-    """A picture with one face that passed the gates.
-
-    Attributes:
-        number: Its place among the pictures.
-        picture: Its name.
-        digest: SHA-256 of its bytes.
-        face: The face.
-        crop: The aligned crop.
-    """
-
-    number: int
-    picture: str
-    digest: str
-    face: Face
-    crop: NDArray[np.uint8]
-
-
-def listed(images: object) -> list[ImageSource]:
-    """Pictures as a list; a single path, bytes object or array is one picture.
-
-    Raises:
-        InvalidArgument: There is none.
-    """
-    if isinstance(images, str | PathLike | bytes | bytearray | memoryview | np.ndarray):
-        return [images]
-    if not isinstance(images, list | tuple) or not images:
-        raise InvalidArgument(
-            "images must be a picture or a non-empty list of pictures", hint='for example ["a.jpg", "b.jpg"]'
-        )
-    return list(images)
 
 
 def enroll(
@@ -122,6 +49,7 @@ def enroll(
     *,
     consent: Consent | None,
     gates: Gates,
+    override: str | None = None,
 ) -> Enrolment:
     """Enroll a subject; see :meth:`facematch.watchlist.Watchlist.enroll`.
 
@@ -132,9 +60,12 @@ def enroll(
         images: The pictures.
         consent: The consent record, or ``None`` to use one that is filed.
         gates: What a face must reach.
+        override: Why pictures that fail the quality gate are to be taken all the same; another actor must approve.
     """
-    with core.refusals_audited(AuditAction.ENROLL, subject_id=subject_id) as details:
+    with core.operation(AuditAction.ENROLL, subject_id=subject_id) as details:
         check_subject_id(subject_id)
+        if override is not None:
+            check_text(override, "quality_override")
         pictures = listed(images)
         details["pictures"] = len(pictures)
         record = _checked(consent, subject_id)
@@ -142,33 +73,54 @@ def enroll(
             _standing(core, connection, subject_id, record, core.now())
         pipeline = analyzer()
         contract = pipeline.contract
-        usable, refusals, _ = examine(pipeline, pictures, gates)
+        usable, refusals, qualities = examine(pipeline, pictures, gates, override=override is not None)
         vectors = embed(pipeline, usable)
         core.snapshot()  # what is loaded now need not be loaded under the lock
-        with core.database.write() as connection:
+        with core.new_subjects() as made, core.database.write() as connection:
             now = core.now()
             snapshot = core.gallery.refresh(connection)  # before anything is written here: others may use it meanwhile
+            ruling = core.standing(connection).policy(now)
             core.store.bind_contract(connection, contract)
             subject, stored = _standing(core, connection, subject_id, record, now)
-            known = set() if stored is None else core.store.sample_digests(connection, stored.key)
-            refusals.update({item.number: _duplicate(item.picture) for item in usable if item.digest in known})
+            known = set() if stored is None else core.store.sample_marks(connection, stored.key)
+            if subject is not None and known:
+                marks = {item.number: core.codec.sample_mark(subject.subject_ref, item.digest) for item in usable}
+                refusals.update({n.number: duplicate(n.picture) for n in usable if marks[n.number] in known})
             ordered = tuple(refusals[number] for number in sorted(refusals))
             details["refusals"] = [refusal.code for refusal in ordered]
             if len(ordered) == len(pictures):
                 raise _none_usable(ordered)
             terms = record if stored is None else stored.consent
             assert terms is not None
+            overridden = _overridden(core, ruling.policy, qualities, refusals, gates, override)
+            pending = ruling.policy.dual_control.required or overridden
             kept = vectors[[item.number not in refusals for item in usable]]
             scope = snapshot.overlapping(terms.purposes, terms.sites, now, but=subject_id)
             found = best_of(c for row in look_alikes(snapshot, kept, pipeline, scope) for c in row)
             if subject is None:
                 subject = core.store.add_subject(connection, subject_id, now)
+                made.append(subject.subject_ref)
             if stored is None:
                 assert record is not None
-                stored = core.store.file_consent(connection, subject, record)
+                stored = core.filing.file(connection, subject, record)
+            enrolment = core.store.add_enrolment(
+                connection,
+                subject,
+                stored.key,
+                pending=pending,
+                override=override if overridden else None,
+                actor=core.actor,
+                now=now,
+            )
             ids = tuple(
                 core.store.add_template(
-                    connection, subject, stored, _template(item, vector), contract=contract, now=now
+                    connection,
+                    subject,
+                    (stored.key, stored.consent.record_id),
+                    enrolment,
+                    _template(item, vector),
+                    contract=contract,
+                    now=now,
                 )
                 for item, vector in zip(usable, vectors, strict=True)
                 if item.number not in refusals
@@ -176,14 +128,60 @@ def enroll(
             generation = core.store.bump(connection)
             details |= {
                 "templates": len(ids),
+                "enrolment": enrolment,
+                "state": "pending" if pending else "active",
                 "consent_record_id": stored.consent.record_id,
                 "look_alikes": snapshot.refs({candidate.subject_id for candidate in found}),
                 "generation": generation,
+                "policy_version": ruling.version,
             }
-            core.audit(connection, AuditAction.ENROLL, AuditOutcome.DONE, details, subject=subject, now=now)
+            private = {} if override is None else {"quality_override": override}
+            core.audit(
+                connection,
+                AuditAction.ENROLL,
+                AuditOutcome.DONE,
+                details,
+                subject=subject,
+                now=now,
+                private=private,
+            )
     end = stored.consent.valid_until
     assert end is not None
-    return Enrolment(subject_id, ids, ordered, stored.consent.record_id, end, generation, found)
+    return Enrolment(
+        subject_id=subject_id,
+        template_ids=ids,
+        refusals=ordered,
+        consent_record_id=stored.consent.record_id,
+        valid_until=end,
+        generation=generation,
+        look_alikes=found,
+        state="pending" if pending else "active",
+        enrolment_id=enrolment,
+    )
+
+
+def _overridden(
+    core: Core,
+    policy: Policy,
+    qualities: dict[int, FaceQuality],
+    refusals: dict[int, PictureRefusal],
+    gates: Gates,
+    reason: str | None,
+) -> bool:
+    """Whether pictures are taken although they failed the quality gate; then another actor has to approve.
+
+    Raises:
+        PolicyRefused: They may not be.
+    """
+    taken = [quality for number, quality in qualities.items() if number not in refusals]
+    failed = any(gates.quality.failures(quality) for quality in taken)
+    outcome: QualityOutcome = "failed" if failed else "passed" if taken else "unmeasured"
+    request = QualityRequest(outcome=outcome, actor=core.actor, reason=reason)
+    if policy.quality.check(request) is None:
+        return False
+    if reason is None or not policy.quality.overrides:
+        policy.check(request)
+    return True
 
 
 def look_alikes(snapshot: Snapshot, vectors: FloatArray, analyzer: Analyzer, scope: Scope) -> list[list[Candidate]]:
@@ -237,19 +235,27 @@ def _standing(
         ConsentInvalid: The record contradicts a filed one.
     """
     subject = core.store.subject(connection, subject_id)
+    if subject is not None and subject.key in core.filing.restricted(connection):
+        raise ReferenceRestricted(
+            f"the reference of subject {subject_id!r} is contested, so nothing is added to it",
+            hint="decide the complaint first: Watchlist.rights.decide()",
+        )
     if record is not None:
-        stored = core.store.find_consent(connection, subject, record)
+        stored = core.filing.find(connection, subject, record)
         current = record if stored is None else stored.consent
-        if current.in_force(now):
+        ended = core.vault.endings().get(record.record_id)
+        if ended is None and current.in_force(now):
+            _ask_the_policy(core, connection, current, now)
             return subject, stored
         raise ConsentRequired(
-            f"the consent record is not in force: state {current.state}, "
+            f"the consent record is not in force: state {current.state if ended is None else ended[0]}, "
             f"valid from {_written(current.valid_from)} until {_written(current.valid_until)}",
             hint="let the subject give a new consent record",
         )
-    filed = core.store.consents(connection, subject) if subject is not None else []
+    filed = core.filing.of(connection, subject) if subject is not None else []
     for stored in reversed(filed):
         if stored.consent.in_force(now):
+            _ask_the_policy(core, connection, stored.consent, now)
             return subject, stored
     raise ConsentRequired(
         f"no consent record of subject {subject_id!r} is in force, so nothing was enrolled",
@@ -257,93 +263,9 @@ def _standing(
     )
 
 
-def examine(
-    analyzer: Analyzer, pictures: Sequence[ImageSource], gates: Gates
-) -> tuple[list[Usable], dict[int, PictureRefusal], dict[int, FaceQuality]]:
-    """The one face of each usable picture, why the others are not used, and what quality was measured.
-
-    Nobody is embedded here.
-    """
-    usable: list[Usable] = []
-    refusals: dict[int, PictureRefusal] = {}
-    qualities: dict[int, FaceQuality] = {}
-    seen: set[str] = set()
-    for start in range(0, len(pictures), _BATCH):
-        batch: list[tuple[int, str, DecodedImage]] = []
-        for number, source in enumerate(pictures[start : start + _BATCH], start):
-            name = name_of(source, number)
-            try:
-                decoded = decode(source)
-            except ImageDecodeError as error:
-                refusals[number] = PictureRefusal(name, error.code, error.message, error.hint)
-                continue
-            if decoded.digest in seen:
-                refusals[number] = _duplicate(name)
-                continue
-            seen.add(decoded.digest)
-            batch.append((number, name, decoded))
-        found = analyzer.detect([decoded.pixels for _, _, decoded in batch]) if batch else []
-        for (number, name, decoded), faces in zip(batch, found, strict=True):
-            refusal = _gate(name, faces, gates)
-            if refusal is None:
-                quality = _quality(analyzer, decoded.pixels, faces)
-                if quality is not None:
-                    qualities[number] = quality
-                    refusal = _quality_gate(name, quality, gates.quality)
-            if refusal is None:
-                crop = analyzer.align(decoded.pixels, faces)[0]
-                usable.append(Usable(number, name, decoded.digest, faces[0], crop))
-            else:
-                refusals[number] = refusal
-    return usable, refusals, qualities
-
-
-def _quality(analyzer: Analyzer, pixels: Image, faces: Sequence[Face]) -> FaceQuality | None:
-    return analyzer.assess(pixels, faces)[0] if isinstance(analyzer, QualityAssessor) else None
-
-
-def _quality_gate(name: str, quality: FaceQuality, gate: QualityGate) -> PictureRefusal | None:
-    failures = gate.failures(quality)
-    if not failures:
-        return None
-    listing = "; ".join(f"{component} {value}" for component, value in failures.items())
-    return PictureRefusal(
-        name, "quality_too_low", listing, "use a sharp, evenly lit, closer picture, the face towards the camera"
-    )
-
-
-def _gate(name: str, faces: Sequence[Face], gates: Gates) -> PictureRefusal | None:
-    if not faces:
-        return PictureRefusal(name, "no_face", "no face was found", "use a sharp picture, the face towards the camera")
-    if len(faces) > 1:
-        return PictureRefusal(
-            name, "several_faces", f"{len(faces)} faces were found", "crop the picture to the subject's face"
-        )
-    face = faces[0]
-    if face.box.height < gates.min_face_height:
-        return PictureRefusal(
-            name,
-            "face_too_small",
-            f"the face is {face.box.height:.0f} pixels high, at least {gates.min_face_height:g} are needed",
-            "use a closer or larger picture",
-        )
-    if face.detection_score < gates.min_detection_score:
-        return PictureRefusal(
-            name,
-            "detection_score_too_low",
-            f"the detection score is {face.detection_score:.2f}, at least {gates.min_detection_score:g} is needed",
-            "use a sharp, evenly lit picture, the face towards the camera and uncovered",
-        )
-    return None
-
-
-def _duplicate(name: str) -> PictureRefusal:
-    return PictureRefusal(
-        name,
-        "duplicate_picture",
-        "the same picture is already enrolled on this consent record, or was given twice",
-        "use another picture of the subject",
-    )
+def _ask_the_policy(core: Core, connection: Connection, consent: Consent, now: datetime) -> None:
+    policy = core.standing(connection).policy(now).policy
+    policy.check_enrolment(EnrolmentRequest(consent=consent, now=now, actor=core.actor))
 
 
 def embed(analyzer: Analyzer, usable: Sequence[Usable]) -> FloatArray:
@@ -365,11 +287,6 @@ def _none_usable(refusals: tuple[PictureRefusal, ...]) -> EnrolmentRefused:
     return kind(
         f"no picture could be used, so nothing was stored: {listing}{more}", refusals=refusals, hint=refusals[0].hint
     )
-
-
-def name_of(source: object, number: int) -> str:
-    """What a picture is called: its file's name, or its number counted from one."""
-    return Path(fspath(source)).name if isinstance(source, str | PathLike) else f"picture {number + 1}"
 
 
 def _written(moment: datetime | None) -> str:

@@ -1,29 +1,36 @@
 """Identification (1:N) and verification (1:1): governed, audited, and never behind the database.
 
-A search brings the gallery to the database's generation, scores, and then, in the write transaction that stores its
-audit entry, looks at the generation once more. If another process has enrolled, withdrawn or erased in between, the
-transaction is undone and the search done again. So the answer always holds for the generation that it was audited
-under, and nobody withdrawn before that can be in it.
+A search brings the gallery to the database's generation, asks what governs there (roles, suspensions, policy, zones),
+scores, and then, in the transaction that stores its audit entry, looks at the generation once more. If another process
+has enrolled, withdrawn, erased or suspended in between, nothing is written and the search is done again. So the answer
+always holds for the generation that it was audited under, and nobody withdrawn before that can be in it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, TypeVar, cast
 
-from sqlalchemy import Connection
-
-from facematch.errors import ConsentRequired, InvalidArgument, PurposeRequired
-from facematch.governance import AuditAction, AuditOutcome, check_purpose, check_site
-from facematch.types import Candidate, Face, FloatArray, Identification, Probe, Verification
+from facematch.errors import (
+    ConsentRequired,
+    ContractMismatch,
+    InvalidArgument,
+    PurposeRequired,
+    SubjectNotFound,
+    ZoneClosed,
+)
+from facematch.governance import AuditAction, AuditOutcome, AuditRecord, check_purpose, check_site
+from facematch.governance.identifiers import check_name
+from facematch.governance.policy import CalibrationFacts, SearchRequest
+from facematch.types import Candidate, Face, FloatArray, Identification, OperatingPoint, Probe, Verification
 from facematch.watchlist.core import Core
-from facematch.watchlist.gallery import Scope, Snapshot
 from facematch.watchlist.rules import RuleBook, Rules
+from facematch.watchlist.snapshot import Scope, Snapshot
 from facematch.watchlist.vectors import queries_of
 
-__all__ = ["Request", "identify", "require_reachable", "verify"]
+__all__ = ["Request", "identify", "require_permitted", "require_reachable", "verify"]
 
 T = TypeVar("T")
 
@@ -39,6 +46,7 @@ class Request:
     Attributes:
         purpose: The purpose, in lower-case kebab form.
         site: The site, or ``None``.
+        zone: The camera zone of the site, or ``None``.
         top_k: Subjects wanted a probe, 1 to 1000.
 
     Raises:
@@ -48,6 +56,7 @@ class Request:
 
     purpose: str
     site: str | None = None
+    zone: str | None = None
     top_k: int = 5
 
     def __post_init__(self) -> None:
@@ -59,6 +68,10 @@ class Request:
         check_purpose(purpose)
         if self.site is not None:
             check_site(self.site)
+        if self.zone is not None:
+            check_name(self.zone, "a zone")
+            if self.site is None:
+                raise InvalidArgument("a zone belongs to a site", hint="name the site as well: site=...")
         if isinstance(top_k, bool) or not isinstance(top_k, int) or not 1 <= top_k <= _MAX_TOP_K:
             raise InvalidArgument(
                 f"top_k must be a whole number from 1 to {_MAX_TOP_K}, got {top_k!r}", hint="leave it out for 5"
@@ -66,7 +79,8 @@ class Request:
 
     def details(self) -> dict[str, Any]:
         """The request for the audit log."""
-        return {"purpose": self.purpose, "site": self.site}
+        place = {} if self.zone is None else {"zone": self.zone}
+        return {"purpose": self.purpose, "site": self.site, **place}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -74,6 +88,8 @@ class _Answer:
     snapshot: Snapshot
     scope: Scope
     rules: Rules
+    notes: tuple[str, ...]
+    policy_version: int
     candidates: list[list[Candidate]]
 
 
@@ -81,8 +97,7 @@ def identify(core: Core, faces: Sequence[Face], request: Request, book: RuleBook
     """Search faces with embeddings; see :meth:`facematch.watchlist.Watchlist.identify_faces`."""
     queries = queries_of(faces, book.contract)
 
-    def audited(connection: Connection, answer: _Answer, now: datetime) -> Identification:
-        notes = answer.rules.notes(answer.scope)
+    def concluded(answer: _Answer, now: datetime) -> tuple[AuditRecord, Identification]:
         found = {candidate.subject_id for row in answer.candidates for candidate in row}
         details = {
             **request.details(),
@@ -91,9 +106,10 @@ def identify(core: Core, faces: Sequence[Face], request: Request, book: RuleBook
             "threshold": answer.rules.threshold,
             "gallery_size": answer.scope.subjects,
             "generation": answer.snapshot.generation,
+            "policy_version": answer.policy_version,
         }
-        core.audit(connection, AuditAction.IDENTIFY, AuditOutcome.DONE, details, now=now)
-        return Identification(
+        record = core.audit_record(AuditAction.IDENTIFY, AuditOutcome.DONE, details, now=now)
+        return record, Identification(
             probes=tuple(
                 Probe(face.with_embedding(None), tuple(row)) for face, row in zip(faces, answer.candidates, strict=True)
             ),
@@ -103,25 +119,23 @@ def identify(core: Core, faces: Sequence[Face], request: Request, book: RuleBook
             contract=book.contract.digest,
             purpose=request.purpose,
             site=request.site,
-            notes=notes,
+            zone=request.zone,
+            policy_version=answer.policy_version,
+            notes=answer.notes,
         )
 
-    return _search(core, queries, request, book, audited=audited)
+    return _search(core, queries, request, book, concluded=concluded, action=AuditAction.IDENTIFY)
 
 
-def verify(
-    core: Core,
-    subject_id: str,
-    faces: Sequence[Face],
-    request: Request,
-    book: RuleBook,
-) -> Verification:
+def verify(core: Core, subject_id: str, faces: Sequence[Face], request: Request, book: RuleBook) -> Verification:
     """Compare the face of one picture with one subject; see :meth:`facematch.watchlist.Watchlist.verify`."""
     single = faces if len(faces) == 1 else ()
     queries = queries_of(single, book.contract)
 
-    def audited(connection: Connection, answer: _Answer, now: datetime) -> Verification:
-        subject = core.require_subject(connection, subject_id)
+    def concluded(answer: _Answer, now: datetime) -> tuple[AuditRecord, Verification]:
+        refs = answer.snapshot.refs({subject_id})
+        if not refs:
+            raise SubjectNotFound(f"there is no subject {subject_id!r} on the watchlist", hint="check the spelling")
         if answer.scope.subjects == 0:
             raise _out_of_scope(subject_id, request)
         best = answer.candidates[0][0] if answer.candidates and answer.candidates[0] else None
@@ -134,12 +148,25 @@ def verify(
             "outcome": outcome,
             "threshold": answer.rules.threshold,
             "generation": answer.snapshot.generation,
+            "policy_version": answer.policy_version,
         }
-        core.audit(connection, AuditAction.VERIFY, AuditOutcome.DONE, details, subject=subject, now=now)
+        record = AuditRecord(now, core.actor, AuditAction.VERIFY, AuditOutcome.DONE, refs[0], details)
         score = None if best is None else best.score
-        return Verification(subject_id, outcome, score, answer.rules.threshold, book.contract.digest)
+        return record, Verification(subject_id, outcome, score, answer.rules.threshold, book.contract.digest)
 
-    return _search(core, queries, request, book, audited=audited, subject_id=subject_id)
+    return _search(core, queries, request, book, concluded=concluded, action=AuditAction.VERIFY, subject_id=subject_id)
+
+
+def require_permitted(core: Core, request: Request, book: RuleBook, action: AuditAction) -> None:
+    """Refuse early, before a picture is decoded, what roles, suspensions, policy and zones refuse anyway.
+
+    Raises:
+        AccessDenied: The actor may not search.
+        Suspended: Identification is suspended there.
+        PolicyRefused: The policy refuses the purpose, the place or the gallery.
+        ZoneClosed: The zone is not open.
+    """
+    _govern(core, core.snapshot(), request, book, core.now(), action)
 
 
 def require_reachable(core: Core, subject_id: str, request: Request) -> None:
@@ -152,8 +179,48 @@ def require_reachable(core: Core, subject_id: str, request: Request) -> None:
     with core.database.read() as connection:
         core.require_subject(connection, subject_id)
         snapshot = core.gallery.refresh(connection)
-    if snapshot.scope(request.purpose, request.site, core.now(), subject_id=subject_id).subjects == 0:
+    scope = snapshot.scope(request.purpose, request.site, core.now(), zone=request.zone, subject_id=subject_id)
+    if scope.subjects == 0:
         raise _out_of_scope(subject_id, request)
+
+
+def _govern(
+    core: Core, snapshot: Snapshot, request: Request, book: RuleBook, now: datetime, action: AuditAction
+) -> tuple[Rules, int]:
+    """Apply roles, suspensions, zones, the policy and the threshold; returns the rules and the policy's version."""
+    standing = snapshot.standing
+    core.authorize(action, standing)
+    standing.check_not_suspended(request.site, request.zone)
+    if request.zone is not None and (request.site, request.zone) not in standing.zones:
+        raise ZoneClosed(
+            f"the zone {request.zone!r} of site {request.site!r} is not open",
+            hint="open it with a capture basis, a notice and an assessment: Watchlist.zones.open()",
+        )
+    ruling = standing.policy(now)
+    rules = book.rules(snapshot.calibration)
+    ruling.policy.check_search(
+        SearchRequest(
+            purpose=request.purpose,
+            site=request.site,
+            zone=request.zone,
+            now=now,
+            open_zones=standing.zones,
+            gallery_subjects=snapshot.in_force(now),
+            calibration=_facts(rules.point),
+        )
+    )
+    return rules, ruling.version
+
+
+def _facts(point: OperatingPoint | None) -> CalibrationFacts | None:
+    """What the policy needs to know of a tested threshold; an FMR says nothing about a gallery."""
+    if point is None or point.error_kind != "FPIR":
+        return None
+    return CalibrationFacts(
+        target_fpir=point.error_rate,
+        gallery_size=point.gallery_size,
+        measured_at=date.fromisoformat(point.measured_at),
+    )
 
 
 def _search(
@@ -162,28 +229,37 @@ def _search(
     request: Request,
     book: RuleBook,
     *,
-    audited: Callable[[Connection, _Answer, datetime], T],
+    concluded: Callable[[_Answer, datetime], tuple[AuditRecord, T]],
+    action: AuditAction,
     subject_id: str | None = None,
 ) -> T:
-    """Search, then call ``audited`` in a write transaction of the very generation that was searched."""
+    """Search, then store the audit entry that ``concluded`` makes, at the very generation that was searched."""
 
-    def score(snapshot: Snapshot, now: datetime) -> _Answer:
-        rules = book.rules(snapshot.calibration)
-        scope = snapshot.scope(request.purpose, request.site, now, subject_id=subject_id)
+    def score(snapshot: Snapshot, now: datetime) -> tuple[AuditRecord, T]:
+        _check_contract(snapshot, book)
+        rules, version = _govern(core, snapshot, request, book, now, action)
+        scope = snapshot.scope(request.purpose, request.site, now, zone=request.zone, subject_id=subject_id)
         found = snapshot.search(queries, scope, top_k=request.top_k, threshold=rules.threshold, rule=rules.rule)
-        return _Answer(snapshot, scope, rules, found)
+        notes = rules.notes(scope)
+        return concluded(_Answer(snapshot, scope, rules, notes, version, found), now)
 
     for _ in range(_ATTEMPTS):
-        now = core.now()
-        answer = score(core.snapshot(), now)
-        with core.database.write() as connection:
-            core.store.check_contract(connection, book.contract)
-            if core.store.generation(connection) == answer.snapshot.generation:
-                return audited(connection, answer, now)
+        snapshot = core.snapshot()
+        record, answer = score(snapshot, core.now())
+        if core.searches.commit(snapshot.generation, record):
+            return answer
     with core.database.write() as connection:
-        core.store.check_contract(connection, book.contract)
-        now = core.now()
-        return audited(connection, score(core.gallery.refresh(connection), now), now)
+        record, answer = score(core.gallery.refresh(connection), core.now())
+        core.append_audit(connection, [record])
+        return answer
+
+
+def _check_contract(snapshot: Snapshot, book: RuleBook) -> None:
+    if snapshot.contract is not None and snapshot.contract.digest != book.contract.digest:
+        raise ContractMismatch(
+            f"the watchlist was enrolled with {snapshot.contract.embedder}, the analyzer is {book.contract.embedder}",
+            hint="open the watchlist with the pack it was enrolled with; other models need a new enrolment",
+        )
 
 
 def _out_of_scope(subject_id: str, request: Request) -> ConsentRequired:

@@ -10,9 +10,10 @@ from facematch.governance import AuditAction, AuditOutcome
 from facematch.protocols import Analyzer
 from facematch.types import Candidate, EnrolmentPreview, ImageSource, PicturePreview
 from facematch.watchlist.core import Core
-from facematch.watchlist.enrolment import Gates, best_of, embed, examine, listed, look_alikes, name_of
-from facematch.watchlist.gallery import Snapshot
+from facematch.watchlist.enrolment import best_of, embed, look_alikes
 from facematch.watchlist.identification import Request
+from facematch.watchlist.pictures import Gates, examine, listed, name_of
+from facematch.watchlist.snapshot import Snapshot
 
 __all__ = ["preview"]
 
@@ -34,7 +35,7 @@ def preview(
     def others(snapshot: Snapshot) -> tuple[Snapshot, list[list[Candidate]], int]:
         if request is None:
             return snapshot, [[] for _ in usable], snapshot.in_force(core.now())
-        scope = snapshot.scope(request.purpose, request.site, core.now())
+        scope = snapshot.scope(request.purpose, request.site, core.now(), zone=request.zone)
         return snapshot, look_alikes(snapshot, vectors, analyzer, scope), scope.subjects
 
     snapshot, found, size = core.settled(others)

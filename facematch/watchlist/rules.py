@@ -9,7 +9,7 @@ from typing import Literal
 from facematch.errors import ContractMismatch, GalleryOutgrown
 from facematch.matching import Calibration, SubjectRule, effective_threshold
 from facematch.types import EmbeddingContract, OperatingPoint
-from facematch.watchlist.gallery import Scope
+from facematch.watchlist.snapshot import Scope
 
 __all__ = ["Outgrown", "RuleBook", "Rules", "check_calibration"]
 

@@ -1,7 +1,9 @@
 """The tables of a watchlist database, as SQLAlchemy Core metadata.
 
 The migrations build the schema; a test holds that they and this metadata say the same. Times are whole microseconds
-since 1970-01-01T00:00:00Z. The audit table is append-only by triggers (see the first migration).
+since 1970-01-01T00:00:00Z. What is personal about a subject is sealed under the subject's data key, which lies in the
+vault and not here; columns in the clear hold opaque references, purposes, sites, zones, states, times and actors. The
+audit tables and the history tables are append-only by triggers (see the migrations).
 """
 
 from __future__ import annotations
@@ -24,22 +26,34 @@ __all__ = [
     "APPLICATION_ID",
     "HEAD",
     "REVISIONS",
+    "actor_roles",
+    "actors",
     "audit",
+    "audit_checkpoints",
+    "audit_head",
+    "audit_nodes",
     "calibrations",
+    "complaints",
     "consent_events",
     "consent_purposes",
     "consent_sites",
+    "consent_zones",
     "consents",
+    "enrolments",
     "meta",
     "metadata",
+    "policies",
+    "signing_keys",
     "subjects",
+    "suspensions",
     "templates",
+    "zones",
 ]
 
 APPLICATION_ID = 0x464D5731
 """``PRAGMA application_id`` of a facematch watchlist (the bytes ``FMW1``)."""
 
-REVISIONS = ("0001", "0002")
+REVISIONS = ("0001", "0002", "0003")
 """Every migration, oldest first. Kept here so that an up-to-date database opens without Alembic."""
 
 HEAD = REVISIONS[-1]
@@ -59,9 +73,12 @@ meta = Table(
     metadata,
     Column("id", Integer, primary_key=True),
     Column("generation", Integer, nullable=False),
+    Column("watchlist_id", Text),
     Column("contract_digest", Text),
     Column("dimension", Integer),
     Column("embedder", Text),
+    Column("rotation", Integer, nullable=False),
+    Column("next_template", Integer, nullable=False),
     Column("scrub_pending", Integer, nullable=False),
     Column("created_at", Integer, nullable=False),
     CheckConstraint("id = 1", name="one_row"),
@@ -71,10 +88,11 @@ subjects = Table(
     "subjects",
     metadata,
     Column("id", Integer, primary_key=True),
-    Column("subject_id", Text, nullable=False),
+    Column("lookup", Text, nullable=False),
     Column("subject_ref", Text, nullable=False),
+    Column("sealed_id", LargeBinary, nullable=False),
     Column("created_at", Integer, nullable=False),
-    UniqueConstraint("subject_id"),
+    UniqueConstraint("lookup"),
     UniqueConstraint("subject_ref"),
     sqlite_autoincrement=True,
 )
@@ -85,8 +103,8 @@ consents = Table(
     Column("id", Integer, primary_key=True),
     Column("record_id", Text, nullable=False),
     Column("subject", Integer, ForeignKey("subjects.id"), nullable=False),
-    Column("digest", Text, nullable=False),
-    Column("record", Text, nullable=False),
+    Column("mark", Text, nullable=False),
+    Column("record", LargeBinary, nullable=False),
     Column("state", Text, nullable=False),
     Column("valid_from", Integer, nullable=False),
     Column("valid_until", Integer, nullable=False),
@@ -109,16 +127,38 @@ consent_sites = Table(
     Column("site", Text, primary_key=True),
 )
 
+consent_zones = Table(
+    "consent_zones",
+    metadata,
+    Column("consent", Integer, ForeignKey("consents.id"), primary_key=True),
+    Column("zone", Text, primary_key=True),
+)
+
 consent_events = Table(
     "consent_events",
     metadata,
     Column("consent", Integer, ForeignKey("consents.id"), primary_key=True),
     Column("position", Integer, primary_key=True),
     Column("time", Integer, nullable=False),
-    Column("actor", Text, nullable=False),
     Column("state", Text, nullable=False),
-    Column("valid_until", Integer),
-    Column("reason", Text),
+    Column("event", LargeBinary, nullable=False),
+)
+
+enrolments = Table(
+    "enrolments",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("subject", Integer, ForeignKey("subjects.id"), nullable=False),
+    Column("consent", Integer, ForeignKey("consents.id"), nullable=False),
+    Column("state", Text, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("created_at", Integer, nullable=False),
+    Column("override", LargeBinary),
+    Column("decided_by", Text),
+    Column("decided_at", Integer),
+    CheckConstraint("state IN ('PENDING', 'ACTIVE')", name="state"),
+    Index(None, "subject"),
+    sqlite_autoincrement=True,
 )
 
 templates = Table(
@@ -127,14 +167,96 @@ templates = Table(
     Column("template_id", Integer, primary_key=True),
     Column("subject", Integer, ForeignKey("subjects.id"), nullable=False),
     Column("consent", Integer, ForeignKey("consents.id"), nullable=False),
+    Column("enrolment", Integer, ForeignKey("enrolments.id"), nullable=False),
     Column("vector", LargeBinary, nullable=False),
-    Column("checksum", Integer, nullable=False),
-    Column("sample_digest", Text, nullable=False),
+    Column("sample_mark", Text, nullable=False),
     Column("detection_score", Float, nullable=False),
     Column("face_height_px", Float, nullable=False),
     Column("created_at", Integer, nullable=False),
-    UniqueConstraint("consent", "sample_digest"),
+    UniqueConstraint("consent", "sample_mark"),
     Index(None, "subject"),
+)
+
+complaints = Table(
+    "complaints",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("subject", Integer, ForeignKey("subjects.id"), nullable=False),
+    Column("ground", LargeBinary, nullable=False),
+    Column("opened_at", Integer, nullable=False),
+    Column("opened_by", Text, nullable=False),
+    Column("decided_at", Integer),
+    Column("decided_by", Text),
+    Column("upheld", Integer),
+    Index(None, "subject"),
+    sqlite_autoincrement=True,
+)
+
+calibrations = Table(
+    "calibrations",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("digest", Text, nullable=False),
+    Column("document", Text, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("set_at", Integer, nullable=False),
+    sqlite_autoincrement=True,
+)
+
+policies = Table(
+    "policies",
+    metadata,
+    Column("version", Integer, primary_key=True),
+    Column("digest", Text, nullable=False),
+    Column("document", Text, nullable=False),
+    Column("effective_from", Integer, nullable=False),
+    Column("set_at", Integer, nullable=False),
+    Column("actor", Text, nullable=False),
+    sqlite_autoincrement=True,
+)
+
+actors = Table(
+    "actors",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("created_at", Integer, nullable=False),
+)
+
+actor_roles = Table(
+    "actor_roles",
+    metadata,
+    Column("actor", Text, ForeignKey("actors.name"), primary_key=True),
+    Column("role", Text, primary_key=True),
+    Column("granted_by", Text, nullable=False),
+    Column("granted_at", Integer, nullable=False),
+)
+
+zones = Table(
+    "zones",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("site", Text, nullable=False),
+    Column("zone", Text, nullable=False),
+    Column("document", Text, nullable=False),
+    Column("opened_at", Integer, nullable=False),
+    Column("opened_by", Text, nullable=False),
+    Column("closed_at", Integer),
+    Column("closed_by", Text),
+    sqlite_autoincrement=True,
+)
+
+suspensions = Table(
+    "suspensions",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("site", Text),
+    Column("zone", Text),
+    Column("reason", Text, nullable=False),
+    Column("since", Integer, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("resume_asked_by", Text),
+    Column("lifted_by", Text),
+    Column("lifted_at", Integer),
     sqlite_autoincrement=True,
 )
 
@@ -148,17 +270,47 @@ audit = Table(
     Column("outcome", Text, nullable=False),
     Column("subject_ref", Text),
     Column("details", Text, nullable=False),
+    Column("sealed", Text),
+    Column("nonce", Text, nullable=False),
     Index(None, "subject_ref"),
+)
+
+audit_nodes = Table(
+    "audit_nodes",
+    metadata,
+    Column("level", Integer, primary_key=True),
+    Column("position", Integer, primary_key=True),
+    Column("hash", LargeBinary, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+audit_head = Table(
+    "audit_head",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("size", Integer, nullable=False),
+    Column("root", LargeBinary, nullable=False),
+    Column("pruned", Integer, nullable=False),
+    Column("key_id", Text, nullable=False),
+    Column("signature", LargeBinary, nullable=False),
+    CheckConstraint("id = 1", name="one_row"),
+)
+
+audit_checkpoints = Table(
+    "audit_checkpoints",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("size", Integer, nullable=False),
+    Column("created_at", Integer, nullable=False),
+    Column("note", Text, nullable=False),
     sqlite_autoincrement=True,
 )
 
-calibrations = Table(
-    "calibrations",
+signing_keys = Table(
+    "signing_keys",
     metadata,
-    Column("id", Integer, primary_key=True),
-    Column("digest", Text, nullable=False),
-    Column("document", Text, nullable=False),
-    Column("actor", Text, nullable=False),
-    Column("set_at", Integer, nullable=False),
-    sqlite_autoincrement=True,
+    Column("key_id", Text, primary_key=True),
+    Column("public_key", LargeBinary, nullable=False),
+    Column("created_at", Integer, nullable=False),
+    Column("retired_at", Integer),
 )

@@ -1,58 +1,47 @@
-"""Reads and writes of the watchlist's tables, each inside a transaction that the caller holds."""
+"""Subjects, templates and the table of contents: reads and writes inside a transaction that the caller holds."""
 
 from __future__ import annotations
 
-import json
 import secrets
 import uuid
-from collections import defaultdict
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Connection, delete, func, insert, select, update
+import numpy as np
+from sqlalchemy import Connection, Select, delete, func, insert, select, update
 
-from facematch.errors import ConsentInvalid, ContractMismatch, DatabaseCorrupt, FacematchError
-from facematch.governance import (
-    OPEN_STATES,
-    Consent,
-    ConsentEvent,
-    from_microseconds,
-    to_microseconds,
-)
+from facematch.errors import ContractMismatch, DatabaseCorrupt, FacematchError
+from facematch.governance import to_microseconds
 from facematch.types import EmbeddingContract, FloatArray
-from facematch.watchlist.codec import PlainCodec, StoredVector, TemplateCodec, TemplateIds
+from facematch.watchlist.codec import SealedCodec, TemplateIds
 from facematch.watchlist.schema import (
+    complaints,
     consent_events,
     consent_purposes,
     consent_sites,
+    consent_zones,
     consents,
+    enrolments,
     meta,
     subjects,
     templates,
 )
 
 _RESTORE = "restore the database from a backup"
+_FEW = 32
 
-__all__ = ["ConsentLine", "NewTemplate", "Store", "StoredConsent", "Subject"]
+__all__ = ["Erased", "NewTemplate", "Store", "Subject", "new_key"]
 
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """A row of ``subjects``."""
+    """A row of ``subjects``, its name unsealed."""
 
     key: int
     subject_id: str
     subject_ref: str
-
-
-@dataclass(frozen=True, slots=True)
-class StoredConsent:
-    """A consent record as it stands in the database now, and the digest it was filed with."""
-
-    key: int
-    filed_digest: str
-    consent: Consent
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -66,42 +55,33 @@ class NewTemplate:
 
 
 @dataclass(frozen=True, slots=True)
-class ConsentLine:
-    """What the list of subjects needs of a consent record.
+class Erased:
+    """What an erasure removed.
 
     Attributes:
-        is_open: Whether the state allows processing.
-        valid_from: Begin of validity, microseconds.
-        valid_until: End of validity, microseconds.
-        purposes: Its purposes.
-        sites: Its sites; empty means every site.
-        templates: Number of templates that stand on it.
+        templates: Number of templates.
+        consent_records: Number of consent records.
+        fingerprints: The first bytes of what was stored, to look for in files afterwards.
     """
 
-    is_open: bool
-    valid_from: int
-    valid_until: int
-    purposes: tuple[str, ...]
-    sites: tuple[str, ...]
     templates: int
+    consent_records: int
+    fingerprints: tuple[bytes, ...]
 
 
 class Store:
-    """The SQL of a watchlist.
+    """The SQL of subjects and templates.
 
     Args:
-        codec: How vectors are kept; the only place that reads or writes them.
+        codec: How what is personal is sealed; the only place that seals or unseals it here.
     """
 
-    def __init__(self, codec: TemplateCodec | None = None) -> None:
-        self._codec = codec if codec is not None else PlainCodec()
+    def __init__(self, codec: SealedCodec) -> None:
+        self.codec = codec
 
     def generation(self, connection: Connection) -> int:
-        """How often enrolments, withdrawals and erasures have changed the database."""
-        generation = connection.execute(select(meta.c.generation)).scalar_one()
-        if not isinstance(generation, int):
-            raise DatabaseCorrupt("the generation of the database is damaged", hint=_RESTORE)
-        return generation
+        """How often the database has changed in a way that a search could notice."""
+        return generation_of(connection)
 
     def bump(self, connection: Connection) -> int:
         """Begin a new generation and return it."""
@@ -145,119 +125,142 @@ class Store:
             .values(contract_digest=contract.digest, dimension=contract.dimension, embedder=contract.embedder)
         )
 
+    def rotation_version(self, connection: Connection) -> int:
+        """Version of the rotation that all templates are stored under."""
+        return int(connection.execute(select(meta.c.rotation)).scalar_one())
+
     def subject(self, connection: Connection, subject_id: str) -> Subject | None:
         """The subject of that id, if there is one."""
-        row = connection.execute(select(subjects).where(subjects.c.subject_id == subject_id)).one_or_none()
-        return None if row is None else Subject(row.id, row.subject_id, row.subject_ref)
+        row = connection.execute(
+            select(subjects.c.id, subjects.c.subject_ref).where(subjects.c.lookup == self.codec.lookup(subject_id))
+        ).one_or_none()
+        return None if row is None else Subject(row.id, subject_id, row.subject_ref)
 
-    def subjects(self, connection: Connection) -> list[Subject]:
-        """All subjects by id."""
-        rows = connection.execute(select(subjects).order_by(subjects.c.subject_id))
-        return [Subject(row.id, row.subject_id, row.subject_ref) for row in rows]
+    def subjects(self, connection: Connection, known: Mapping[str, str] | None = None) -> list[Subject]:
+        """All subjects by id.
 
-    def add_subject(self, connection: Connection, subject_id: str, now: datetime) -> Subject:
-        """A new subject, with a random reference for the audit log."""
-        subject_ref = str(uuid.UUID(bytes=secrets.token_bytes(16), version=4))
-        result = connection.execute(
-            insert(subjects).values(subject_id=subject_id, subject_ref=subject_ref, created_at=to_microseconds(now))
-        )
-        return Subject(_new_key(result.inserted_primary_key), subject_id, subject_ref)
+        Args:
+            connection: A transaction.
+            known: Subject ids by reference that need not be unsealed again.
+        """
+        rows = connection.execute(select(subjects.c.id, subjects.c.subject_ref, subjects.c.sealed_id)).all()
+        names = {} if known is None else dict(known)
+        new = [row for row in rows if row.subject_ref not in names]
+        keys = self._keys_of([row.subject_ref for row in new])
+        for row in new:
+            key = keys[row.subject_ref]
+            names[row.subject_ref] = self.codec.unseal_text(row.subject_ref, row.sealed_id, "a subject id", key=key)
+        found = [Subject(row.id, names[row.subject_ref], row.subject_ref) for row in rows]
+        return sorted(found, key=lambda subject: subject.subject_id)
 
-    def consents(self, connection: Connection, subject: Subject) -> list[StoredConsent]:
-        """The consent records of a subject, oldest first."""
-        rows = connection.execute(select(consents).where(consents.c.subject == subject.key).order_by(consents.c.id))
-        return [
-            StoredConsent(row.id, row.digest, self._with_events(connection, row.id, row.record, row.state))
-            for row in rows.all()
-        ]
-
-    def find_consent(self, connection: Connection, subject: Subject | None, consent: Consent) -> StoredConsent | None:
-        """The filed record that ``consent`` is a copy of, as filed or as it stands now; ``None`` when it is not filed.
+    def subject_by_key(self, connection: Connection, key: int) -> Subject:
+        """The subject of a row.
 
         Raises:
-            ConsentInvalid: A different record of the same id is filed.
+            DatabaseCorrupt: There is none.
         """
-        query = select(consents.c.id).where(consents.c.record_id == consent.record_id)
-        if connection.execute(query).scalar() is None:
-            return None
-        for stored in self.consents(connection, subject) if subject is not None else ():
-            same = consent.digest in {stored.filed_digest, stored.consent.digest}
-            if same and stored.consent.record_id == consent.record_id:
-                return stored
-        raise ConsentInvalid(
-            f"a different consent record with the id {consent.record_id} is already filed",
-            hint="records are never changed after the fact; make a new one with Consent.given()",
-        )
+        row = connection.execute(
+            select(subjects.c.subject_ref, subjects.c.sealed_id).where(subjects.c.id == key)
+        ).one_or_none()
+        if row is None:
+            raise DatabaseCorrupt("a row in the database has lost its subject", hint=_RESTORE)
+        return Subject(key, self.codec.unseal_text(row.subject_ref, row.sealed_id, "a subject id"), row.subject_ref)
 
-    def file_consent(self, connection: Connection, subject: Subject, consent: Consent) -> StoredConsent:
-        """File a consent record that is in force and not filed yet."""
-        start, end = consent.valid_from, consent.valid_until
-        assert start is not None
-        assert end is not None
-        data = consent.to_dict()
-        del data["events"]
+    def references(self, connection: Connection) -> dict[str, int]:
+        """References and keys of all subjects."""
+        return {row[0]: row[1] for row in connection.execute(select(subjects.c.subject_ref, subjects.c.id))}
+
+    def _keys_of(self, subject_refs: Sequence[str]) -> dict[str, bytes]:
+        """The data keys of subjects; all are read at once where many are wanted."""
+        keys = self.codec.subject_keys() if len(subject_refs) > _FEW else {}
+        return {ref: keys[ref] if ref in keys else self.codec.subject_key(ref) for ref in subject_refs}
+
+    def add_subject(self, connection: Connection, subject_id: str, now: datetime) -> Subject:
+        """A new subject, with a data key and a random reference for the audit log."""
+        subject_ref = str(uuid.UUID(bytes=secrets.token_bytes(16), version=4))
+        self.codec.new_subject(subject_ref, self.generation(connection))
         result = connection.execute(
-            insert(consents).values(
-                record_id=consent.record_id,
-                subject=subject.key,
-                digest=consent.digest,
-                record=json.dumps(data, sort_keys=True, ensure_ascii=False, separators=(",", ":")),
-                state=consent.state.value,
-                valid_from=to_microseconds(start),
-                valid_until=to_microseconds(end),
+            insert(subjects).values(
+                lookup=self.codec.lookup(subject_id),
+                subject_ref=subject_ref,
+                sealed_id=self.codec.seal_text(subject_ref, subject_id, "a subject id"),
+                created_at=to_microseconds(now),
             )
         )
-        key = _new_key(result.inserted_primary_key)
-        connection.execute(insert(consent_purposes), [{"consent": key, "purpose": p} for p in consent.purposes])
-        if consent.sites:
-            connection.execute(insert(consent_sites), [{"consent": key, "site": s} for s in consent.sites])
-        for position, event in enumerate(consent.events):
-            self._add_event(connection, key, position, event)
-        return StoredConsent(key, consent.digest, consent)
+        return Subject(new_key(result.inserted_primary_key), subject_id, subject_ref)
 
-    def record_transition(self, connection: Connection, stored: StoredConsent, changed: Consent) -> None:
-        """Store the last event of ``changed``, which is ``stored`` after one transition."""
-        start, end = changed.valid_from, changed.valid_until
-        assert start is not None
-        assert end is not None
-        self._add_event(connection, stored.key, len(changed.events) - 1, changed.events[-1])
-        connection.execute(
-            update(consents)
-            .where(consents.c.id == stored.key)
-            .values(state=changed.state.value, valid_from=to_microseconds(start), valid_until=to_microseconds(end))
-        )
-
-    def sample_digests(self, connection: Connection, consent_key: int) -> set[str]:
-        """Digests of the pictures whose templates stand on a consent record."""
-        query = select(templates.c.sample_digest).where(templates.c.consent == consent_key)
+    def sample_marks(self, connection: Connection, consent_key: int) -> set[str]:
+        """Marks of the pictures whose templates stand on a consent record."""
+        query = select(templates.c.sample_mark).where(templates.c.consent == consent_key)
         return set(connection.execute(query).scalars())
+
+    def add_enrolment(
+        self,
+        connection: Connection,
+        subject: Subject,
+        consent_key: int,
+        *,
+        pending: bool,
+        override: str | None,
+        actor: str,
+        now: datetime,
+    ) -> int:
+        """An enrolment that templates belong to; a pending one waits for another person's approval."""
+        result = connection.execute(
+            insert(enrolments).values(
+                subject=subject.key,
+                consent=consent_key,
+                state="PENDING" if pending else "ACTIVE",
+                override=None
+                if override is None
+                else self.codec.seal_text(subject.subject_ref, override, "a quality override"),
+                actor=actor,
+                created_at=to_microseconds(now),
+            )
+        )
+        return new_key(result.inserted_primary_key)
 
     def add_template(
         self,
         connection: Connection,
         subject: Subject,
-        consent: StoredConsent,
+        consent: tuple[int, str],
+        enrolment: int,
         template: NewTemplate,
         *,
         contract: EmbeddingContract,
         now: datetime,
     ) -> int:
-        """Store a template and return its id, which is never used again, not even after an erasure."""
-        ids = TemplateIds(subject.subject_ref, consent.consent.record_id, template.sample_digest, contract.digest)
-        stored = self._codec.encode(template.vector, ids)
-        result = connection.execute(
+        """Store a template and return its id, which is never used again, not even after an erasure.
+
+        Args:
+            connection: A write transaction.
+            subject: Whose it is.
+            consent: Key and record id of the consent that it stands on.
+            enrolment: The enrolment that it belongs to.
+            template: The template.
+            contract: What made its vector.
+            now: The present moment.
+        """
+        template_id = int(connection.execute(select(meta.c.next_template)).scalar_one())
+        connection.execute(update(meta).values(next_template=template_id + 1))
+        mark = self.codec.sample_mark(subject.subject_ref, template.sample_digest)
+        rotation = self.rotation_version(connection)
+        ids = TemplateIds(template_id, subject.subject_ref, consent[1], mark, contract.digest, rotation)
+        connection.execute(
             insert(templates).values(
+                template_id=template_id,
                 subject=subject.key,
-                consent=consent.key,
-                vector=stored.data,
-                checksum=stored.checksum,
-                sample_digest=template.sample_digest,
+                consent=consent[0],
+                enrolment=enrolment,
+                vector=self.codec.encode(template.vector, ids),
+                sample_mark=mark,
                 detection_score=template.detection_score,
                 face_height_px=template.face_height_px,
                 created_at=to_microseconds(now),
             )
         )
-        return _new_key(result.inserted_primary_key)
+        return template_id
 
     def count_templates(self, connection: Connection, subject: Subject | None = None) -> int:
         """Number of templates, of one subject or of all."""
@@ -266,42 +269,21 @@ class Store:
             query = query.where(templates.c.subject == subject.key)
         return int(connection.execute(query).scalar_one())
 
-    def consent_lines(self, connection: Connection) -> dict[int, list[ConsentLine]]:
-        """The consent records of all subjects in short, by the subject's key, oldest first."""
-        per_consent = select(templates.c.consent, func.count()).group_by(templates.c.consent)
-        counts = {int(key): int(count) for key, count in connection.execute(per_consent)}
-        purposes: dict[int, list[str]] = defaultdict(list)
-        for key, purpose in connection.execute(select(consent_purposes)):
-            purposes[key].append(purpose)
-        sites: dict[int, list[str]] = defaultdict(list)
-        for key, site in connection.execute(select(consent_sites)):
-            sites[key].append(site)
-        open_states = {state.value for state in OPEN_STATES}
-        lines: dict[int, list[ConsentLine]] = defaultdict(list)
-        for row in connection.execute(select(consents).order_by(consents.c.id)):
-            if not isinstance(row.valid_from, int) or not isinstance(row.valid_until, int):
-                raise DatabaseCorrupt("a consent record in the database is damaged", hint=_RESTORE)
-            lines[row.subject].append(
-                ConsentLine(
-                    row.state in open_states,
-                    row.valid_from,
-                    row.valid_until,
-                    tuple(purposes[row.id]),
-                    tuple(sites[row.id]),
-                    counts.get(row.id, 0),
-                )
-            )
-        return lines
-
-    def erase(self, connection: Connection, subject: Subject) -> tuple[int, int]:
-        """Delete a subject with everything that hangs on it; returns the numbers of templates and consent records."""
-        keys = select(consents.c.id).where(consents.c.subject == subject.key)
-        erased = connection.execute(delete(templates).where(templates.c.subject == subject.key)).rowcount
-        for table in (consent_events, consent_purposes, consent_sites):
-            connection.execute(delete(table).where(table.c.consent.in_(keys)))
-        records = connection.execute(delete(consents).where(consents.c.subject == subject.key)).rowcount
-        connection.execute(delete(subjects).where(subjects.c.id == subject.key))
-        return erased, records
+    def erase(self, connection: Connection, subject_key: int) -> Erased:
+        """Delete a subject with everything that hangs on it. Its data key is not touched here."""
+        sealed = select(subjects.c.sealed_id).where(subjects.c.id == subject_key)
+        own = select(consents.c.id).where(consents.c.subject == subject_key)
+        stored = [*connection.execute(sealed).scalars()]
+        for column, table in ((templates.c.vector, templates), (consents.c.record, consents)):
+            stored += connection.execute(select(column).where(table.c.subject == subject_key)).scalars()
+        erased = connection.execute(delete(templates).where(templates.c.subject == subject_key)).rowcount
+        connection.execute(delete(enrolments).where(enrolments.c.subject == subject_key))
+        connection.execute(delete(complaints).where(complaints.c.subject == subject_key))
+        for child in (consent_events, consent_purposes, consent_sites, consent_zones):
+            connection.execute(delete(child).where(child.c.consent.in_(own)))
+        records = connection.execute(delete(consents).where(consents.c.subject == subject_key)).rowcount
+        connection.execute(delete(subjects).where(subjects.c.id == subject_key))
+        return Erased(erased, records, tuple(bytes(value)[:24] for value in stored))
 
     def mark_unscrubbed(self, connection: Connection, generation: int) -> None:
         """Note that the files may still hold the bytes of the erasure that made ``generation``."""
@@ -310,71 +292,72 @@ class Store:
     def vectors(
         self, connection: Connection, template_ids: Sequence[int], contract: EmbeddingContract
     ) -> list[FloatArray]:
-        """The vectors of templates, in the order asked for.
+        """The rotated vectors of templates, in the order asked for.
 
         Raises:
             DatabaseCorrupt: A template is damaged.
+            KeyUnavailable: A subject's data key is not in the vault.
         """
+        version = self.rotation_version(connection)
         found: dict[int, FloatArray] = {}
-        query = (
-            select(
-                templates.c.template_id,
-                templates.c.vector,
-                templates.c.checksum,
-                templates.c.sample_digest,
-                subjects.c.subject_ref,
-                consents.c.record_id,
-            )
-            .join(subjects, subjects.c.id == templates.c.subject)
-            .join(consents, consents.c.id == templates.c.consent)
-        )
         for start in range(0, len(template_ids), 500):
-            part = template_ids[start : start + 500]
-            for row in connection.execute(query.where(templates.c.template_id.in_(part))):
-                if not isinstance(row.vector, bytes) or not isinstance(row.checksum, int):
-                    raise DatabaseCorrupt("a template in the database is damaged", hint=_RESTORE)
-                ids = TemplateIds(row.subject_ref, row.record_id, row.sample_digest, contract.digest)
-                stored = StoredVector(row.vector, row.checksum)
-                found[row.template_id] = self._codec.decode(stored, ids, contract.dimension)
+            part = _SEALED.where(templates.c.template_id.in_(template_ids[start : start + 500]))
+            found |= {row[0]: row[2] for row in self._decoded(connection, part, contract, version)}
         if len(found) != len(template_ids):
             raise DatabaseCorrupt("templates in the database have lost their subject or consent", hint=_RESTORE)
         return [found[template_id] for template_id in template_ids]
 
-    def _add_event(self, connection: Connection, consent_key: int, position: int, event: ConsentEvent) -> None:
-        connection.execute(
-            insert(consent_events).values(
-                consent=consent_key,
-                position=position,
-                time=to_microseconds(event.time),
-                actor=event.actor,
-                state=event.state.value,
-                valid_until=None if event.valid_until is None else to_microseconds(event.valid_until),
-                reason=event.reason,
-            )
-        )
+    def renew_templates(self, connection: Connection, version: int) -> int:
+        """Store every template under another version of the rotation; returns their number."""
+        contract = self.contract(connection)
+        old = self.rotation_version(connection)
+        connection.execute(update(meta).values(rotation=version))
+        if contract is None:
+            return 0
+        back = self.codec.rotation(old, contract.dimension).T
+        count = 0
+        for template_id, ids, vector in self._decoded(connection, _SEALED, contract, old):
+            plain = (vector.astype(np.float64) @ back).astype(np.float32)
+            sealed = self.codec.encode(plain, replace(ids, rotation=version))
+            connection.execute(update(templates).where(templates.c.template_id == template_id).values(vector=sealed))
+            count += 1
+        return count
 
-    def _with_events(self, connection: Connection, key: int, record: str, state: str) -> Consent:
-        query = select(consent_events).where(consent_events.c.consent == key).order_by(consent_events.c.position)
-        try:
-            events = [
-                {
-                    "time": from_microseconds(row.time),
-                    "actor": row.actor,
-                    "state": row.state,
-                    "valid_until": None if row.valid_until is None else from_microseconds(row.valid_until),
-                    "reason": row.reason,
-                }
-                for row in connection.execute(query)
-            ]
-            consent = Consent.from_dict({**json.loads(record), "events": events})
-        except (ValueError, TypeError, FacematchError) as error:
-            raise DatabaseCorrupt("a consent record in the database is damaged", hint=_RESTORE) from error
-        if consent.state.value != state:
-            raise DatabaseCorrupt("a consent record contradicts its events", hint=_RESTORE)
-        return consent
+    def _decoded(
+        self, connection: Connection, query: Select[Any], contract: EmbeddingContract, version: int
+    ) -> Iterator[tuple[int, TemplateIds, FloatArray]]:
+        """Id, bindings and rotated vector of the templates that a query finds."""
+        rows = connection.execute(query).all()
+        keys = self._keys_of(sorted({row.subject_ref for row in rows}))
+        for row in rows:
+            ref = row.subject_ref
+            ids = TemplateIds(row.template_id, ref, row.record_id, row.sample_mark, contract.digest, version)
+            yield row.template_id, ids, self.codec.decode(row.vector, ids, contract.dimension, key=keys[ref])
 
 
-def _new_key(primary_key: Sequence[object] | None) -> int:
+_SEALED = (
+    select(
+        templates.c.template_id,
+        templates.c.vector,
+        templates.c.sample_mark,
+        subjects.c.subject_ref,
+        consents.c.record_id,
+    )
+    .join(subjects, subjects.c.id == templates.c.subject)
+    .join(consents, consents.c.id == templates.c.consent)
+)
+
+
+def generation_of(connection: Connection) -> int:
+    """The generation that a transaction sees."""
+    generation = connection.execute(select(meta.c.generation)).scalar_one()
+    if not isinstance(generation, int):
+        raise DatabaseCorrupt("the generation of the database is damaged", hint=_RESTORE)
+    return generation
+
+
+def new_key(primary_key: Sequence[object] | None) -> int:
+    """The integer key of a row just inserted."""
     assert primary_key is not None
     key = primary_key[0]
     assert isinstance(key, int)

@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 
@@ -34,7 +34,7 @@ CREATE TABLE vault (
     id INTEGER PRIMARY KEY CHECK (id = 1), format INTEGER NOT NULL, watchlist_id TEXT NOT NULL,
     provider_key TEXT NOT NULL, wrapped BLOB NOT NULL, high_water INTEGER NOT NULL
 );
-CREATE TABLE keys (name TEXT PRIMARY KEY, wrapped BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE keys (name TEXT PRIMARY KEY, wrapped BLOB NOT NULL, generation INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE endings (
     kind TEXT NOT NULL, ref TEXT NOT NULL, time INTEGER NOT NULL, PRIMARY KEY (kind, ref)
 ) WITHOUT ROWID;
@@ -140,8 +140,12 @@ class Vault:
 
     # --- keys
 
-    def make_key(self, name: str) -> bytes:
+    def make_key(self, name: str, *, generation: int = 0) -> bytes:
         """Make, store and return a new random key.
+
+        Args:
+            name: Its name.
+            generation: Generation of the database that it is made for.
 
         Raises:
             VaultCorrupt: There is one of that name.
@@ -149,7 +153,7 @@ class Vault:
         key = new_key()
         with self._writing() as connection:
             wrapped = seal(self._vault_key(), key, self._binding(name))
-            connection.execute("INSERT INTO keys VALUES (?, ?)", (name, wrapped))
+            connection.execute("INSERT INTO keys VALUES (?, ?, ?)", (name, wrapped, generation))
         return key
 
     def key(self, name: str) -> bytes:
@@ -182,13 +186,13 @@ class Vault:
             for name, wrapped in rows
         }
 
-    def names(self, prefix: str = "") -> frozenset[str]:
-        """Names of the keys that begin so."""
+    def names(self, prefix: str = "") -> dict[str, int]:
+        """Names of the keys that begin so, and the generation of the database that each was made for."""
         with self._lock, self._errors():
             rows = self._connection.execute(
-                "SELECT name FROM keys WHERE substr(name, 1, ?) = ?", (len(prefix), prefix)
+                "SELECT name, generation FROM keys WHERE substr(name, 1, ?) = ?", (len(prefix), prefix)
             ).fetchall()
-        return frozenset(name for (name,) in rows)
+        return dict(rows)
 
     def destroy(self, name: str) -> bool:
         """Destroy a key for good; its bytes are overwritten in the file. Returns whether there was one."""
@@ -234,23 +238,20 @@ class Vault:
 
     # --- what a restored backup must not undo
 
-    def note_ending(self, kind: str, ref: str, time: int, *, generation: int) -> None:
-        """Remember for good that something ended: a consent record, or a subject.
+    def note_endings(self, endings: Sequence[tuple[str, str, int]]) -> None:
+        """Remember for good that something ended.
 
         Args:
-            kind: A consent state such as ``WITHDRAWN``, or ``ERASED``.
-            ref: The record's id, or the subject's reference.
-            time: Microseconds.
-            generation: Generation of the database that knows it.
+            endings: Kind (a consent state such as ``WITHDRAWN``, or ``ERASED``), reference (a consent record's id or a
+                subject's reference) and time in microseconds.
         """
         with self._writing() as connection:
-            connection.execute("INSERT OR REPLACE INTO endings VALUES (?, ?, ?)", (kind, ref, time))
-            connection.execute("UPDATE vault SET high_water = max(high_water, ?)", (generation,))
+            connection.executemany("INSERT OR IGNORE INTO endings VALUES (?, ?, ?)", endings)
 
-    def forget_ending(self, kind: str, ref: str) -> None:
+    def forget_endings(self, endings: Sequence[tuple[str, str, int]]) -> None:
         """Take back what was noted for a transaction that then failed."""
         with self._writing() as connection:
-            connection.execute("DELETE FROM endings WHERE kind = ? AND ref = ?", (kind, ref))
+            connection.executemany("DELETE FROM endings WHERE kind = ? AND ref = ? AND time = ?", endings)
 
     def note_generation(self, generation: int) -> None:
         """Remember that the database reached this generation, so that an older one is known for what it is."""

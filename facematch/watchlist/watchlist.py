@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
+from os import PathLike
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
-from facematch.errors import InvalidArgument, WatchlistClosed
-from facematch.governance import AuditAction, AuditLog, Consent, check_subject_id, utc_now
-from facematch.governance.identifiers import check_name
+from facematch.errors import WatchlistClosed
+from facematch.governance import AuditAction, Consent, ConsentState, check_subject_id
+from facematch.governance.policy import Policy
+from facematch.governance.receipts import ConsentReceipt
 from facematch.matching import Calibration
-from facematch.matching.threshold import check_threshold
-from facematch.protocols import Analyzer, Clock, VectorIndex
+from facematch.protocols import Analyzer, Clock, KeyProvider, Progress, VectorIndex
 from facematch.settings import Settings, Use
 from facematch.types import (
     Enrolment,
@@ -22,19 +24,28 @@ from facematch.types import (
     Identification,
     ImageSource,
     QualityGate,
+    Renewal,
     SubjectRecord,
+    Sweep,
     Verification,
     Withdrawal,
 )
-from facematch.watchlist import enrolment, identification, records
-from facematch.watchlist.audit import TableAuditLog
+from facematch.watchlist import consenting, endings, enrolment, erasure, identification, opening, places, records
+from facematch.watchlist.actors import Actors
+from facematch.watchlist.approvals import Approvals
 from facematch.watchlist.core import Core
-from facematch.watchlist.database import Database
-from facematch.watchlist.gallery import Gallery
-from facematch.watchlist.loading import LazyAnalyzer, index_factory, login_name
+from facematch.watchlist.keeping import Keys, backup
+from facematch.watchlist.loading import LazyAnalyzer
+from facematch.watchlist.oversight import GovernedAuditLog
+from facematch.watchlist.pictures import Gates
+from facematch.watchlist.places import Zones
+from facematch.watchlist.policies import Policies
 from facematch.watchlist.preview import preview
+from facematch.watchlist.reporting import Reports
+from facematch.watchlist.retention import sweep
+from facematch.watchlist.rights import Rights
 from facematch.watchlist.rules import Outgrown, RuleBook
-from facematch.watchlist.store import Store
+from facematch.watchlist.standing import Suspension
 
 __all__ = ["Watchlist"]
 
@@ -48,7 +59,19 @@ class Watchlist:
     is seen by the very next search in every other. Every call writes an audit entry in the same transaction as its
     effect; where the entry cannot be written, nothing is done.
 
-    Searches return *candidates* for a person to judge, never identities.
+    Searches return *candidates* for a person to judge, never identities. What an actor may do is a matter of roles; what
+    the watchlist may be used for is a matter of its policy. Everything personal is sealed under keys that lie beside the
+    database, in its vault.
+
+    Attributes:
+        audit: The audit log.
+        policies: The policies, and what ruled when.
+        actors: Who may do what.
+        approvals: Enrolments that wait for another actor.
+        zones: Camera zones and on which grounds they are open.
+        keys: Keys: their state, rotation, renewal of templates.
+        rights: Complaints, disclosures, access by subjects to their data.
+        reports: Reports from the live configuration.
     """
 
     def __init__(
@@ -64,6 +87,14 @@ class Watchlist:
         self._threshold = threshold
         self._outgrown = outgrown
         self._closed = False
+        self.audit = GovernedAuditLog(core)
+        self.policies = Policies(core)
+        self.actors = Actors(core)
+        self.approvals = Approvals(core)
+        self.zones = Zones(core)
+        self.keys = Keys(core)
+        self.rights = Rights(core)
+        self.reports = Reports(core)
 
     @classmethod
     def open(
@@ -78,9 +109,13 @@ class Watchlist:
         threshold: float | None = None,
         index: str | Callable[[int], VectorIndex] = "faiss",
         outgrown: Outgrown = "warn",
+        keys: KeyProvider | None = None,
+        policy: Policy | str | PathLike[str] | None = None,
         settings: Settings | None = None,
     ) -> Self:
         """Open a watchlist; a file that does not exist is created, its folder is not.
+
+        A new watchlist gets keys, a policy, and ``actor`` as its owner, who may do everything until roles are granted.
 
         Args:
             url: ``sqlite:///relative.db``, ``sqlite:////absolute.db``, or ``sqlite://`` for one in memory.
@@ -93,9 +128,16 @@ class Watchlist:
             index: Name of a registered index, or a callable that makes an empty one of a given dimension.
             outgrown: What happens when more subjects, or more templates a subject, are in scope than the threshold was
                 tested with: ``"warn"`` notes it in the answer and in the log, ``"refuse"`` raises ``GalleryOutgrown``.
+            keys: Where the key that locks it comes from; default ``FACEMATCH_KEY``, else a file beside the database.
+            policy: The policy of a new watchlist: a :class:`~facematch.governance.policy.Policy`, the name of a packaged
+                profile, or the path of a document; default the profile ``access-control``. For one that is there
+                already, it must be the policy in force.
             settings: Machine settings; default from the environment.
 
         Raises:
+            KeyUnavailable: A key is missing, or is another one; nothing is served.
+            VaultCorrupt: The vault beside the database is damaged or of another watchlist.
+            PolicyInvalid: The policy is malformed, or another one than the watchlist's.
             DatabaseUnsupported: The URL is of another kind.
             DatabaseUnavailable: The database cannot be opened or created, or stays locked.
             DatabaseCorrupt: The file is no facematch database, or is damaged.
@@ -103,24 +145,24 @@ class Watchlist:
             ContractMismatch: ``analyzer`` makes other vectors than the enrolled ones.
             InvalidArgument: Another argument is malformed.
         """
-        if threshold is not None:
-            threshold = check_threshold(threshold)
-        if outgrown not in {"warn", "refuse"}:
-            raise InvalidArgument(f"outgrown is 'warn' or 'refuse', got {outgrown!r}")
-        name = check_name(login_name(settings) if actor is None else actor, "actor")
-        new_index = index_factory(index)
-        store = Store()
-        database = Database(url)
-        core = Core(database, store, Gallery(store, new_index), name, utc_now if clock is None else clock)
+        core, lazy = opening.open_core(
+            url,
+            actor=actor,
+            analyzer=analyzer,
+            pack=pack,
+            use=use,
+            clock=clock,
+            index=index,
+            keys=keys,
+            policy=policy,
+            settings=settings,
+        )
         try:
-            if analyzer is not None:
-                with database.read() as connection:
-                    store.check_contract(connection, analyzer.contract)
+            checked = opening.checked_threshold(threshold, outgrown)
         except BaseException:
-            database.close()
+            core.close()
             raise
-        lazy = LazyAnalyzer(analyzer, pack=pack, use=use, settings=settings)
-        return cls(core, analyzer=lazy, threshold=threshold, outgrown=outgrown)
+        return cls(core, analyzer=lazy, threshold=checked, outgrown=outgrown)
 
     @property
     def analyzer(self) -> Analyzer:
@@ -143,11 +185,6 @@ class Watchlist:
         """Gives the present moment."""
         return self._core_parts.clock
 
-    @property
-    def audit(self) -> AuditLog:
-        """The audit log, for reading."""
-        return TableAuditLog(self._core.database)
-
     def enroll(
         self,
         subject_id: str,
@@ -157,6 +194,7 @@ class Watchlist:
         min_face_height: float = 40.0,
         min_detection_score: float = 0.8,
         quality_gate: QualityGate = DEFAULT_GATE,
+        quality_override: str | None = None,
     ) -> Enrolment:
         """Enroll a subject from one or many pictures, each with exactly one usable face; says what was refused and why.
 
@@ -170,8 +208,12 @@ class Watchlist:
             min_face_height: Smallest height of the face's box, in pixels.
             min_detection_score: Lowest detection score, in ``[0, 1]``.
             quality_gate: Limits on the quality components (sharpness, pose, light ...).
+            quality_override: Why pictures that fail the quality gate are to be taken all the same, where the policy
+                allows that; the enrolment then waits for another actor.
 
         Raises:
+            PolicyRefused: The policy refuses; ``rule`` names the rule.
+            ReferenceRestricted: A complaint about the subject is open.
             ConsentRequired: No consent record is in force; nothing was stored and no picture was decoded.
             ConsentInvalid: The record is of another subject, or contradicts a filed one.
             EnrolmentRefused: No picture could be used; nothing was stored.
@@ -181,8 +223,10 @@ class Watchlist:
             AuditError: The audit entry could not be written; nothing was stored.
         """
         core = self._core
-        gates = enrolment.Gates(min_face_height, min_detection_score, quality_gate)
-        return enrolment.enroll(core, lambda: self.analyzer, subject_id, images, consent=consent, gates=gates)
+        gates = Gates(min_face_height, min_detection_score, quality_gate)
+        return enrolment.enroll(
+            core, lambda: self.analyzer, subject_id, images, consent=consent, gates=gates, override=quality_override
+        )
 
     def preview(
         self,
@@ -190,6 +234,7 @@ class Watchlist:
         *,
         purpose: str | None = None,
         site: str | None = None,
+        zone: str | None = None,
         quality_gate: QualityGate = DEFAULT_GATE,
     ) -> EnrolmentPreview:
         """Look at pictures as :meth:`enroll` would, and store nothing: quality, look-alikes, predicted FPIR.
@@ -200,9 +245,11 @@ class Watchlist:
             InvalidArgument: An argument is malformed.
             AuditError: The audit entry could not be written; there is no answer.
         """
-        gates = enrolment.Gates(quality=quality_gate)
-        with self._core.refusals_audited(AuditAction.PREVIEW):
-            request = None if purpose is None else identification.Request(purpose, site)
+        gates = Gates(quality=quality_gate)
+        with self._core.operation(AuditAction.PREVIEW):
+            request = None if purpose is None else identification.Request(purpose, site, zone)
+            if request is not None:
+                identification.require_permitted(self._core, request, self._rule_book(None), AuditAction.PREVIEW)
             return preview(self._core, self.analyzer, images, gates, request)
 
     def identify(
@@ -211,6 +258,7 @@ class Watchlist:
         *,
         purpose: str = "",
         site: str | None = None,
+        zone: str | None = None,
         top_k: int = 5,
         threshold: float | None = None,
     ) -> Identification:
@@ -220,11 +268,16 @@ class Watchlist:
             image: A path, the bytes of a picture file, or a BGR array.
             purpose: What the search is for. Only subjects whose consent names it are compared.
             site: Where it is made. Without one, only subjects whose consent covers every site are compared.
+            zone: The camera zone of the site, which must be open.
             top_k: Candidates wanted a face, 1 to 1000.
             threshold: Raises the threshold for this search, a raw cosine.
 
         Raises:
             PurposeRequired: No purpose was given.
+            AccessDenied: No role of the actor permits it.
+            Suspended: Identification is suspended there.
+            PolicyRefused: The policy refuses the purpose, the place or the gallery.
+            ZoneClosed: The zone is not open.
             ImageDecodeError: The picture cannot be decoded.
             ThresholdTooLow: The threshold is below the tested one.
             ThresholdRequired: The pack has no tested threshold and none was given.
@@ -232,10 +285,11 @@ class Watchlist:
             AuditError: The audit entry could not be written; there is no answer.
         """
         core = self._core
-        with core.refusals_audited(AuditAction.IDENTIFY) as details:
-            request = identification.Request(purpose, site, top_k)
+        with core.operation(AuditAction.IDENTIFY) as details:
+            request = identification.Request(purpose, site, zone, top_k)
             details.update(request.details())
             book = self._rule_book(threshold)
+            identification.require_permitted(core, request, book, AuditAction.IDENTIFY)
             return identification.identify(core, self.analyzer.analyze([image])[0], request, book)
 
     def identify_faces(
@@ -244,6 +298,7 @@ class Watchlist:
         *,
         purpose: str = "",
         site: str | None = None,
+        zone: str | None = None,
         top_k: int = 5,
         threshold: float | None = None,
     ) -> Identification:
@@ -253,8 +308,8 @@ class Watchlist:
             InvalidArgument: A face has no embedding, or one that is not finite or not of unit length.
         """
         core = self._core
-        with core.refusals_audited(AuditAction.IDENTIFY) as details:
-            request = identification.Request(purpose, site, top_k)
+        with core.operation(AuditAction.IDENTIFY) as details:
+            request = identification.Request(purpose, site, zone, top_k)
             details.update(request.details())
             return identification.identify(core, list(faces), request, self._rule_book(threshold))
 
@@ -265,6 +320,7 @@ class Watchlist:
         *,
         purpose: str = "",
         site: str | None = None,
+        zone: str | None = None,
         threshold: float | None = None,
     ) -> Verification:
         """Compare the one face of a picture with one subject (1:1).
@@ -274,6 +330,7 @@ class Watchlist:
             image: A path, the bytes of a picture file, or a BGR array.
             purpose: What the verification is for.
             site: Where it is made.
+            zone: The camera zone of the site, which must be open.
             threshold: Raises the threshold for this verification, a raw cosine.
 
         Returns:
@@ -288,12 +345,13 @@ class Watchlist:
             AuditError: The audit entry could not be written; there is no answer.
         """
         core = self._core
-        with core.refusals_audited(AuditAction.VERIFY, subject_id=subject_id) as details:
+        with core.operation(AuditAction.VERIFY, subject_id=subject_id) as details:
             check_subject_id(subject_id)
-            request = identification.Request(purpose, site, 1)
+            request = identification.Request(purpose, site, zone, 1)
             details.update(request.details())
-            identification.require_reachable(core, subject_id, request)
             book = self._rule_book(threshold)
+            identification.require_permitted(core, request, book, AuditAction.VERIFY)
+            identification.require_reachable(core, subject_id, request)
             faces = self.analyzer.analyze([image])[0]
             return identification.verify(core, subject_id, faces, request, book)
 
@@ -315,40 +373,161 @@ class Watchlist:
         """The calibration artefact in force; ``None`` where the pack's own threshold rules."""
         return self._core.snapshot().calibration
 
-    def withdraw(self, subject_id: str, *, reason: str) -> Withdrawal:
-        """Withdraw every open consent of a subject, also one that has expired or not begun.
+    def record_consent(self, consent: Consent) -> int:
+        """File a consent record before any picture is taken, also one that was only asked for; returns the generation.
 
-        From the commit on no search in any process can return the subject. The templates stay until :meth:`erase`.
+        Raises:
+            PolicyRefused: The policy refuses it.
+            ConsentInvalid: It is malformed, or filed already.
+            AuditError: The audit entry could not be written; nothing was filed.
+        """
+        return consenting.record_consent(self._core, consent)
+
+    def renew(
+        self, subject_id: str, *, valid_for: timedelta, evidence: str | PathLike[str], record_id: str | None = None
+    ) -> Renewal:
+        """Renew a consent that is in force: the subject gave it again, and there is evidence.
 
         Args:
             subject_id: The subject.
-            reason: Why; kept with the consent record and gone with its erasure, never in the audit log.
+            valid_for: How long from now on.
+            evidence: Path of the new evidence; only its digest is kept.
+            record_id: Which record; default the latest.
 
         Raises:
             SubjectNotFound: There is no such subject.
-            ConsentTransitionError: Everything is withdrawn already.
+            ConsentTransitionError: The record is not in force any more, or there is none.
+            PolicyRefused: The policy refuses it, for example for its length.
+            AuditError: The audit entry could not be written; nothing changed.
+        """
+        return consenting.renew(self._core, subject_id, valid_for, evidence, record_id)
+
+    def receipt(self, subject_id: str, *, record_id: str | None = None) -> ConsentReceipt:
+        """A signed receipt of a consent record, to hand to the subject; audited.
+
+        Raises:
+            SubjectNotFound: There is no such subject.
+        """
+        return consenting.receipt(self._core, subject_id, record_id)
+
+    def withdraw(self, subject_id: str, *, reason: str) -> Withdrawal:
+        """The subject ends every open consent, also one that has expired or not begun.
+
+        From the commit on no search in any process can return the subject, and no restored backup brings the consent
+        back. The templates stay until :meth:`erase` or the sweeper.
+
+        Args:
+            subject_id: The subject.
+            reason: Why; sealed under the subject's key, and gone with it.
+
+        Raises:
+            SubjectNotFound: There is no such subject.
+            ConsentTransitionError: Everything has ended already.
             AuditError: The audit entry could not be written; nothing was withdrawn.
         """
-        return records.withdraw(self._core, subject_id, reason)
+        return endings.end(self._core, subject_id, reason, ConsentState.WITHDRAWN)
+
+    def revoke(self, subject_id: str, *, reason: str) -> Withdrawal:
+        """The controller ends every open consent of a subject; otherwise as :meth:`withdraw`."""
+        return endings.end(self._core, subject_id, reason, ConsentState.REVOKED)
+
+    def invalidate(self, subject_id: str, *, reason: str) -> Withdrawal:
+        """A consent turns out never to have been valid: all open ones end; otherwise as :meth:`withdraw`."""
+        return endings.end(self._core, subject_id, reason, ConsentState.INVALIDATED)
 
     def erase(self, subject_id: str, *, reason: str) -> Erasure:
-        """Remove a subject: templates, consent records and the row itself, from the database and its files.
+        """Remove a subject: templates, consent records, the row itself, and the data key that they were sealed under.
 
-        The file is rebuilt and the write-ahead log emptied, so neither keeps the bytes. Other processes drop the
-        vectors from memory with their next search. Backups are not reached. The audit entries stay, under a random
-        reference that no longer leads anywhere.
+        The file is rebuilt and the write-ahead log emptied, so neither keeps the bytes. Backups keep sealed bytes that
+        nobody can open any more. Other processes drop the vectors from memory with their next search. The audit
+        entries stay, under a random reference that no longer leads anywhere.
 
         Args:
             subject_id: The subject.
-            reason: Why; returned in the receipt and stored nowhere.
+            reason: Why; in the certificate, and stored nowhere.
 
         Raises:
             SubjectNotFound: There is no such subject.
-            DatabaseUnavailable: The rows are gone, but another process kept the files from being rebuilt; the next
-                open or erase finishes the work.
+            DatabaseUnavailable: The rows and the key are gone, but another process kept the files from being rebuilt;
+                the next open or erase finishes the work.
             AuditError: The audit entry could not be written; nothing was erased.
         """
-        return records.erase(self._core, subject_id, reason)
+        return erasure.erase(self._core, subject_id, reason)
+
+    def check_erasure(
+        self, certificate: Mapping[str, Any] | str | bytes, *, also: Sequence[Path] = ()
+    ) -> erasure.ErasureCheck:
+        """Prove an erasure by its certificate: by rows, gallery, key state, audit log, and the bytes of all files.
+
+        Args:
+            certificate: What :meth:`erase` returned, as plain data or JSON.
+            also: More files to scan, such as snapshots that should hold nothing.
+
+        Raises:
+            ReceiptInvalid: The certificate is not genuine.
+        """
+        return erasure.check_erasure(self._core, certificate, also)
+
+    def sweep(self, *, dry_run: bool = False, progress: Progress | None = None) -> Sweep:
+        """Apply the policy's retention now, by the watchlist's clock: expire, erase, reject and prune what is due.
+
+        Args:
+            dry_run: Only say what would be done.
+            progress: Called for every subject that is erased.
+
+        Raises:
+            AccessDenied: No role of the actor permits it.
+            DatabaseUnavailable: Another process kept the files from being rebuilt; a later run goes on.
+        """
+        return sweep(self._core, dry_run=dry_run, progress=progress)
+
+    def suspend(self, *, reason: str, site: str | None = None, zone: str | None = None) -> Suspension:
+        """Suspend identification, everywhere or at one site or zone, from the next search of every process on.
+
+        Every role may stop; the reason must not name anybody, since it is kept in the clear.
+
+        Raises:
+            AuditError: The audit entry could not be written; nothing changed.
+        """
+        return places.suspend(self._core, reason, site, zone)
+
+    def resume(self, suspension_id: int) -> bool:
+        """Ask to lift a suspension, or agree to it; returns whether it is lifted now.
+
+        Raises:
+            SeparationOfDuties: The actor has asked already; it takes another person.
+            InvalidArgument: There is no such suspension.
+            AccessDenied: No role of the actor permits it.
+        """
+        return places.resume(self._core, suspension_id)
+
+    def suspensions(self) -> tuple[Suspension, ...]:
+        """The suspensions that are not lifted."""
+        return places.suspensions_of(self._core)
+
+    def backup(self, path: str | Path, *, vault_copy: str | Path | None = None) -> Path:
+        """Write a backup of the database; it holds no keys.
+
+        Args:
+            path: A file that is not there yet.
+            vault_copy: Where the one current copy of the vault is kept; it is overwritten. Never keep older copies.
+
+        Raises:
+            DatabaseUnavailable: It cannot be written.
+        """
+        return backup(self._core, Path(path), None if vault_copy is None else Path(vault_copy))
+
+    def restore(self, path: str | Path) -> None:
+        """Put a backup of this watchlist in its place, for every process at once.
+
+        What has ended since stays ended: withdrawn consents, erased subjects. Identification is suspended everywhere
+        until two people lift that, because suspensions, complaints and policies set since the backup are lost.
+
+        Raises:
+            BackupInvalid: The file is no backup of this watchlist.
+            AuditError: The audit entry could not be written; nothing changed.
+        """
+        opening.restore(self._core, Path(path))
 
     def subjects(self) -> list[SubjectRecord]:
         """All subjects by id, with their state now; audited."""
@@ -373,8 +552,7 @@ class Watchlist:
     def close(self) -> None:
         """Close the database and forget the gallery; may be called again."""
         self._closed = True
-        self._core_parts.gallery.forget()
-        self._core_parts.database.close()
+        self._core_parts.close()
 
     def __enter__(self) -> Self:
         _ = self._core

@@ -89,7 +89,7 @@ def write_export(connection: Connection, head: Head, origin: str, parent: Path) 
         _file(folder / "verify.py", verifier.read_bytes())
         (folder / "checkpoints").mkdir(mode=0o700)
         rows = select(audit_checkpoints.c.id, audit_checkpoints.c.note).order_by(audit_checkpoints.c.id)
-        for number, note in connection.execute(rows).tuples():
+        for number, note in connection.execute(rows):
             _file(folder / "checkpoints" / f"{number:06d}.txt", str(note).encode())
     except BaseException:
         shutil.rmtree(folder)
@@ -105,7 +105,7 @@ def publish(written: Path, folder: Path) -> Path:
 def _entries(connection: Connection, head: Head) -> Iterable[bytes]:
     for start in range(head.pruned, head.size, _CHUNK):
         query = select(audit).where(audit.c.seq > start, audit.c.seq <= start + _CHUNK).order_by(audit.c.seq)
-        for row in connection.execute(query).tuples():
+        for row in connection.execute(query):
             line = canonical_row(row)
             if line is None:
                 raise AuditTampered(f"audit entry {row[0]} is damaged", hint=TAMPERED_HINT)

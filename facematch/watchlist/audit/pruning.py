@@ -72,7 +72,7 @@ def _require_unchanged(connection: Connection, head: Head, until: int) -> None:
     for start in range(head.pruned, until, _CHUNK):
         end = min(start + _CHUNK, until)
         query = select(audit).where(audit.c.seq > start, audit.c.seq <= end).order_by(audit.c.seq)
-        for row in connection.execute(query).tuples():
+        for row in connection.execute(query):
             tree.append(leaf_hash(canonical_row(row) or b""))
     path = consistency_path(until, head.size, node_getter(connection))
     if tree.size != until or not verify_consistency(until, tree.root(), head.size, head.root, path):

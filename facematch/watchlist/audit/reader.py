@@ -140,7 +140,7 @@ class TableAuditLog:
                     f"there is no audit entry {seq}: the log has {head.pruned + 1} to {head.size}",
                     hint="entries() lists what is there",
                 )
-            row = connection.execute(select(audit).where(audit.c.seq == seq)).tuples().one_or_none()
+            row = connection.execute(select(audit).where(audit.c.seq == seq)).one_or_none()
             entry = None if row is None else canonical_row(row)
             path = inclusion_path(seq - 1, head.size, node_getter(connection))
         proof = InclusionProof(seq, head.size, tuple(path), entry or b"")

@@ -83,9 +83,9 @@ def read_nodes(connection: Connection, places: Iterable[tuple[int, int]]) -> dic
     found: dict[tuple[int, int], object] = {}
     if wanted:
         # an OR of equalities uses the key (IN over pairs scans); plain SQL, because this is on every append's way
-        places = " OR ".join(["level = ? AND position = ?"] * len(wanted))
-        query = f"SELECT level, position, hash FROM audit_nodes WHERE {places}"  # noqa: S608 - placeholders only
-        rows = connection.exec_driver_sql(query, tuple(number for place in wanted for number in place))
+        which = " OR ".join(["level = ? AND position = ?"] * len(wanted))
+        query = f"SELECT level, position, hash FROM audit_nodes WHERE {which}"  # noqa: S608 - placeholders only
+        rows = connection.exec_driver_sql(query, tuple(number for pair in wanted for number in pair))
         found = {(row[0], row[1]): row[2] for row in rows}
     nodes: dict[tuple[int, int], bytes] = {}
     for place in wanted:

@@ -148,7 +148,7 @@ class _Verification:
         for start in range(0, size, _CHUNK):
             end = min(start + _CHUNK, size)
             rows = select(audit).where(audit.c.seq > start, audit.c.seq <= end)
-            entries = {row[0]: canonical_row(row) or b"" for row in self._connection.execute(rows).tuples()}
+            entries = {row[0]: canonical_row(row) or b"" for row in self._connection.execute(rows)}
             leaves = self._level(0, start, end)
             expected: dict[int, list[tuple[int, bytes, bytes]]] = {}
             for seq in range(start + 1, end + 1):
@@ -163,7 +163,7 @@ class _Verification:
         query = select(audit_nodes.c.position, audit_nodes.c.hash).where(
             audit_nodes.c.level == level, audit_nodes.c.position >= start, audit_nodes.c.position < end
         )
-        rows = self._connection.execute(query).tuples()
+        rows = self._connection.execute(query)
         return {position: node for position, node in rows if isinstance(node, bytes) and len(node) == 32}
 
     def _compare(self, level: int, wanted: list[tuple[int, bytes, bytes]], nodes: _Nodes) -> None:
@@ -195,5 +195,5 @@ class _Verification:
         level, position = audit_nodes.c.level, audit_nodes.c.position
         full = literal(size).op(">>")(level)
         beyond = select(level, position).where(or_(level < 0, position < 0, position >= full)).limit(_LISTED)
-        for at, where in self._connection.execute(beyond).tuples():
+        for at, where in self._connection.execute(beyond):
             self._found.append(Finding(f"node {at}/{where}", "is not part of the tree"))

@@ -1,0 +1,88 @@
+"""Ending a consent: by the subject, by the controller, by time, or because it was never valid."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Final
+
+from sqlalchemy import Connection
+
+from facematch.errors import ConsentTransitionError
+from facematch.governance import (
+    OPEN_STATES,
+    AuditAction,
+    AuditOutcome,
+    ConsentState,
+    check_subject_id,
+    to_microseconds,
+)
+from facematch.governance.identifiers import check_text
+from facematch.types import Withdrawal
+from facematch.watchlist.core import Core
+from facematch.watchlist.filing import StoredConsent
+from facematch.watchlist.store import Subject
+
+__all__ = ["end", "end_records"]
+
+_ACTIONS: Final = {
+    ConsentState.WITHDRAWN: AuditAction.WITHDRAW,
+    ConsentState.REVOKED: AuditAction.REVOKE,
+    ConsentState.INVALIDATED: AuditAction.INVALIDATE,
+}
+
+
+def end(core: Core, subject_id: str, reason: str, state: ConsentState) -> Withdrawal:
+    """End every open consent of a subject; see :meth:`facematch.watchlist.Watchlist.withdraw`.
+
+    Args:
+        core: The open watchlist.
+        subject_id: The subject.
+        reason: Why; sealed with the record.
+        state: ``WITHDRAWN``, ``REVOKED`` or ``INVALIDATED``.
+    """
+    action = _ACTIONS[state]
+    with core.operation(action, subject_id=subject_id):
+        check_subject_id(subject_id)
+        check_text(reason, "reason")
+        with core.concluding() as (connection, endings):
+            subject = core.require_subject(connection, subject_id)
+            now = core.now()
+            filed = core.filing.of(connection, subject)
+            open_ones = [stored for stored in filed if stored.consent.state in OPEN_STATES]
+            if not open_ones:
+                raise ConsentTransitionError(
+                    f"subject {subject_id!r} has no consent left to end; no search can return the subject",
+                    hint="nothing needs to be done; erase() removes the stored data",
+                )
+            ended = end_records(core, connection, subject, open_ones, state=state, now=now, reason=reason)
+            moment = to_microseconds(now)
+            endings.extend((state.value, record_id, moment) for record_id in ended)
+            generation = core.store.bump(connection)
+            details = {"consents": len(ended), "generation": generation}
+            core.audit(
+                connection,
+                action,
+                AuditOutcome.DONE,
+                details,
+                subject=subject,
+                now=now,
+                private={"reason": reason},
+            )
+    return Withdrawal(subject_id, reason, now, ended, generation, state.value)
+
+
+def end_records(
+    core: Core,
+    connection: Connection,
+    subject: Subject,
+    records: list[StoredConsent],
+    *,
+    state: ConsentState,
+    now: datetime,
+    reason: str | None,
+) -> tuple[str, ...]:
+    """Give consent records their last event; returns their ids."""
+    for stored in records:
+        changed = stored.consent.transition(state, actor=core.actor, time=now, reason=reason)
+        core.filing.record_transition(connection, subject, stored, changed)
+    return tuple(stored.consent.record_id for stored in records)

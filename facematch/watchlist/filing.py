@@ -1,0 +1,233 @@
+"""Consent records in the database: sealed as a whole, with what a search filters by in the clear beside them."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, Row, Select, func, insert, or_, select, update
+
+from facematch.errors import ConsentInvalid, DatabaseCorrupt, FacematchError, KeyUnavailable
+from facematch.governance import OPEN_STATES, Consent, to_microseconds
+from facematch.watchlist.codec import SealedCodec
+from facematch.watchlist.schema import (
+    complaints,
+    consent_events,
+    consent_purposes,
+    consent_sites,
+    consent_zones,
+    consents,
+    enrolments,
+    subjects,
+    templates,
+)
+from facematch.watchlist.store import Subject, new_key
+
+__all__ = ["ConsentFiling", "ConsentLine", "StoredConsent", "contested_subjects"]
+
+_RESTORE = "restore the database from a backup"
+
+
+@dataclass(frozen=True, slots=True)
+class StoredConsent:
+    """A consent record as it stands in the database now, and the mark of the digest it was filed with."""
+
+    key: int
+    mark: str
+    consent: Consent
+
+
+@dataclass(frozen=True, slots=True)
+class ConsentLine:
+    """What the list of subjects needs of a consent record.
+
+    Attributes:
+        is_open: Whether the state allows processing.
+        valid_from: Begin of validity, microseconds.
+        valid_until: End of validity, microseconds.
+        purposes: Its purposes.
+        sites: Its sites; empty means every site.
+        templates: Number of templates that stand on it.
+        pending: How many of them wait for an approval.
+    """
+
+    is_open: bool
+    valid_from: int
+    valid_until: int
+    purposes: tuple[str, ...]
+    sites: tuple[str, ...]
+    templates: int
+    pending: int
+
+
+class ConsentFiling:
+    """The SQL of consent records.
+
+    Args:
+        codec: Seals and unseals them.
+    """
+
+    def __init__(self, codec: SealedCodec) -> None:
+        self._codec = codec
+
+    def of(self, connection: Connection, subject: Subject) -> list[StoredConsent]:
+        """The consent records of a subject, oldest first."""
+        rows = connection.execute(select(consents).where(consents.c.subject == subject.key).order_by(consents.c.id))
+        return [StoredConsent(row.id, row.mark, self._read(connection, subject, row)) for row in rows.all()]
+
+    def by_record_id(self, connection: Connection, record_id: str) -> tuple[int, int] | None:
+        """Keys of the consent record of that id and of its subject, if it is filed."""
+        row = connection.execute(
+            select(consents.c.id, consents.c.subject).where(consents.c.record_id == record_id)
+        ).one_or_none()
+        return None if row is None else (row.id, row.subject)
+
+    def find(self, connection: Connection, subject: Subject | None, consent: Consent) -> StoredConsent | None:
+        """The filed record that ``consent`` is a copy of, as filed or as it stands now; ``None`` when it is not filed.
+
+        Raises:
+            ConsentInvalid: A different record of the same id is filed.
+        """
+        if self.by_record_id(connection, consent.record_id) is None:
+            return None
+        for stored in self.of(connection, subject) if subject is not None else ():
+            same = self._mark(consent) == stored.mark or consent.digest == stored.consent.digest
+            if same and stored.consent.record_id == consent.record_id:
+                return stored
+        raise ConsentInvalid(
+            f"a different consent record with the id {consent.record_id} is already filed",
+            hint="records are never changed after the fact; make a new one with Consent.given()",
+        )
+
+    def file(self, connection: Connection, subject: Subject, consent: Consent) -> StoredConsent:
+        """File a consent record that is not filed yet."""
+        data = consent.to_dict()
+        del data["events"]
+        mark = self._mark(consent)
+        result = connection.execute(
+            insert(consents).values(
+                record_id=consent.record_id,
+                subject=subject.key,
+                mark=mark,
+                record=self._codec.seal_json(subject.subject_ref, data, f"consent record {consent.record_id}"),
+                **_current(consent),
+            )
+        )
+        key = new_key(result.inserted_primary_key)
+        connection.execute(insert(consent_purposes), [{"consent": key, "purpose": p} for p in consent.purposes])
+        if consent.sites:
+            connection.execute(insert(consent_sites), [{"consent": key, "site": s} for s in consent.sites])
+        if consent.zones:
+            connection.execute(insert(consent_zones), [{"consent": key, "zone": z} for z in consent.zones])
+        for position in range(len(consent.events)):
+            self._add_event(connection, subject, key, consent, position)
+        return StoredConsent(key, mark, consent)
+
+    def record_transition(
+        self, connection: Connection, subject: Subject, stored: StoredConsent, changed: Consent
+    ) -> None:
+        """Store the last event of ``changed``, which is ``stored`` after one transition."""
+        self._add_event(connection, subject, stored.key, changed, len(changed.events) - 1)
+        connection.execute(update(consents).where(consents.c.id == stored.key).values(**_current(changed)))
+
+    def lines(self, connection: Connection) -> dict[int, list[ConsentLine]]:
+        """The consent records of all subjects in short, by the subject's key, oldest first."""
+        per_consent = (
+            select(templates.c.consent, enrolments.c.state, func.count())
+            .join(enrolments, enrolments.c.id == templates.c.enrolment)
+            .group_by(templates.c.consent, enrolments.c.state)
+        )
+        counts: dict[int, dict[str, int]] = defaultdict(dict)
+        for key, state, count in connection.execute(per_consent):
+            counts[key][state] = int(count)
+        purposes: dict[int, list[str]] = defaultdict(list)
+        for key, purpose in connection.execute(select(consent_purposes)):
+            purposes[key].append(purpose)
+        sites: dict[int, list[str]] = defaultdict(list)
+        for key, site in connection.execute(select(consent_sites)):
+            sites[key].append(site)
+        open_states = {state.value for state in OPEN_STATES}
+        lines: dict[int, list[ConsentLine]] = defaultdict(list)
+        for row in connection.execute(select(consents).order_by(consents.c.id)):
+            if not isinstance(row.valid_from, int) or not isinstance(row.valid_until, int):
+                raise DatabaseCorrupt("a consent record in the database is damaged", hint=_RESTORE)
+            lines[row.subject].append(
+                ConsentLine(
+                    row.state in open_states,
+                    row.valid_from,
+                    row.valid_until,
+                    tuple(purposes[row.id]),
+                    tuple(sites[row.id]),
+                    sum(counts[row.id].values()),
+                    counts[row.id].get("PENDING", 0),
+                )
+            )
+        return lines
+
+    def restricted(self, connection: Connection) -> set[int]:
+        """Keys of the subjects with a complaint that is not decided, or was upheld."""
+        return set(connection.execute(contested_subjects()).scalars())
+
+    def open_records(self, connection: Connection) -> list[tuple[str, int, str]]:
+        """Record id, subject key and subject reference of every consent record in an open state."""
+        query = (
+            select(consents.c.record_id, subjects.c.id, subjects.c.subject_ref)
+            .join(subjects, subjects.c.id == consents.c.subject)
+            .where(consents.c.state.in_([state.value for state in OPEN_STATES]))
+        )
+        return [(row[0], row[1], row[2]) for row in connection.execute(query)]
+
+    def _mark(self, consent: Consent) -> str:
+        return self._codec.mark("consent", consent.digest)
+
+    def _add_event(
+        self, connection: Connection, subject: Subject, consent_key: int, consent: Consent, position: int
+    ) -> None:
+        event = consent.events[position]
+        data = event.model_dump(mode="json", exclude_none=True)
+        connection.execute(
+            insert(consent_events).values(
+                consent=consent_key,
+                position=position,
+                time=to_microseconds(event.time),
+                state=event.state.value,
+                event=self._codec.seal_json(subject.subject_ref, data, _event_name(consent.record_id, position)),
+            )
+        )
+
+    def _read(self, connection: Connection, subject: Subject, row: Row[Any]) -> Consent:
+        query = select(consent_events).where(consent_events.c.consent == row.id).order_by(consent_events.c.position)
+        try:
+            events = [
+                self._codec.unseal_json(subject.subject_ref, event.event, _event_name(row.record_id, event.position))
+                for event in connection.execute(query)
+            ]
+            data = self._codec.unseal_json(subject.subject_ref, row.record, f"consent record {row.record_id}")
+            consent = Consent.from_dict({**data, "events": events})
+        except KeyUnavailable:
+            raise
+        except (ValueError, TypeError, FacematchError) as error:
+            raise DatabaseCorrupt("a consent record in the database is damaged", hint=_RESTORE) from error
+        if consent.state.value != row.state or consent.record_id != row.record_id:
+            raise DatabaseCorrupt("a consent record contradicts its events", hint=_RESTORE)
+        return consent
+
+
+def contested_subjects() -> Select[tuple[int]]:
+    """The query for keys of subjects whose references are restricted."""
+    return select(complaints.c.subject).where(or_(complaints.c.decided_at.is_(None), complaints.c.upheld == 1))
+
+
+def _current(consent: Consent) -> dict[str, object]:
+    """State and validity as columns; a record that was never given is valid from 0 until 0."""
+    start, end = consent.valid_from, consent.valid_until
+    return {
+        "state": consent.state.value,
+        "valid_from": 0 if start is None else to_microseconds(start),
+        "valid_until": 0 if end is None else to_microseconds(end),
+    }
+
+
+def _event_name(record_id: str, position: int) -> str:
+    return f"event {position} of consent record {record_id}"

@@ -1,0 +1,104 @@
+"""Opening a watchlist: database, vault, keys, policy and owner; and putting a backup in its place."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from os import PathLike
+from pathlib import Path
+
+from facematch.errors import InvalidArgument
+from facematch.governance import AuditAction, AuditOutcome, utc_now
+from facematch.governance.identifiers import check_name
+from facematch.governance.policy import PROFILES, Policy
+from facematch.matching.threshold import check_threshold
+from facematch.protocols import Analyzer, Clock, KeyProvider, VectorIndex
+from facematch.settings import Settings, Use
+from facematch.watchlist.codec import SealedCodec
+from facematch.watchlist.core import Core
+from facematch.watchlist.database import Database
+from facematch.watchlist.gallery import Gallery
+from facematch.watchlist.installation import check_policy, finish, reconcile, unlock
+from facematch.watchlist.keeping import remove_staged, stage_restore
+from facematch.watchlist.loading import LazyAnalyzer, index_factory, login_name
+from facematch.watchlist.standing import StandingCache
+from facematch.watchlist.store import Store
+
+__all__ = ["checked_threshold", "open_core", "restore"]
+
+
+def open_core(
+    url: str,
+    *,
+    actor: str | None,
+    analyzer: Analyzer | None,
+    pack: str | Path,
+    use: Use | None,
+    clock: Clock | None,
+    index: str | Callable[[int], VectorIndex],
+    keys: KeyProvider | None,
+    policy: Policy | str | PathLike[str] | None,
+    settings: Settings | None,
+) -> tuple[Core, LazyAnalyzer]:
+    """The parts of an open watchlist; see :meth:`facematch.watchlist.Watchlist.open`."""
+    configured = Settings() if settings is None else settings
+    name = check_name(login_name(settings) if actor is None else actor, "actor")
+    new_index = index_factory(index)
+    wanted = _policy(policy)
+    database = Database(url)
+    try:
+        vault, new = unlock(database, keys, configured)
+        try:
+            codec = SealedCodec(vault)
+            standing = StandingCache()
+            gallery = Gallery(Store(codec), new_index, standing)
+            core = Core(database, codec, gallery, standing, actor=name, clock=utc_now if clock is None else clock)
+            finish(core, Policy.profile("access-control") if wanted is None else wanted)
+            if not new:
+                reconcile(core)
+            check_policy(core, wanted)
+            if analyzer is not None:
+                with database.read() as connection:
+                    core.store.check_contract(connection, analyzer.contract)
+        except BaseException:
+            vault.close()
+            raise
+    except BaseException:
+        database.close()
+        raise
+    return core, LazyAnalyzer(analyzer, pack=pack, use=use, settings=settings)
+
+
+def checked_threshold(threshold: float | None, outgrown: str) -> float | None:
+    """The watchlist's own threshold.
+
+    Raises:
+        InvalidArgument: A value is malformed.
+    """
+    if outgrown not in {"warn", "refuse"}:
+        raise InvalidArgument(f"outgrown is 'warn' or 'refuse', got {outgrown!r}")
+    return None if threshold is None else check_threshold(threshold)
+
+
+def restore(core: Core, source: Path) -> None:
+    """Put a backup in the place of the database; see :meth:`facematch.watchlist.Watchlist.restore`."""
+    with core.operation(AuditAction.RESTORE):
+        staged, database = stage_restore(core, source)
+        try:
+            try:
+                gallery = Gallery(Store(core.codec), core.gallery.new_index, StandingCache())
+                copy = Core(database, core.codec, gallery, StandingCache(), actor=core.actor, clock=core.clock)
+                with database.write() as connection:
+                    copy.audit(connection, AuditAction.RESTORE, AuditOutcome.DONE, {})
+                reconcile(copy, restored=True)
+            finally:
+                database.close()
+            core.database.replace_by(staged)
+            core.forget()
+        finally:
+            remove_staged(staged)
+
+
+def _policy(policy: Policy | str | PathLike[str] | None) -> Policy | None:
+    if policy is None or isinstance(policy, Policy):
+        return policy
+    return Policy.profile(policy) if isinstance(policy, str) and policy in PROFILES else Policy.load(policy)

@@ -1,0 +1,167 @@
+"""The sweeper: expires consents, erases what may be kept no longer, and prunes the audit log."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection, func, select
+
+from facematch.governance import OPEN_STATES, AuditAction, AuditOutcome, ConsentState, from_microseconds
+from facematch.governance.policy import KeepRequest, Policy
+from facematch.protocols import Progress
+from facematch.types import Sweep
+from facematch.watchlist.approvals import remove_enrolment
+from facematch.watchlist.audit import prune
+from facematch.watchlist.core import Core
+from facematch.watchlist.endings import end_records
+from facematch.watchlist.erasure import erase
+from facematch.watchlist.schema import consent_events, consents, enrolments
+from facematch.watchlist.store import Subject
+
+__all__ = ["sweep"]
+
+_REASON = "the time set by the policy is over"
+
+
+def sweep(core: Core, *, dry_run: bool, progress: Progress | None) -> Sweep:
+    """Apply the policy's retention; see :meth:`facematch.watchlist.Watchlist.sweep`."""
+    with core.operation(AuditAction.SWEEP):
+        now = core.now()
+        with core.database.read() as connection:
+            policy = core.policy(connection, now)
+            people = core.store.subjects(connection)
+            overdue = {item.subject_id for item in people if _must_go(connection, item, policy, now)}
+            late = [item for item in people if any(c.past_its_time(now) for c in _consents_of(connection, item))]
+            stale = _stale_enrolments(connection, policy, now)
+        if dry_run:
+            return Sweep(
+                now,
+                tuple(item.subject_id for item in late),
+                tuple(sorted(overdue)),
+                tuple(stale),
+                0,
+                dry_run=True,
+            )
+        expired = [item.subject_id for item in late if _expire(core, item)]
+        rejected = [number for number in stale if _reject(core, number)]
+        certificates = []
+        for number, subject_id in enumerate(sorted(overdue)):
+            if progress is not None:
+                progress(number, len(overdue))
+            certificates.append(erase(core, subject_id, _REASON))
+        if progress is not None:
+            progress(len(overdue), len(overdue))
+        pruned = _prune(core, policy, now)
+        with core.database.write() as connection:
+            details = {"expired": len(expired), "erased": len(certificates), "rejected": rejected, "pruned": pruned}
+            core.audit(connection, AuditAction.SWEEP, AuditOutcome.DONE, details, now=now)
+        if rejected:
+            core.database.scrub(required=False)
+    return Sweep(
+        now,
+        tuple(expired),
+        tuple(item.subject_id for item in certificates),
+        tuple(rejected),
+        pruned,
+        dry_run=False,
+        certificates=tuple(item.certificate for item in certificates),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Consent:
+    """What the sweeper needs of a consent record."""
+
+    state: ConsentState
+    valid_until: datetime
+    last_event: datetime
+
+    def past_its_time(self, now: datetime) -> bool:
+        return self.state in OPEN_STATES and self.valid_until <= now
+
+    def ended_at(self, now: datetime) -> datetime | None:
+        """When it ended; ``None`` while it is in force, has not begun, or waits for an answer."""
+        if self.past_its_time(now):
+            return self.valid_until
+        return None if self.state in OPEN_STATES or self.state is ConsentState.REQUESTED else self.last_event
+
+
+def _consents_of(connection: Connection, subject: Subject) -> list[_Consent]:
+    query = (
+        select(consents.c.state, consents.c.valid_until, func.max(consent_events.c.time))
+        .join(consent_events, consent_events.c.consent == consents.c.id)
+        .where(consents.c.subject == subject.key)
+        .group_by(consents.c.id)
+    )
+    return [
+        _Consent(ConsentState(state), from_microseconds(end), from_microseconds(last))
+        for state, end, last in connection.execute(query)
+    ]
+
+
+def _must_go(connection: Connection, subject: Subject, policy: Policy, now: datetime) -> bool:
+    """Whether every consent of the subject ended so long ago that the policy keeps nothing."""
+    ends = [consent.ended_at(now) for consent in _consents_of(connection, subject)]
+    over = [end for end in ends if end is not None]
+    if not over or len(over) < len(ends):
+        return False
+    return policy.retention.check(KeepRequest(kept="reference", since=max(over), now=now)) is not None
+
+
+def _expire(core: Core, person: Subject) -> bool:
+    """Mark the consents of a subject that time has ended; returns whether there was one."""
+    with core.database.write() as connection:
+        now = core.now()
+        subject = core.store.subject(connection, person.subject_id)
+        if subject is None:
+            return False
+        over = [
+            stored
+            for stored in core.filing.of(connection, subject)
+            if stored.consent.state in OPEN_STATES
+            and stored.consent.valid_until is not None
+            and stored.consent.valid_until <= now
+        ]
+        if not over:
+            return False
+        ended = end_records(core, connection, subject, over, state=ConsentState.EXPIRED, now=now, reason=None)
+        generation = core.store.bump(connection)
+        details = {"consents": len(ended), "generation": generation}
+        core.audit(connection, AuditAction.EXPIRE, AuditOutcome.DONE, details, subject=subject, now=now)
+    return True
+
+
+def _stale_enrolments(connection: Connection, policy: Policy, now: datetime) -> list[int]:
+    rows = connection.execute(
+        select(enrolments.c.id, enrolments.c.created_at)
+        .where(enrolments.c.state == "PENDING")
+        .order_by(enrolments.c.id)
+    )
+    return [
+        row.id
+        for row in rows
+        if policy.retention.check(KeepRequest(kept="pending", since=from_microseconds(row.created_at), now=now))
+        is not None
+    ]
+
+
+def _reject(core: Core, number: int) -> bool:
+    with core.database.write() as connection:
+        state = connection.execute(select(enrolments.c.state).where(enrolments.c.id == number)).scalar()
+        if state != "PENDING":
+            return False
+        count = remove_enrolment(connection, number)
+        generation = core.store.bump(connection)
+        core.store.mark_unscrubbed(connection, generation)
+        details = {"enrolment": number, "templates": count, "generation": generation, "overdue": True}
+        core.audit(connection, AuditAction.REJECT, AuditOutcome.DONE, details)
+    return True
+
+
+def _prune(core: Core, policy: Policy, now: datetime) -> int:
+    days = policy.retention.audit_days
+    if days is None:
+        return 0
+    with core.database.write() as connection:
+        return prune(connection, core.audit_writer(connection), now - timedelta(days=days), now=now, actor=core.actor)
