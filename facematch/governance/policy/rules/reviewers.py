@@ -48,7 +48,9 @@ class Reviewers(Rule):
         """What the rule says."""
         if self.count is None:
             return "No action is recorded, because the policy sets no number of reviewers."
-        blind = ", each without seeing verdicts or scores" if self.blind and self.count > 1 else ""
+        if self.count == 1:
+            return "An action may follow only after a reviewer confirmed; one rejection ends it."
+        blind = ", each without seeing verdicts or scores" if self.blind else ""
         return (
             f"An action may follow only after {self.count} distinct reviewers confirmed{blind}; one rejection ends it."
         )

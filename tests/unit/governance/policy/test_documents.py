@@ -214,6 +214,10 @@ def test_a_document_that_is_no_policy_is_refused(kind: str, text: str, named: st
     assert caught.value.hint
 
 
+def test_a_document_may_be_as_large_as_the_limit() -> None:
+    assert Policy.from_text("#" * MAX_CHARACTERS, "toml") == Policy()
+
+
 @pytest.mark.parametrize(("kind", "opened"), [("json", '{"a":'), ("yaml", "[")])
 def test_a_document_nested_without_end_is_refused(kind: str, opened: str) -> None:
     with pytest.raises(PolicyInvalid, match="not valid"):

@@ -118,6 +118,7 @@ ACCEPTED: list[tuple[Rule, Request]] = [
     (TargetFpir(maximum=0.01), search()),
     (TargetFpir(required=False), search(calibration=None)),
     (GalleryLimit(max_subjects=100), search(gallery_subjects=100)),
+    (GalleryLimit(max_subjects=999), search(gallery_subjects=200)),
     (GalleryLimit(max_subjects=999), search(calibration=None)),
     (GalleryLimit(max_subjects=999), search(calibration=calibration(gallery_size=None))),
     (GalleryLimit(max_subjects=999, outgrown="warn"), search(gallery_subjects=201)),
