@@ -21,7 +21,7 @@ from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.pool import QueuePool, StaticPool
 
-from facematch.errors import DatabaseCorrupt, DatabaseTooNew, DatabaseUnavailable, DatabaseUnsupported
+from facematch.errors import DatabaseCorrupt, DatabaseTooNew, DatabaseUnavailable, DatabaseUnsupported, WatchlistClosed
 from facematch.governance import to_microseconds, utc_now
 from facematch.watchlist.failures import database_errors
 from facematch.watchlist.schema import APPLICATION_ID, HEAD, REVISIONS
@@ -55,6 +55,7 @@ class Database:
         self._busy_timeout_s = busy_timeout_s
         self.name = "the watchlist in memory" if self._path is None else f"the watchlist {str(self._path)!r}"
         self._lock = threading.RLock()
+        self._closed = False
         with database_errors(self.name):
             if self._path is not None:
                 _prepare_file(self._path, self.name)
@@ -75,6 +76,7 @@ class Database:
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """A read transaction: everything read in it belongs to one moment."""
+        self._require_open()
         guard = self._lock if self._path is None else nullcontext()
         with database_errors(self.name), guard, self._engine.connect() as connection, connection.begin():
             yield connection
@@ -82,6 +84,7 @@ class Database:
     @contextmanager
     def write(self) -> Iterator[Connection]:
         """A write transaction: nobody else writes from its first statement to its commit; any error undoes it all."""
+        self._require_open()
         with database_errors(self.name), self._lock, self._engine.connect() as connection:
             writing = connection.execution_options(facematch_write=True)
             with writing.begin():
@@ -151,7 +154,12 @@ class Database:
     def close(self) -> None:
         """Close all connections; may be called again."""
         with self._lock:
+            self._closed = True
             self._engine.dispose()
+
+    def _require_open(self) -> None:
+        if self._closed:
+            raise WatchlistClosed("the watchlist is closed", hint="open it again with Watchlist.open()")
 
     def _create_engine(self) -> Engine:
         if self._path is None:

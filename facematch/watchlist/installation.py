@@ -105,9 +105,9 @@ def finish(core: Core, policy: Policy) -> None:
             )
         )
         sealed = seal_plain_rows(core, connection)
-        generation = core.store.bump(connection)
+        generation = core.store.generation(connection)
         if sealed:
-            core.store.mark_unscrubbed(connection, generation)
+            core.store.mark_unscrubbed(connection, max(generation, 1))
         details = {"policy": policy.digest, "owner": core.actor, "sealed_subjects": sealed, "generation": generation}
         core.audit(connection, AuditAction.CREATE_WATCHLIST, AuditOutcome.DONE, details, now=now)
     if sealed:

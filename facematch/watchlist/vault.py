@@ -342,7 +342,7 @@ def _connect(path: Path | None) -> sqlite3.Connection:
     target = ":memory:" if path is None else str(path)
     connection = sqlite3.connect(target, timeout=_BUSY_S, isolation_level=None, check_same_thread=False)
     with _as_ours(_name_of(path)):
-        for pragma in ("secure_delete = ON", "synchronous = EXTRA", "journal_mode = TRUNCATE"):
+        for pragma in ("secure_delete = ON", "synchronous = EXTRA", "journal_mode = DELETE"):
             connection.execute(f"PRAGMA {pragma}")
     return connection
 

@@ -2,57 +2,51 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from datetime import timedelta
+from collections.abc import Callable, Sequence
 from os import PathLike
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 from facematch.errors import WatchlistClosed
-from facematch.governance import AuditAction, Consent, ConsentState, check_subject_id
+from facematch.governance import AuditAction, Consent, check_subject_id
 from facematch.governance.policy import Policy
-from facematch.governance.receipts import ConsentReceipt
 from facematch.matching import Calibration
-from facematch.protocols import Analyzer, Clock, KeyProvider, Progress, VectorIndex
+from facematch.protocols import Analyzer, Clock, KeyProvider, VectorIndex
 from facematch.settings import Settings, Use
 from facematch.types import (
     Enrolment,
     EnrolmentPreview,
-    Erasure,
     Face,
     Identification,
     ImageSource,
     QualityGate,
-    Renewal,
     SubjectRecord,
-    Sweep,
     Verification,
-    Withdrawal,
 )
-from facematch.watchlist import consenting, endings, enrolment, erasure, identification, opening, places, records
+from facematch.watchlist import enrolment, identification, opening, records
 from facematch.watchlist.actors import Actors
 from facematch.watchlist.approvals import Approvals
 from facematch.watchlist.core import Core
-from facematch.watchlist.keeping import Keys, backup
+from facematch.watchlist.keeping import Keys
+from facematch.watchlist.lifecycle import SubjectLifecycle
 from facematch.watchlist.loading import LazyAnalyzer
+from facematch.watchlist.operations import Operations
 from facematch.watchlist.oversight import GovernedAuditLog
 from facematch.watchlist.pictures import Gates
 from facematch.watchlist.places import Zones
 from facematch.watchlist.policies import Policies
 from facematch.watchlist.preview import preview
 from facematch.watchlist.reporting import Reports
-from facematch.watchlist.retention import sweep
 from facematch.watchlist.rights import Rights
 from facematch.watchlist.rules import Outgrown, RuleBook
-from facematch.watchlist.standing import Suspension
 
 __all__ = ["Watchlist"]
 
 DEFAULT_GATE = QualityGate()
 
 
-class Watchlist:
+class Watchlist(SubjectLifecycle, Operations):
     """Enrolled subjects, each under a consent record, in one database. Make one with :meth:`open`.
 
     A context manager; threads may share it, and any number of processes may open the same file: a withdrawal in one
@@ -145,6 +139,7 @@ class Watchlist:
             ContractMismatch: ``analyzer`` makes other vectors than the enrolled ones.
             InvalidArgument: Another argument is malformed.
         """
+        checked = opening.checked_threshold(threshold, outgrown)
         core, lazy = opening.open_core(
             url,
             actor=actor,
@@ -157,11 +152,6 @@ class Watchlist:
             policy=policy,
             settings=settings,
         )
-        try:
-            checked = opening.checked_threshold(threshold, outgrown)
-        except BaseException:
-            core.close()
-            raise
         return cls(core, analyzer=lazy, threshold=checked, outgrown=outgrown)
 
     @property
@@ -372,162 +362,6 @@ class Watchlist:
     def calibration(self) -> Calibration | None:
         """The calibration artefact in force; ``None`` where the pack's own threshold rules."""
         return self._core.snapshot().calibration
-
-    def record_consent(self, consent: Consent) -> int:
-        """File a consent record before any picture is taken, also one that was only asked for; returns the generation.
-
-        Raises:
-            PolicyRefused: The policy refuses it.
-            ConsentInvalid: It is malformed, or filed already.
-            AuditError: The audit entry could not be written; nothing was filed.
-        """
-        return consenting.record_consent(self._core, consent)
-
-    def renew(
-        self, subject_id: str, *, valid_for: timedelta, evidence: str | PathLike[str], record_id: str | None = None
-    ) -> Renewal:
-        """Renew a consent that is in force: the subject gave it again, and there is evidence.
-
-        Args:
-            subject_id: The subject.
-            valid_for: How long from now on.
-            evidence: Path of the new evidence; only its digest is kept.
-            record_id: Which record; default the latest.
-
-        Raises:
-            SubjectNotFound: There is no such subject.
-            ConsentTransitionError: The record is not in force any more, or there is none.
-            PolicyRefused: The policy refuses it, for example for its length.
-            AuditError: The audit entry could not be written; nothing changed.
-        """
-        return consenting.renew(self._core, subject_id, valid_for, evidence, record_id)
-
-    def receipt(self, subject_id: str, *, record_id: str | None = None) -> ConsentReceipt:
-        """A signed receipt of a consent record, to hand to the subject; audited.
-
-        Raises:
-            SubjectNotFound: There is no such subject.
-        """
-        return consenting.receipt(self._core, subject_id, record_id)
-
-    def withdraw(self, subject_id: str, *, reason: str) -> Withdrawal:
-        """The subject ends every open consent, also one that has expired or not begun.
-
-        From the commit on no search in any process can return the subject, and no restored backup brings the consent
-        back. The templates stay until :meth:`erase` or the sweeper.
-
-        Args:
-            subject_id: The subject.
-            reason: Why; sealed under the subject's key, and gone with it.
-
-        Raises:
-            SubjectNotFound: There is no such subject.
-            ConsentTransitionError: Everything has ended already.
-            AuditError: The audit entry could not be written; nothing was withdrawn.
-        """
-        return endings.end(self._core, subject_id, reason, ConsentState.WITHDRAWN)
-
-    def revoke(self, subject_id: str, *, reason: str) -> Withdrawal:
-        """The controller ends every open consent of a subject; otherwise as :meth:`withdraw`."""
-        return endings.end(self._core, subject_id, reason, ConsentState.REVOKED)
-
-    def invalidate(self, subject_id: str, *, reason: str) -> Withdrawal:
-        """A consent turns out never to have been valid: all open ones end; otherwise as :meth:`withdraw`."""
-        return endings.end(self._core, subject_id, reason, ConsentState.INVALIDATED)
-
-    def erase(self, subject_id: str, *, reason: str) -> Erasure:
-        """Remove a subject: templates, consent records, the row itself, and the data key that they were sealed under.
-
-        The file is rebuilt and the write-ahead log emptied, so neither keeps the bytes. Backups keep sealed bytes that
-        nobody can open any more. Other processes drop the vectors from memory with their next search. The audit
-        entries stay, under a random reference that no longer leads anywhere.
-
-        Args:
-            subject_id: The subject.
-            reason: Why; in the certificate, and stored nowhere.
-
-        Raises:
-            SubjectNotFound: There is no such subject.
-            DatabaseUnavailable: The rows and the key are gone, but another process kept the files from being rebuilt;
-                the next open or erase finishes the work.
-            AuditError: The audit entry could not be written; nothing was erased.
-        """
-        return erasure.erase(self._core, subject_id, reason)
-
-    def check_erasure(
-        self, certificate: Mapping[str, Any] | str | bytes, *, also: Sequence[Path] = ()
-    ) -> erasure.ErasureCheck:
-        """Prove an erasure by its certificate: by rows, gallery, key state, audit log, and the bytes of all files.
-
-        Args:
-            certificate: What :meth:`erase` returned, as plain data or JSON.
-            also: More files to scan, such as snapshots that should hold nothing.
-
-        Raises:
-            ReceiptInvalid: The certificate is not genuine.
-        """
-        return erasure.check_erasure(self._core, certificate, also)
-
-    def sweep(self, *, dry_run: bool = False, progress: Progress | None = None) -> Sweep:
-        """Apply the policy's retention now, by the watchlist's clock: expire, erase, reject and prune what is due.
-
-        Args:
-            dry_run: Only say what would be done.
-            progress: Called for every subject that is erased.
-
-        Raises:
-            AccessDenied: No role of the actor permits it.
-            DatabaseUnavailable: Another process kept the files from being rebuilt; a later run goes on.
-        """
-        return sweep(self._core, dry_run=dry_run, progress=progress)
-
-    def suspend(self, *, reason: str, site: str | None = None, zone: str | None = None) -> Suspension:
-        """Suspend identification, everywhere or at one site or zone, from the next search of every process on.
-
-        Every role may stop; the reason must not name anybody, since it is kept in the clear.
-
-        Raises:
-            AuditError: The audit entry could not be written; nothing changed.
-        """
-        return places.suspend(self._core, reason, site, zone)
-
-    def resume(self, suspension_id: int) -> bool:
-        """Ask to lift a suspension, or agree to it; returns whether it is lifted now.
-
-        Raises:
-            SeparationOfDuties: The actor has asked already; it takes another person.
-            InvalidArgument: There is no such suspension.
-            AccessDenied: No role of the actor permits it.
-        """
-        return places.resume(self._core, suspension_id)
-
-    def suspensions(self) -> tuple[Suspension, ...]:
-        """The suspensions that are not lifted."""
-        return places.suspensions_of(self._core)
-
-    def backup(self, path: str | Path, *, vault_copy: str | Path | None = None) -> Path:
-        """Write a backup of the database; it holds no keys.
-
-        Args:
-            path: A file that is not there yet.
-            vault_copy: Where the one current copy of the vault is kept; it is overwritten. Never keep older copies.
-
-        Raises:
-            DatabaseUnavailable: It cannot be written.
-        """
-        return backup(self._core, Path(path), None if vault_copy is None else Path(vault_copy))
-
-    def restore(self, path: str | Path) -> None:
-        """Put a backup of this watchlist in its place, for every process at once.
-
-        What has ended since stays ended: withdrawn consents, erased subjects. Identification is suspended everywhere
-        until two people lift that, because suspensions, complaints and policies set since the backup are lost.
-
-        Raises:
-            BackupInvalid: The file is no backup of this watchlist.
-            AuditError: The audit entry could not be written; nothing changed.
-        """
-        opening.restore(self._core, Path(path))
 
     def subjects(self) -> list[SubjectRecord]:
         """All subjects by id, with their state now; audited."""

@@ -61,7 +61,7 @@ class WatchlistMachine(RuleBasedStateMachine):
         self.handles = [self._open("faiss"), self._open("exact")]
         self.model: dict[str, list[Record]] = {}
         self.pictures = 0
-        self.calls = 0
+        self.calls = 1  # the watchlist begins its log
         self.generation = 0
 
     def _open(self, index: str) -> Watchlist:

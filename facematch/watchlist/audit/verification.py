@@ -20,6 +20,7 @@ from facematch.governance.audit.offline import (
     listed,
     outside_checkpoint,
     places,
+    ranges,
     read_checkpoints,
 )
 from facematch.governance.clock import from_microseconds
@@ -185,8 +186,12 @@ class _Verification:
             wrong = [(at, p) for at, p in wrong if not below & {(at - 1, 2 * p), (at - 1, 2 * p + 1)}]
         for level, position in wrong:
             first, last = (position << level) + 1, (position + 1) << level
-            self._found.append(Finding(f"node {level}/{position}", f"is not the root over entries {first} to {last}"))
-        self._found += [Finding(f"node {level}/{position}", "is missing") for level, position in nodes.missing]
+            if check.lost is None or last < check.lost:
+                place = f"node {level}/{position}"
+                self._found.append(Finding(place, f"is not the root over entries {first} to {last}"))
+        for level in sorted({level for level, _ in nodes.missing}):
+            positions = sorted(position for at, position in nodes.missing if at == level)
+            self._found += [Finding(f"node {level}/{place}", "is missing") for place in ranges(positions)]
 
     def _extra(self, size: int) -> None:
         outside = select(audit.c.seq).where(or_(audit.c.seq < 1, audit.c.seq > size)).order_by(audit.c.seq)

@@ -46,6 +46,10 @@ class Bench:
         result = self.watchlist.identify(picture(person, 1), purpose=purpose, site=site)
         return [candidate.subject_id for candidate in result.candidates]
 
+    def entries(self) -> list[AuditEntry]:
+        """The audit entries after the one that the watchlist begins with."""
+        return self.watchlist.audit.entries(since_seq=2)
+
     def last(self) -> AuditEntry:
         """The latest audit entry."""
         return self.watchlist.audit.entries(limit=1)[0]

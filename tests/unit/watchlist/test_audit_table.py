@@ -9,7 +9,6 @@ import pytest
 from facematch.errors import AuditError, FacematchError, InvalidArgument
 from facematch.governance import AuditLog, AuditWriter
 from facematch.testing import SyntheticFace, synthetic_picture
-from facematch.watchlist.audit import TableAuditWriter
 from tests.unit.watchlist.support import PURPOSE, SITE, Bench, picture
 
 
@@ -43,10 +42,10 @@ def test_every_call_leaves_one_entry(bench: Bench) -> None:
             outcomes.append("refused")
         else:
             outcomes.append("done")
-    entries = w.audit.entries()
+    entries = bench.entries()
     assert outcomes == [outcome for _, _, outcome in calls]
     assert [(e.action, e.outcome) for e in entries] == [(action, outcome) for _, action, outcome in calls]
-    assert [e.seq for e in entries] == list(range(1, len(calls) + 1))
+    assert [e.seq for e in entries] == list(range(2, len(calls) + 2))
     assert {e.actor for e in entries} == {"ana"}
     assert {e.time for e in entries} == {bench.clock.now}
 
@@ -63,6 +62,7 @@ def test_a_search_entry_holds_counts_and_references_and_nothing_of_a_face(bench:
         "threshold": 0.6,
         "gallery_size": 1,
         "generation": 1,
+        "policy_version": 1,
     }
     bench.watchlist.verify("s", picture(7), purpose=PURPOSE, site=SITE)
     assert bench.last().details == {
@@ -71,6 +71,7 @@ def test_a_search_entry_holds_counts_and_references_and_nothing_of_a_face(bench:
         "outcome": "no_match",
         "threshold": 0.6,
         "generation": 1,
+        "policy_version": 1,
     }
 
 
@@ -90,15 +91,23 @@ def test_the_table_is_append_only_for_everybody(bench: Bench) -> None:
         "UPDATE audit SET actor = 'x'",
         "DELETE FROM audit",
         "DELETE FROM audit WHERE seq = 1",
-        "INSERT OR REPLACE INTO audit VALUES (1, 0, 'x', 'x', 'x', NULL, '{}')",
+        "INSERT OR REPLACE INTO audit VALUES (1, 0, 'x', 'x', 'x', NULL, '{}', NULL, '')",
         "UPDATE consent_events SET state = 'GIVEN'",
+        "UPDATE audit_nodes SET hash = x'00'",
+        "DELETE FROM audit_nodes",
+        "DELETE FROM audit_head",
+        "UPDATE audit_head SET size = 0",
+        "UPDATE policies SET document = '{}'",
+        "DELETE FROM policies",
+        "DELETE FROM signing_keys",
     ]
     connection = sqlite3.connect(bench.path, isolation_level=None)
     for statement in statements:
         with pytest.raises(sqlite3.IntegrityError, match="append-only"):
             connection.execute(statement)
     connection.close()
-    assert [e.actor for e in bench.watchlist.audit.entries()] == ["ana"]
+    assert [e.actor for e in bench.entries()] == ["ana"]
+    assert bench.watchlist.audit.verify().ok
 
 
 @pytest.fixture
@@ -136,7 +145,7 @@ def test_when_the_audit_cannot_be_written_nothing_is_done(broken_audit: Bench) -
     assert codes == ["audit_failed"] * len(calls)
     connection = sqlite3.connect(broken_audit.path)
     counts = [connection.execute(f"SELECT count(*) FROM {t}").fetchone()[0] for t in ("subjects", "templates", "audit")]
-    assert counts == [1, 1, 2]
+    assert counts == [1, 1, 3]
     assert connection.execute("SELECT state FROM consents").fetchall() == [("GIVEN",)]
     assert connection.execute("SELECT generation FROM meta").fetchone() == (1,)
     connection.close()
@@ -147,14 +156,14 @@ def test_reading_the_log(bench: Bench) -> None:
         bench.enroll(f"s{number}", number)
     log = bench.watchlist.audit
     assert isinstance(log, AuditLog)
-    assert len(log) == 5
-    assert [e.seq for e in log.entries(limit=2)] == [4, 5]
+    assert len(log) == 6
+    assert [e.seq for e in log.entries(limit=2)] == [5, 6]
     assert log.entries(limit=0) == []
     with pytest.raises(InvalidArgument):
         log.entries(limit=-1)
-    assert not hasattr(log, "verify")
+    assert log.verify().require().size == 7  # the refused call above is in it
 
 
 def test_the_writer_keeps_the_protocol(bench: Bench) -> None:
     with bench.watchlist._core.database.write() as connection:
-        assert isinstance(TableAuditWriter(connection), AuditWriter)
+        assert isinstance(bench.watchlist._core.audit_writer(connection), AuditWriter)

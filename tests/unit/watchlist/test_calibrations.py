@@ -117,6 +117,7 @@ def test_its_threshold_rules_from_the_next_search_on(watchlist: Watchlist, analy
 
 def test_another_handle_on_the_database_sees_it(tmp_path: Path, watchlist: Watchlist, analyzer: VectorAnalyzer) -> None:
     enroll(watchlist, "s-1", 0)
+    watchlist.actors.grant("ben", "operator")
     with Watchlist.open(f"sqlite:///{tmp_path / 'w.db'}", actor="ben", analyzer=analyzer) as other:
         assert score_of(other, analyzer.face(4)) is not None
         watchlist.set_calibration(calibration(analyzer, threshold=0.99))

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import json
 import os
 import sqlite3
 import subprocess
 import sys
+import zlib
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -25,10 +27,12 @@ from facematch.errors import (
     DatabaseUnsupported,
     FacematchError,
     InvalidArgument,
+    KeyUnavailable,
     WatchlistClosed,
 )
+from facematch.governance import Consent, to_microseconds
 from facematch.settings import Settings
-from facematch.testing import FakeAnalyzer
+from facematch.testing import FakeAnalyzer, ManualClock, synthetic_consent
 from facematch.watchlist import Watchlist, migrations
 from facematch.watchlist.database import Database
 from facematch.watchlist.schema import APPLICATION_ID, HEAD, REVISIONS, metadata
@@ -45,36 +49,78 @@ def test_migrations_and_metadata_say_the_same(tmp_path: Path) -> None:
     assert differences == []
 
 
-def test_a_database_of_the_first_revision_is_brought_up_with_everything_in_it(tmp_path: Path) -> None:
-    new, old = tmp_path / "new.db", tmp_path / "old.db"
-    with open_bench(new) as bench:
-        bench.enroll("s-1", 1)
-        bench.enroll("s-2", 2)
-        bench.watchlist.withdraw("s-2", reason="test")
-        entries = bench.watchlist.audit.entries()
-    engine = create_engine(f"sqlite:///{old}")
+def _plain_database(path: Path, consents: list[Consent], revision: str) -> None:
+    """A database as an earlier schema kept it: everything in the clear."""
+    contract = FakeAnalyzer().contract
+    engine = create_engine(f"sqlite:///{path}")
     with engine.begin() as connection:
         settings = migrations.config()
         settings.attributes["connection"] = connection
-        command.upgrade(settings, "0001")
+        command.upgrade(settings, revision)
     engine.dispose()
-    with closing(sqlite3.connect(old)) as raw:
+    with closing(sqlite3.connect(path)) as raw:
         raw.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-        raw.execute("ATTACH ? AS new", (str(new),))
-        tables = {row[0] for row in raw.execute("SELECT name FROM main.sqlite_schema WHERE type = 'table'")}
-        assert "calibrations" not in tables
-        for table in tables - {"alembic_version"}:
-            if not table.startswith("sqlite_"):
-                raw.execute(f"INSERT INTO main.{table} SELECT * FROM new.{table}")
+        head = (1, len(consents), contract.digest, contract.dimension, contract.embedder, 0, 0)
+        raw.execute("INSERT INTO meta VALUES (?, ?, ?, ?, ?, ?, ?)", head)
+        for key, consent in enumerate(consents, 1):
+            record = consent.to_dict()
+            (event,) = record.pop("events")
+            start, end = consent.valid_from, consent.valid_until
+            assert start is not None
+            assert end is not None
+            valid = (to_microseconds(start), to_microseconds(end))
+            raw.execute("INSERT INTO subjects VALUES (?, ?, ?, 0)", (key, consent.subject_id, f"ref-{key}"))
+            row = (key, consent.record_id, key, consent.digest, json.dumps(record), event["state"], *valid)
+            raw.execute("INSERT INTO consents VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
+            raw.execute("INSERT INTO consent_purposes VALUES (?, ?)", (key, consent.purposes[0]))
+            row = (key, 0, valid[0], event["actor"], event["state"], valid[1], None)
+            raw.execute("INSERT INTO consent_events VALUES (?, ?, ?, ?, ?, ?, ?)", row)
+            vector = FakeAnalyzer().embedding(key).astype("<f4").tobytes()
+            binding = "\n".join((f"ref-{key}", consent.record_id, "d" * 64, contract.digest)).encode()
+            row = (10 * key, key, key, vector, zlib.crc32(vector, zlib.crc32(binding)), "d" * 64, 0.9, 80.0, 0)
+            raw.execute("INSERT INTO templates VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
+            raw.execute("INSERT INTO audit VALUES (?, 5, 'ana', 'enroll', 'done', ?, '{\"x\":1}')", (key, f"ref-{key}"))
         raw.commit()
-    with open_bench(old) as bench:
-        assert bench.watchlist.audit.entries() == entries
-        assert bench.found(1) == ["s-1"]
-        assert bench.found(2) == []
+
+
+@pytest.mark.parametrize("revision", ["0001", "0002"])
+def test_a_plain_database_of_an_earlier_revision_is_sealed_with_everything_in_it(tmp_path: Path, revision: str) -> None:
+    path, clock = tmp_path / "old.db", ManualClock()
+    people = [synthetic_consent(f"subject-{n}-unmistakable", now=clock.now) for n in (1, 2)]
+    _plain_database(path, people, revision)
+    needles = [*(c.subject_id.encode() for c in people), FakeAnalyzer().embedding(1).astype("<f4").tobytes()]
+    assert [needle in path.read_bytes() for needle in needles] == [True] * 3
+    with open_bench(path, clock=clock) as bench:
+        assert [bench.found(1), bench.found(2)] == [[people[0].subject_id], [people[1].subject_id]]
+        assert bench.watchlist.consents(people[0].subject_id) == [people[0]]
         assert bench.watchlist.calibration is None
         assert bench.watchlist.templates() == 2
-    with closing(sqlite3.connect(old)) as raw:
+        assert [(e.seq, e.action, e.subject_ref) for e in bench.watchlist.audit.entries()[:3]] == [
+            (1, "enroll", "ref-1"),
+            (2, "enroll", "ref-2"),
+            (3, "create_watchlist", None),
+        ]
+        assert bench.watchlist.audit.verify().ok
+        new = bench.watchlist.enroll("third", picture(3), consent=bench.consent("third"))
+        assert new.template_ids == (21,)
+    with closing(sqlite3.connect(path)) as raw:
         assert raw.execute("SELECT version_num FROM alembic_version").fetchall() == [(HEAD,)]
+        assert raw.execute("SELECT count(*) FROM sqlite_schema WHERE name LIKE 'plain%'").fetchone() == (0,)
+    assert [needle in path.read_bytes() for needle in needles] == [False] * 3
+
+
+def test_a_damaged_plain_database_is_refused_and_left_as_it_is(tmp_path: Path) -> None:
+    path, clock = tmp_path / "old.db", ManualClock()
+    _plain_database(path, [synthetic_consent("s", now=clock.now)], "0002")
+    with closing(sqlite3.connect(path)) as raw:
+        raw.execute("UPDATE templates SET checksum = checksum + 1")
+        raw.commit()
+    with pytest.raises(DatabaseCorrupt, match="earlier version"):
+        Watchlist.open(f"sqlite:///{path}", actor="ana")
+    with closing(sqlite3.connect(path)) as raw:
+        tables = {row[0] for row in raw.execute("SELECT name FROM sqlite_schema")}
+        assert {"plain_templates", "plain_subjects"} <= tables
+        assert raw.execute("SELECT count(*) FROM plain_templates").fetchone() == (1,)
 
 
 def test_the_list_of_revisions_is_that_of_the_scripts() -> None:
@@ -234,10 +280,9 @@ def _flipped(vector: bytes) -> str:
         _flipped,
         lambda _: "UPDATE templates SET vector = x''",
         lambda _: "UPDATE templates SET vector = 'text'",
-        lambda _: "UPDATE templates SET checksum = 0",
-        lambda _: "UPDATE templates SET sample_digest = 'other'",
+        lambda _: "UPDATE templates SET sample_mark = 'other'",
+        lambda _: "UPDATE templates SET template_id = 77",
         lambda _: "UPDATE templates SET consent = 999",
-        lambda _: "UPDATE subjects SET subject_ref = 'other'",
         lambda _: "UPDATE meta SET contract_digest = 'x'",
         lambda _: "UPDATE meta SET dimension = 3",
         lambda _: "UPDATE consents SET valid_until = 'never'",
@@ -251,6 +296,15 @@ def test_damaged_rows_are_found_when_they_are_read(bench: Bench, damage: Callabl
     with pytest.raises(DatabaseCorrupt) as caught, open_bench(bench.path, clock=bench.clock) as again:
         again.found(1)
     assert caught.value.hint
+
+
+@pytest.mark.parametrize("statement", ["UPDATE subjects SET subject_ref = 'other'", "UPDATE meta SET rotation = 0"])
+def test_rows_that_name_a_key_that_is_not_there_serve_nothing(bench: Bench, statement: str) -> None:
+    bench.enroll("s", 1)
+    bench.watchlist.close()
+    _change(bench.path, statement)
+    with open_bench(bench.path, clock=bench.clock) as again, pytest.raises(KeyUnavailable, match="has no key"):
+        again.found(1)
 
 
 @pytest.mark.parametrize(
@@ -340,7 +394,13 @@ def test_closing_twice_is_fine_and_using_afterwards_is_not(bench: Bench) -> None
         bench.watchlist.subjects,
         bench.watchlist.templates,
         lambda: bench.watchlist.consents("s"),
-        lambda: bench.watchlist.audit,
+        bench.watchlist.audit.entries,
+        bench.watchlist.audit.verify,
+        bench.watchlist.policies.current,
+        bench.watchlist.actors.roles,
+        bench.watchlist.keys.state,
+        bench.watchlist.approvals.pending,
+        bench.watchlist.sweep,
         lambda: bench.watchlist.analyzer,
         bench.watchlist.__enter__,
     ]
@@ -377,13 +437,13 @@ def test_the_model_is_loaded_once_and_checked_against_the_enrolled_contract(
 
     monkeypatch.setattr(facematch.faces, "FaceAnalyzer", Pack)
     bench.enroll("s", 1)
-    with Watchlist.open(f"sqlite:///{bench.path}", pack="fake", clock=bench.clock) as watchlist:
+    with Watchlist.open(f"sqlite:///{bench.path}", actor="ana", pack="fake", clock=bench.clock) as watchlist:
         assert loaded == []
         watchlist.identify(picture(1), purpose=PURPOSE)
         watchlist.identify(picture(1), purpose=PURPOSE)
         assert watchlist.analyzer is watchlist.analyzer
         assert loaded == ["fake"]
-    other = Watchlist.open(f"sqlite:///{bench.path}", pack="other", clock=bench.clock)
+    other = Watchlist.open(f"sqlite:///{bench.path}", actor="ana", pack="other", clock=bench.clock)
     with other, pytest.raises(ContractMismatch, match="enrolled with fake"):
         other.identify(picture(1), purpose=PURPOSE)
 

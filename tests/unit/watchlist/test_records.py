@@ -71,9 +71,10 @@ def test_erasure_leaves_no_byte_of_the_subject_in_any_file(bench: Bench) -> None
     assert bench.found(500) == [subject_id]
     bench.watchlist.withdraw(subject_id, reason=reason)
     needles = [bench.analyzer.embedding(500, n).astype("<f4").tobytes() for n in range(40)]
+    plain = len(needles) + 2
     needles += [t.encode() for t in (subject_id, reason, "a-purpose-of-mine", "a-site-of-mine")]
     stored = _bytes_on_disk(bench.path)
-    assert [needle in stored for needle in needles] == [True] * 44
+    assert [needle in stored for needle in needles] == [False] * plain + [True] * 2  # only what searches filter by
 
     receipt = bench.watchlist.erase(subject_id, reason="asked for it, unmistakably")
     assert (receipt.templates_erased, receipt.consent_records_erased) == (40, 1)
@@ -119,11 +120,13 @@ def test_an_erasure_that_was_interrupted_is_finished_by_the_next_open(bench: Ben
     with core.database.write() as connection:
         subject = core.store.subject(connection, "s-unmistakable")
         assert subject is not None
-        core.store.erase(connection, subject)
+        (stored,) = connection.exec_driver_sql("SELECT sealed_id FROM subjects").one()
+        core.store.erase(connection, subject.key)
         core.store.mark_unscrubbed(connection, core.store.bump(connection))
-    assert b"s-unmistakable" in _bytes_on_disk(bench.path)
+    assert stored in _bytes_on_disk(bench.path)
     with open_bench(bench.path):
-        assert b"s-unmistakable" not in _bytes_on_disk(bench.path)
+        assert stored not in _bytes_on_disk(bench.path)
+        assert core.codec.subject_refs() == {}
 
 
 def test_the_list_of_subjects_says_who_can_be_found_now(bench: Bench) -> None:

@@ -1,0 +1,135 @@
+"""From a subject's consent to the proof of the erasure: what :class:`~facematch.watchlist.Watchlist` does in between."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+from facematch.governance import Consent, ConsentState
+from facematch.governance.receipts import ConsentReceipt
+from facematch.protocols import Progress
+from facematch.types import Erasure, Renewal, Sweep, Withdrawal
+from facematch.watchlist import consenting, endings, erasure
+from facematch.watchlist.core import Core
+from facematch.watchlist.retention import sweep
+
+__all__ = ["SubjectLifecycle"]
+
+
+class SubjectLifecycle:
+    """Consents, their endings, and erasure; a part of :class:`~facematch.watchlist.Watchlist`."""
+
+    @property
+    def _core(self) -> Core:
+        raise NotImplementedError
+
+    def record_consent(self, consent: Consent) -> int:
+        """File a consent record before any picture is taken, also one that was only asked for; returns the generation.
+
+        Raises:
+            PolicyRefused: The policy refuses it.
+            ConsentInvalid: It is malformed, or filed already.
+            AuditError: The audit entry could not be written; nothing was filed.
+        """
+        return consenting.record_consent(self._core, consent)
+
+    def renew(
+        self, subject_id: str, *, valid_for: timedelta, evidence: str | PathLike[str], record_id: str | None = None
+    ) -> Renewal:
+        """Renew a consent that is in force: the subject gave it again, and there is evidence.
+
+        Args:
+            subject_id: The subject.
+            valid_for: How long from now on.
+            evidence: Path of the new evidence; only its digest is kept.
+            record_id: Which record; default the latest.
+
+        Raises:
+            SubjectNotFound: There is no such subject.
+            ConsentTransitionError: The record is not in force any more, or there is none.
+            PolicyRefused: The policy refuses it, for example for its length.
+            AuditError: The audit entry could not be written; nothing changed.
+        """
+        return consenting.renew(self._core, subject_id, valid_for, evidence, record_id)
+
+    def receipt(self, subject_id: str, *, record_id: str | None = None) -> ConsentReceipt:
+        """A signed receipt of a consent record, to hand to the subject; audited.
+
+        Raises:
+            SubjectNotFound: There is no such subject.
+        """
+        return consenting.receipt(self._core, subject_id, record_id)
+
+    def withdraw(self, subject_id: str, *, reason: str) -> Withdrawal:
+        """The subject ends every open consent, also one that has expired or not begun.
+
+        From the commit on no search in any process can return the subject, and no restored backup brings the consent
+        back. The templates stay until :meth:`erase` or the sweeper.
+
+        Args:
+            subject_id: The subject.
+            reason: Why; sealed under the subject's key, and gone with it.
+
+        Raises:
+            SubjectNotFound: There is no such subject.
+            ConsentTransitionError: Everything has ended already.
+            AuditError: The audit entry could not be written; nothing was withdrawn.
+        """
+        return endings.end(self._core, subject_id, reason, ConsentState.WITHDRAWN)
+
+    def revoke(self, subject_id: str, *, reason: str) -> Withdrawal:
+        """The controller ends every open consent of a subject; otherwise as :meth:`withdraw`."""
+        return endings.end(self._core, subject_id, reason, ConsentState.REVOKED)
+
+    def invalidate(self, subject_id: str, *, reason: str) -> Withdrawal:
+        """A consent turns out never to have been valid: all open ones end; otherwise as :meth:`withdraw`."""
+        return endings.end(self._core, subject_id, reason, ConsentState.INVALIDATED)
+
+    def erase(self, subject_id: str, *, reason: str) -> Erasure:
+        """Remove a subject: templates, consent records, the row itself, and the data key that they were sealed under.
+
+        The file is rebuilt and the write-ahead log emptied, so neither keeps the bytes. Backups keep sealed bytes that
+        nobody can open any more. Other processes drop the vectors from memory with their next search. The audit
+        entries stay, under a random reference that no longer leads anywhere.
+
+        Args:
+            subject_id: The subject.
+            reason: Why; in the certificate, and stored nowhere.
+
+        Raises:
+            SubjectNotFound: There is no such subject.
+            DatabaseUnavailable: The rows and the key are gone, but another process kept the files from being rebuilt;
+                the next open or erase finishes the work.
+            AuditError: The audit entry could not be written; nothing was erased.
+        """
+        return erasure.erase(self._core, subject_id, reason)
+
+    def check_erasure(
+        self, certificate: Mapping[str, Any] | str | bytes, *, also: Sequence[Path] = ()
+    ) -> erasure.ErasureCheck:
+        """Prove an erasure by its certificate: by rows, gallery, key state, audit log, and the bytes of all files.
+
+        Args:
+            certificate: What :meth:`erase` returned, as plain data or JSON.
+            also: More files to scan, such as snapshots that should hold nothing.
+
+        Raises:
+            ReceiptInvalid: The certificate is not genuine.
+        """
+        return erasure.check_erasure(self._core, certificate, also)
+
+    def sweep(self, *, dry_run: bool = False, progress: Progress | None = None) -> Sweep:
+        """Apply the policy's retention now, by the watchlist's clock: expire, erase, reject and prune what is due.
+
+        Args:
+            dry_run: Only say what would be done.
+            progress: Called for every subject that is erased.
+
+        Raises:
+            AccessDenied: No role of the actor permits it.
+            DatabaseUnavailable: Another process kept the files from being rebuilt; a later run goes on.
+        """
+        return sweep(self._core, dry_run=dry_run, progress=progress)

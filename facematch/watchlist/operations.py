@@ -1,0 +1,68 @@
+"""Running a watchlist: stopping and starting identification, backups."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from facematch.watchlist import opening, places
+from facematch.watchlist.core import Core
+from facematch.watchlist.keeping import backup
+from facematch.watchlist.standing import Suspension
+
+__all__ = ["Operations"]
+
+
+class Operations:
+    """Suspensions and backups; a part of :class:`~facematch.watchlist.Watchlist`."""
+
+    @property
+    def _core(self) -> Core:
+        raise NotImplementedError
+
+    def suspend(self, *, reason: str, site: str | None = None, zone: str | None = None) -> Suspension:
+        """Suspend identification, everywhere or at one site or zone, from the next search of every process on.
+
+        Every role may stop; the reason must not name anybody, since it is kept in the clear.
+
+        Raises:
+            AuditError: The audit entry could not be written; nothing changed.
+        """
+        return places.suspend(self._core, reason, site, zone)
+
+    def resume(self, suspension_id: int) -> bool:
+        """Ask to lift a suspension, or agree to it; returns whether it is lifted now.
+
+        Raises:
+            SeparationOfDuties: The actor has asked already; it takes another person.
+            InvalidArgument: There is no such suspension.
+            AccessDenied: No role of the actor permits it.
+        """
+        return places.resume(self._core, suspension_id)
+
+    def suspensions(self) -> tuple[Suspension, ...]:
+        """The suspensions that are not lifted."""
+        return places.suspensions_of(self._core)
+
+    def backup(self, path: str | Path, *, vault_copy: str | Path | None = None) -> Path:
+        """Write a backup of the database; it holds no keys.
+
+        Args:
+            path: A file that is not there yet.
+            vault_copy: Where the one current copy of the vault is kept; it is overwritten. Never keep older copies.
+
+        Raises:
+            DatabaseUnavailable: It cannot be written.
+        """
+        return backup(self._core, Path(path), None if vault_copy is None else Path(vault_copy))
+
+    def restore(self, path: str | Path) -> None:
+        """Put a backup of this watchlist in its place, for every process at once.
+
+        What has ended since stays ended: withdrawn consents, erased subjects. Identification is suspended everywhere
+        until two people lift that, because suspensions, complaints and policies set since the backup are lost.
+
+        Raises:
+            BackupInvalid: The file is no backup of this watchlist.
+            AuditError: The audit entry could not be written; nothing changed.
+        """
+        opening.restore(self._core, Path(path))
