@@ -20,6 +20,7 @@ from __future__ import annotations
 import argparse
 import base64
 import binascii
+import bisect
 import hashlib
 import io
 import json
@@ -243,8 +244,8 @@ def parse_checkpoint(note: str) -> Checkpoint:
         moment = datetime.fromisoformat(time.removeprefix("time "))
         made = Checkpoint(origin, int(size), _unbase64(root), moment, int(number.removeprefix("number ")), note)
         exact = checkpoint_text(origin, made.size, made.root, moment, made.number) == text + "\n"
-    except (ValueError, OverflowError) as error:
-        raise Malformed(f"not a checkpoint of an audit log: {error}") from None
+    except (ValueError, OverflowError):
+        raise Malformed("not a checkpoint of an audit log") from None
     signed = signatures.endswith("\n") and all(line.startswith("\u2014 ") for line in signatures[:-1].split("\n"))
     if not exact or not signed or len(made.root) != 32 or made.size < 0 or made.number < 1:
         raise Malformed("not a checkpoint of an audit log")
@@ -258,27 +259,37 @@ def _unbase64(text: str) -> bytes:
         raise Malformed("not base64") from None
 
 
-def places(numbers: Iterable[int], what: str) -> Iterator[str]:
-    """Rising numbers as ``entry 3`` or ``entry 5 to 9``."""
+def ranges(numbers: Iterable[int]) -> Iterator[str]:
+    """Rising numbers as ``3`` or ``5 to 9``."""
     run: list[int] = []
     for number in [*numbers, None]:
         if run and number != run[1] + 1:
-            yield f"{what} {run[0]}" if run[0] == run[1] else f"{what} {run[0]} to {run[1]}"
+            yield f"{run[0]}" if run[0] == run[1] else f"{run[0]} to {run[1]}"
             run = []
         if number is not None:
             run = [run[0] if run else number, number]
+
+
+def span(what: str, first: int, last: int) -> list[str]:
+    """The places from ``first`` to ``last``; none where ``last`` is smaller."""
+    return [] if first > last else [f"{what} {first}" if first == last else f"{what} {first} to {last}"]
+
+
+def places(numbers: Iterable[int], what: str) -> Iterator[str]:
+    """Rising numbers as ``entry 3`` or ``entry 5 to 9``."""
+    return (f"{what} {part}" for part in ranges(numbers))
 
 
 class LogCheck:
     """Goes through a log in order and compares every entry with the leaf hash that was stored for it.
 
     Args:
-        anchors: What was signed, as (size, root); the largest of them decides what is right.
+        anchors: What was signed, as (size, root), the head last; the largest of them decides what is right.
         pruned: The content of so many entries at the beginning was deleted.
     """
 
     def __init__(self, anchors: Iterable[tuple[int, bytes]], pruned: int = 0) -> None:
-        self._anchors, self._pruned = sorted(anchors), pruned
+        self._anchors, self._pruned = sorted(anchors, key=lambda anchor: anchor[0]), pruned
         self._sizes = {size for size, _ in self._anchors}
         self._by_leaf, self._by_entry = CompactRange(), CompactRange()  # the second only once they differ
         self._leaf_roots, self._entry_roots = {0: EMPTY_ROOT}, {0: EMPTY_ROOT}
@@ -287,7 +298,9 @@ class LogCheck:
         self._leafless: list[int] = []
         self._odd: list[int] = []
         self._kept: dict[int, tuple[bytes, bytes]] = {}
+        self._vacant: dict[bytes, int] = {}
         self._announced = 0
+        self.lost: int | None = None  # the first entry of which neither content nor hash is left
         self.noted: dict[int, int] = {}
         self.leaves_are_right, self.decided = True, False
 
@@ -310,8 +323,11 @@ class LogCheck:
         found = None if entry is None else leaf_hash(entry)
         if (entry is None) != (seq <= self._pruned):
             (self._absent if entry is None else self._returned).append(seq)
+            if entry is None and leaf is not None and len(self._vacant) < _KEEP:
+                self._vacant[leaf] = seq
         if leaf is None:
             self._leafless.append(seq)
+            self.lost = seq if entry is None and self.lost is None else self.lost
         elif entry is not None and found != leaf:
             if not self._odd:
                 self._by_entry = CompactRange(self.size, self._by_leaf.peaks)
@@ -329,14 +345,13 @@ class LogCheck:
 
     def finish(self) -> list[Finding]:
         """What does not fit, once everything was added."""
-        within = [anchor for anchor in self._anchors if anchor[0] <= self.size]
+        known = self.size if self.lost is None else self.lost - 1
+        within = [anchor for anchor in self._anchors if anchor[0] <= known]
         size, root = within[-1] if within else (0, EMPTY_ROOT)
         self.leaves_are_right = self._leaf_roots[size] == root or self._entry_roots[size] != root
         decided = self.decided = bool(within) and self.root_at(size) == root
         found = [Finding(place, "is missing") for place in places(self._absent, "entry")]
-        found += [
-            Finding(place, "is there, but the log says it was pruned") for place in places(self._returned, "entry")
-        ]
+        found += [Finding(place, "is there although it was pruned") for place in places(self._returned, "entry")]
         found += [Finding(place, "has no leaf hash in the tree") for place in places(self._leafless, "entry")]
         if not decided:
             found += [Finding(place, "does not fit its leaf hash") for place in places(self._odd, "entry")]
@@ -345,7 +360,7 @@ class LogCheck:
         else:
             found += [Finding(f"node 0/{seq - 1}", f"is not the leaf hash of entry {seq}") for seq in self._odd]
         if self._announced < self._pruned:
-            lost = places(range(self._announced + 1, self._pruned + 1), "entry")
+            lost = span("entry", self._announced + 1, self._pruned)
             found += [Finding(place, "is gone, but no entry says that it was pruned") for place in lost]
         elif self._announced > self._pruned:
             found.append(Finding("head", f"says {self._pruned} entries were pruned; an entry says {self._announced}"))
@@ -360,12 +375,12 @@ class LogCheck:
 
     def _changed(self) -> list[Finding]:
         """Changed entries by name; where the content was written under another number, that number."""
-        homes = {leaf: seq for seq, (_, leaf) in self._kept.items()}
+        homes = {**self._vacant, **{leaf: seq for seq, (_, leaf) in self._kept.items()}}
         moved = {}
         for seq, (entry, _) in self._kept.items():
             head, _, tail = entry.rpartition(b',"seq":')
             rest = tail.partition(b",")[2]
-            for home in self._kept:
+            for home in homes.values():
                 if homes.get(leaf_hash(b'%s,"seq":%d,%s' % (head, home, rest))) == home != seq:
                     moved[seq] = home
         found = [
@@ -428,6 +443,8 @@ def compared(place: str, checkpoint: Checkpoint, check: LogCheck) -> list[Findin
     """Compare one genuine checkpoint with the log, after :meth:`LogCheck.finish`."""
     if checkpoint.size > check.size:
         return [Finding(place, f"covers {checkpoint.size} entries, the log has {check.size}: its end was cut off")]
+    if check.lost is not None and check.lost <= checkpoint.size:
+        return []  # its root cannot be computed; what is lost is named already
     if check.root_at(checkpoint.size) != checkpoint.root:
         return [Finding(place, f"has another root than the first {checkpoint.size} entries: the log was forked")]
     return []
@@ -438,7 +455,7 @@ def outside_checkpoint(note: str, keys: Collection[bytes], origin: str) -> tuple
     try:
         checkpoint = parse_checkpoint(note)
     except Malformed as error:
-        return None, [Finding(OUTSIDE, str(error))]
+        return None, [Finding(OUTSIDE, f"is {error}")]
     if checkpoint.origin != origin or not checkpoint.signed_by(keys):
         return None, [Finding(OUTSIDE, "is not signed by a key of this log")]
     return checkpoint, []
@@ -460,6 +477,23 @@ class _Head:
     signature: bytes
 
 
+def out_of_order(numbers: list[int]) -> list[int]:
+    """The fewest numbers without which the others rise: those outside a longest rising sequence."""
+    ends: list[int] = []  # the smallest last number of a rising sequence, by length
+    lengths = []
+    for number in numbers:
+        at = bisect.bisect_left(ends, number)
+        ends[at : at + 1] = [number]
+        lengths.append(at)
+    length, out = len(ends) - 1, []
+    for number, at in zip(reversed(numbers), reversed(lengths), strict=True):
+        if at == length:
+            length -= 1
+        else:
+            out.append(number)
+    return out[::-1]
+
+
 class _Entries:
     """The lines of ``entries.jsonl`` by the number in them; only their places in the file are held."""
 
@@ -478,9 +512,8 @@ class _Entries:
                 self._offsets[number] = offset
                 numbers.append(number)
             offset += len(line)
-        for found, expected in zip(numbers, sorted(numbers), strict=True):
-            if found != expected:
-                self.findings.append(Finding(f"entry {found}", f"stands where entry {expected} belongs: reordered"))
+        for number in out_of_order(numbers):
+            self.findings.append(Finding(f"entry {number}", "stands in another place of the file: reordered"))
 
     def take(self, seq: int) -> bytes | None:
         """The entry of that number, once."""
@@ -513,8 +546,8 @@ def verify_export(folder: Path, *, keys: Collection[bytes] = (), outside: str | 
         message = head_message(head.origin, head.size, head.root, head.pruned)
         if data["format"] != FORMAT or not 0 <= head.pruned <= head.size:
             raise Malformed("of another format")
-    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-        return (Finding("head.json", f"is missing or damaged, so nothing could be checked: {error}"),)
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        return (Finding("head.json", "is missing or damaged, so nothing could be checked"),)
     found: list[Finding] = []
     try:
         listing = json.loads((folder / "keys.json").read_bytes())
@@ -542,7 +575,7 @@ def verify_export(folder: Path, *, keys: Collection[bytes] = (), outside: str | 
         size = min(head.size, max(len(hashes), *entries.left(), 0))
         for seq in range(1, size + 1):
             check.add(entries.take(seq), hashes[seq - 1] if seq <= len(hashes) else None)
-    found += [Finding(place, "is missing") for place in places(range(size + 1, head.size + 1), "entry")]
+    found += [Finding(place, "is missing") for place in span("entry", size + 1, head.size)]
     found += [Finding(place, "is not in the tree: inserted") for place in places(entries.left(), "entry")]
     if len(hashes) > head.size:
         found.append(Finding("leaves.txt", f"has {len(hashes) - head.size} leaf hashes too many"))
