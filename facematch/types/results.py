@@ -305,6 +305,8 @@ class Alert:
         gallery_size: Number of subjects that the search could reach.
         generation: Generation of the gallery.
         contract: Digest of the embedding contract.
+        zone: Zone of the site, or ``None``.
+        policy_version: Version of the policy that ruled.
     """
 
     alert_id: str
@@ -324,6 +326,8 @@ class Alert:
     gallery_size: int
     generation: int
     contract: str
+    zone: str | None = None
+    policy_version: int = 0
 
     @property
     def subject_id(self) -> str:
@@ -357,4 +361,6 @@ class Alert:
             "gallery_size": self.gallery_size,
             "generation": self.generation,
             "contract": self.contract,
+            "zone": self.zone,
+            "policy_version": self.policy_version,
         }

@@ -20,7 +20,7 @@ from facematch.errors import InvalidArgument, PurposeRequired, VideoError, Video
 from facematch.governance import to_utc, utc_now
 from facematch.governance.identifiers import check_name
 from facematch.protocols import AlertSink, Clock, FaceSearch, Progress
-from facematch.types import Alert, Identification
+from facematch.types import Alert, Face, Identification
 from facematch.video.analysis import Analysis, Passage
 from facematch.video.passages import SHOTS
 from facematch.video.render import render
@@ -70,6 +70,7 @@ class VideoPipeline:
         watchlist: What to search; every search is audited there.
         purpose: The purpose of the search; only references whose consent names it are compared.
         site: The site of the search, or ``None``.
+        zone: The camera zone of the site, which must be open.
         threshold: A raw cosine to apply instead of the tested one; may be higher, never lower.
         min_frames: A passage needs at least so many frames in which the face was detected.
         every: Look for faces in every n-th frame only; 1 looks at all.
@@ -90,6 +91,7 @@ class VideoPipeline:
         *,
         purpose: str,
         site: str | None = None,
+        zone: str | None = None,
         threshold: float | None = None,
         min_frames: int = 3,
         every: int = 1,
@@ -104,6 +106,7 @@ class VideoPipeline:
         self._watchlist = watchlist
         self._purpose = _checked_purpose(purpose)
         self._site = site
+        self._zone = zone
         self._threshold = threshold
         self._min_frames = min_frames
         self._every = every
@@ -182,8 +185,13 @@ class VideoPipeline:
             raise VideoError("the pipeline is closed", hint="run it inside its `with` block")
         source = video if isinstance(video, FileSource) else FileSource(video)
         # a search for nobody: refuses a bad purpose, site or threshold now, not minutes later, and tells the rules
-        rules = self._watchlist.identify_faces([], purpose=self._purpose, site=self._site, threshold=self._threshold)
+        rules = self._search([])
         return _Pass(source, source.recorded_at or self._now(), rules, timeline, notes=dict.fromkeys(rules.notes))
+
+    def _search(self, faces: Sequence[Face]) -> Identification:
+        return self._watchlist.identify_faces(
+            faces, purpose=self._purpose, site=self._site, zone=self._zone, threshold=self._threshold
+        )
 
     def _now(self) -> datetime:
         return to_utc(self._clock(), "the clock's time")
@@ -228,12 +236,7 @@ class VideoPipeline:
             yield pending
 
     def _decide(self, work: _Pass, passages: Sequence[Passage]) -> Iterator[Decision]:
-        answer = self._watchlist.identify_faces(
-            [passage.probe for passage in passages],
-            purpose=self._purpose,
-            site=self._site,
-            threshold=self._threshold,
-        )
+        answer = self._search([passage.probe for passage in passages])
         work.passages += len(passages)
         work.notes.update(dict.fromkeys(answer.notes))
         for passage, probe in zip(passages, answer.probes, strict=True):
@@ -258,6 +261,8 @@ class VideoPipeline:
                 gallery_size=answer.gallery_size,
                 generation=answer.generation,
                 contract=answer.contract,
+                zone=answer.zone,
+                policy_version=answer.policy_version,
             )
             decision = Decision(alert, passage.track, passage.first, passage.last, passage.best.frame)
             work.alerts.append(alert)

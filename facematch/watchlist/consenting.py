@@ -11,18 +11,15 @@ from facematch.governance.policy import EnrolmentRequest
 from facematch.governance.receipts import ConsentReceipt
 from facematch.types import Renewal
 from facematch.watchlist.core import Core
-from facematch.watchlist.filing import StoredConsent
+from facematch.watchlist.filing import StoredConsent, checked_record
 
 __all__ = ["receipt", "record_consent", "renew"]
 
 
 def record_consent(core: Core, consent: Consent) -> int:
     """File a consent record; see :meth:`facematch.watchlist.Watchlist.record_consent`."""
-    subject_id = consent.subject_id if isinstance(consent, Consent) else None
-    with core.operation(AuditAction.RECORD_CONSENT, subject_id=subject_id):
-        if not isinstance(consent, Consent):
-            raise ConsentInvalid(f"consent must be a Consent, got {type(consent).__name__}", hint="Consent.given()")
-        record = Consent.from_dict(consent.model_dump(warnings=False))
+    with core.operation(AuditAction.RECORD_CONSENT, subject_id=getattr(consent, "subject_id", None)):
+        record = checked_record(consent)
         with core.new_subjects() as made, core.database.write() as connection:
             now = core.now()
             ruling = core.standing(connection).policy(now)

@@ -39,6 +39,7 @@ __all__ = ["Core"]
 T = TypeVar("T")
 
 _ATTEMPTS = 5
+"""Searches outside the write lock before one is done inside it, where nobody can come in between."""
 
 
 class Core:
@@ -158,20 +159,24 @@ class Core:
         """The policy in force."""
         return self.standing(connection).policy(now).policy
 
-    def settled(self, compute: Callable[[Snapshot], T]) -> T:
-        """The result of ``compute`` on a gallery that was still current when it was done.
+    def concluded(self, compute: Callable[[Snapshot], tuple[AuditRecord, T]]) -> T:
+        """The result of ``compute`` on a gallery that was still current when its audit entry was stored.
 
         Args:
-            compute: Must not change the database.
+            compute: Gives the entry and the result; it must not change the database.
+
+        Raises:
+            AuditError: The entry could not be written; there is no result.
         """
         for _ in range(_ATTEMPTS):
             snapshot = self.snapshot()
-            result = compute(snapshot)
-            with self.database.read() as connection:
-                if self.store.generation(connection) == snapshot.generation:
-                    return result
+            record, result = compute(snapshot)
+            if self.searches.commit(snapshot.generation, record):
+                return result
         with self.database.write() as connection:  # nobody comes in between here
-            return compute(self.gallery.refresh(connection))
+            record, result = compute(self.gallery.refresh(connection))
+            self.append_audit(connection, [record])
+            return result
 
     def require_subject(self, connection: Connection, subject_id: str) -> Subject:
         """The subject of that id.

@@ -135,21 +135,13 @@ class Database:
         Raises:
             DatabaseUnavailable: It cannot be written.
         """
-        with database_errors(self.name), closing(self._engine.raw_connection()) as pooled:
-            with closing(sqlite3.connect(path)) as target:
-                source: Any = pooled.driver_connection
-                source.backup(target)
-
-    def replace_by(self, path: Path) -> None:
-        """Put the content of another database in the place of this one, for every process at once.
-
-        Raises:
-            DatabaseUnavailable: It stays locked, or cannot be written.
-        """
-        with database_errors(self.name), self._lock, closing(self._engine.raw_connection()) as pooled:
-            with closing(sqlite3.connect(path)) as source:
-                target: Any = pooled.driver_connection
-                source.backup(target)
+        with (
+            database_errors(self.name),
+            closing(self._engine.raw_connection()) as pooled,
+            closing(sqlite3.connect(path)) as target,
+        ):
+            source: Any = pooled.driver_connection
+            source.backup(target)
 
     def close(self) -> None:
         """Close all connections; may be called again."""

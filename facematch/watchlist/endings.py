@@ -1,11 +1,11 @@
-"""Ending a consent: by the subject, by the controller, by time, or because it was never valid."""
+"""Ending a consent: by the subject, by the controller, by time, or as never valid; and keeping it ended."""
 
 from __future__ import annotations
 
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, insert
 
 from facematch.errors import ConsentTransitionError
 from facematch.governance import (
@@ -14,15 +14,17 @@ from facematch.governance import (
     AuditOutcome,
     ConsentState,
     check_subject_id,
+    from_microseconds,
     to_microseconds,
 )
 from facematch.governance.identifiers import check_text
 from facematch.types import Withdrawal
 from facematch.watchlist.core import Core
 from facematch.watchlist.filing import StoredConsent
+from facematch.watchlist.schema import suspensions
 from facematch.watchlist.store import Subject
 
-__all__ = ["end", "end_records"]
+__all__ = ["carry_out", "end", "end_records", "suspend_restored"]
 
 _ACTIONS: Final = {
     ConsentState.WITHDRAWN: AuditAction.WITHDRAW,
@@ -86,3 +88,39 @@ def end_records(
         changed = stored.consent.transition(state, actor=core.actor, time=now, reason=reason)
         core.filing.record_transition(connection, subject, stored, changed)
     return tuple(stored.consent.record_id for stored in records)
+
+
+def carry_out(core: Core, connection: Connection) -> tuple[int, int]:
+    """Carry out the endings that the vault knows and the database does not.
+
+    That is so after a restored backup, and where a process died between the two.
+
+    Returns:
+        Numbers of subjects erased and of consent records ended.
+    """
+    endings = core.vault.endings()
+    erased = 0
+    for subject_ref, key in core.store.references(connection).items():
+        if endings.get(subject_ref, ("", 0))[0] == "ERASED":
+            core.store.erase(connection, key)
+            erased += 1
+    ended = 0
+    for record_id, subject_key, subject_ref in core.filing.open_records(connection):
+        if record_id not in endings:
+            continue
+        kind, time = endings[record_id]
+        subject = Subject(subject_key, "", subject_ref)
+        again = [item for item in core.filing.of(connection, subject) if item.consent.record_id == record_id]
+        moment = from_microseconds(time)
+        state = ConsentState(kind)
+        ended += len(end_records(core, connection, subject, again, state=state, now=moment, reason=None))
+    return erased, ended
+
+
+def suspend_restored(core: Core, connection: Connection, now: datetime) -> None:
+    """Suspend everything after a restored backup, until two people have looked at it."""
+    connection.execute(
+        insert(suspensions).values(
+            reason="the database was restored from a backup", since=to_microseconds(now), actor=core.actor
+        )
+    )

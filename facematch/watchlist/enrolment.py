@@ -27,16 +27,17 @@ from facematch.types import (
     FaceQuality,
     FloatArray,
     ImageSource,
+    OperatingPoint,
     PictureRefusal,
 )
 from facematch.watchlist.core import Core
-from facematch.watchlist.filing import StoredConsent
+from facematch.watchlist.filing import StoredConsent, checked_record
 from facematch.watchlist.pictures import Gates, Usable, duplicate, examine, listed
 from facematch.watchlist.snapshot import Scope, Snapshot
 from facematch.watchlist.store import NewTemplate, Subject
 from facematch.watchlist.vectors import unit_vectors
 
-__all__ = ["best_of", "embed", "enroll", "look_alikes"]
+__all__ = ["best_of", "embed", "enroll", "look_alikes", "tested_point"]
 
 _LOOK_ALIKES = 10
 
@@ -82,17 +83,16 @@ def enroll(
             ruling = core.standing(connection).policy(now)
             core.store.bind_contract(connection, contract)
             subject, stored = _standing(core, connection, subject_id, record, now)
-            known = set() if stored is None else core.store.sample_marks(connection, stored.key)
-            if subject is not None and known:
-                marks = {item.number: core.codec.sample_mark(subject.subject_ref, item.digest) for item in usable}
-                refusals.update({n.number: duplicate(n.picture) for n in usable if marks[n.number] in known})
+            refusals.update(_repeats(core, connection, subject, stored, usable))
             ordered = tuple(refusals[number] for number in sorted(refusals))
             details["refusals"] = [refusal.code for refusal in ordered]
             if len(ordered) == len(pictures):
                 raise _none_usable(ordered)
             terms = record if stored is None else stored.consent
             assert terms is not None
-            overridden = _overridden(core, ruling.policy, qualities, refusals, gates, override)
+            taken = [quality for number, quality in qualities.items() if number not in refusals]
+            request = QualityRequest(outcome=_outcome(taken, gates), actor=core.actor, reason=override)
+            overridden = _overridden(ruling.policy, request)
             pending = ruling.policy.dual_control.required or overridden
             kept = vectors[[item.number not in refusals for item in usable]]
             scope = snapshot.overlapping(terms.purposes, terms.sites, now, but=subject_id)
@@ -160,26 +160,32 @@ def enroll(
     )
 
 
-def _overridden(
-    core: Core,
-    policy: Policy,
-    qualities: dict[int, FaceQuality],
-    refusals: dict[int, PictureRefusal],
-    gates: Gates,
-    reason: str | None,
-) -> bool:
+def _repeats(
+    core: Core, connection: Connection, subject: Subject | None, stored: StoredConsent | None, usable: Sequence[Usable]
+) -> dict[int, PictureRefusal]:
+    """The refusals of pictures that are enrolled on this consent record already."""
+    if subject is None or stored is None:
+        return {}
+    known = core.store.sample_marks(connection, stored.key)
+    again = [item for item in usable if core.codec.sample_mark(subject.subject_ref, item.digest) in known]
+    return {item.number: duplicate(item.picture) for item in again}
+
+
+def _outcome(taken: Sequence[FaceQuality], gates: Gates) -> QualityOutcome:
+    if not taken:
+        return "unmeasured"
+    return "failed" if any(gates.quality.failures(quality) for quality in taken) else "passed"
+
+
+def _overridden(policy: Policy, request: QualityRequest) -> bool:
     """Whether pictures are taken although they failed the quality gate; then another actor has to approve.
 
     Raises:
         PolicyRefused: They may not be.
     """
-    taken = [quality for number, quality in qualities.items() if number not in refusals]
-    failed = any(gates.quality.failures(quality) for quality in taken)
-    outcome: QualityOutcome = "failed" if failed else "passed" if taken else "unmeasured"
-    request = QualityRequest(outcome=outcome, actor=core.actor, reason=reason)
     if policy.quality.check(request) is None:
         return False
-    if reason is None or not policy.quality.overrides:
+    if request.reason is None or not policy.quality.overrides:
         policy.check(request)
     return True
 
@@ -193,11 +199,17 @@ def look_alikes(snapshot: Snapshot, vectors: FloatArray, analyzer: Analyzer, sco
         analyzer: The analyzer that made them.
         scope: Who may be compared.
     """
-    point = analyzer.operating_point if snapshot.calibration is None else snapshot.calibration.operating_point()
-    if point is None or point.contract != analyzer.contract.digest or not len(vectors):
+    point = tested_point(snapshot, analyzer)
+    if point is None or not len(vectors):
         return [[] for _ in vectors]
     rule = SubjectRule.parse(point.rule)
     return snapshot.search(vectors, scope, top_k=_LOOK_ALIKES, threshold=point.threshold, rule=rule)
+
+
+def tested_point(snapshot: Snapshot, analyzer: Analyzer) -> OperatingPoint | None:
+    """The operating point that was tested for the analyzer's vectors, or ``None``."""
+    point = analyzer.operating_point if snapshot.calibration is None else snapshot.calibration.operating_point()
+    return None if point is None or point.contract != analyzer.contract.digest else point
 
 
 def best_of(candidates: Iterable[Candidate]) -> tuple[Candidate, ...]:
@@ -209,14 +221,10 @@ def best_of(candidates: Iterable[Candidate]) -> tuple[Candidate, ...]:
 
 
 def _checked(consent: object, subject_id: str) -> Consent | None:
-    """The caller's consent record, validated once more: copies made past the validation are found here."""
+    """The caller's consent record, if there is one; it must be the subject's."""
     if consent is None:
         return None
-    if not isinstance(consent, Consent):
-        raise ConsentInvalid(
-            f"consent must be a Consent, got {type(consent).__name__}", hint="make one with Consent.given()"
-        )
-    record = Consent.from_dict(consent.model_dump(warnings=False))
+    record = checked_record(consent)
     if record.subject_id != subject_id:
         raise ConsentInvalid(
             f"the consent record is of another subject than {subject_id!r}",

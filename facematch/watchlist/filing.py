@@ -24,7 +24,7 @@ from facematch.watchlist.schema import (
 )
 from facematch.watchlist.store import Subject, new_key
 
-__all__ = ["ConsentFiling", "ConsentLine", "StoredConsent", "contested_subjects"]
+__all__ = ["ConsentFiling", "ConsentLine", "StoredConsent", "checked_record", "contested_subjects"]
 
 _RESTORE = "restore the database from a backup"
 
@@ -167,7 +167,7 @@ class ConsentFiling:
 
     def restricted(self, connection: Connection) -> set[int]:
         """Keys of the subjects with a complaint that is not decided, or was upheld."""
-        return set(connection.execute(contested_subjects()).scalars())
+        return {int(key) for key in connection.execute(contested_subjects()).scalars()}
 
     def open_records(self, connection: Connection) -> list[tuple[str, int, str]]:
         """Record id, subject key and subject reference of every consent record in an open state."""
@@ -214,7 +214,20 @@ class ConsentFiling:
         return consent
 
 
-def contested_subjects() -> Select[tuple[int]]:
+def checked_record(consent: object) -> Consent:
+    """A caller's consent record, validated once more: copies made past the validation are found here.
+
+    Raises:
+        ConsentInvalid: It is none, or malformed.
+    """
+    if not isinstance(consent, Consent):
+        raise ConsentInvalid(
+            f"consent must be a Consent, got {type(consent).__name__}", hint="make one with Consent.given()"
+        )
+    return Consent.from_dict(consent.model_dump(warnings=False))
+
+
+def contested_subjects() -> Select[Any]:
     """The query for keys of subjects whose references are restricted."""
     return select(complaints.c.subject).where(or_(complaints.c.decided_at.is_(None), complaints.c.upheld == 1))
 

@@ -34,8 +34,6 @@ __all__ = ["Request", "identify", "require_permitted", "require_reachable", "ver
 
 T = TypeVar("T")
 
-_ATTEMPTS = 5
-"""Searches outside the write lock before one is done inside it, where nobody can come in between."""
 _MAX_TOP_K = 1000
 
 
@@ -166,7 +164,9 @@ def require_permitted(core: Core, request: Request, book: RuleBook, action: Audi
         PolicyRefused: The policy refuses the purpose, the place or the gallery.
         ZoneClosed: The zone is not open.
     """
-    _govern(core, core.snapshot(), request, book, core.now(), action)
+    snapshot = core.snapshot()
+    core.authorize(action, snapshot.standing)
+    _govern(snapshot, request, book, core.now())
 
 
 def require_reachable(core: Core, subject_id: str, request: Request) -> None:
@@ -184,12 +184,9 @@ def require_reachable(core: Core, subject_id: str, request: Request) -> None:
         raise _out_of_scope(subject_id, request)
 
 
-def _govern(
-    core: Core, snapshot: Snapshot, request: Request, book: RuleBook, now: datetime, action: AuditAction
-) -> tuple[Rules, int]:
-    """Apply roles, suspensions, zones, the policy and the threshold; returns the rules and the policy's version."""
+def _govern(snapshot: Snapshot, request: Request, book: RuleBook, now: datetime) -> tuple[Rules, int]:
+    """Apply suspensions, zones, the policy and the threshold; returns the rules and the policy's version."""
     standing = snapshot.standing
-    core.authorize(action, standing)
     standing.check_not_suspended(request.site, request.zone)
     if request.zone is not None and (request.site, request.zone) not in standing.zones:
         raise ZoneClosed(
@@ -235,23 +232,17 @@ def _search(
 ) -> T:
     """Search, then store the audit entry that ``concluded`` makes, at the very generation that was searched."""
 
-    def score(snapshot: Snapshot, now: datetime) -> tuple[AuditRecord, T]:
+    def score(snapshot: Snapshot) -> tuple[AuditRecord, T]:
+        now = core.now()
         _check_contract(snapshot, book)
-        rules, version = _govern(core, snapshot, request, book, now, action)
+        core.authorize(action, snapshot.standing)
+        rules, version = _govern(snapshot, request, book, now)
         scope = snapshot.scope(request.purpose, request.site, now, zone=request.zone, subject_id=subject_id)
         found = snapshot.search(queries, scope, top_k=request.top_k, threshold=rules.threshold, rule=rules.rule)
         notes = rules.notes(scope)
         return concluded(_Answer(snapshot, scope, rules, notes, version, found), now)
 
-    for _ in range(_ATTEMPTS):
-        snapshot = core.snapshot()
-        record, answer = score(snapshot, core.now())
-        if core.searches.commit(snapshot.generation, record):
-            return answer
-    with core.database.write() as connection:
-        record, answer = score(core.gallery.refresh(connection), core.now())
-        core.append_audit(connection, [record])
-        return answer
+    return core.concluded(score)
 
 
 def _check_contract(snapshot: Snapshot, book: RuleBook) -> None:

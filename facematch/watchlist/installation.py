@@ -13,11 +13,9 @@ from sqlalchemy import Connection, insert, select, update
 
 from facematch.errors import KeyUnavailable, PolicyInvalid
 from facematch.governance import (
-    OPEN_STATES,
     AuditAction,
     AuditOutcome,
     ConsentState,
-    from_microseconds,
     to_microseconds,
 )
 from facematch.governance.keys import FileKeys, StaticKeys, new_key
@@ -27,15 +25,13 @@ from facematch.protocols import KeyProvider
 from facematch.settings import Settings
 from facematch.watchlist.core import Core
 from facematch.watchlist.database import Database
+from facematch.watchlist.endings import carry_out, suspend_restored
 from facematch.watchlist.policies import add_policy
-from facematch.watchlist.schema import actor_roles, actors, consents, meta, policies, suspensions
+from facematch.watchlist.schema import actor_roles, actors, consents, meta, policies
 from facematch.watchlist.sealing import seal_plain_rows
-from facematch.watchlist.store import Subject
 from facematch.watchlist.vault import Vault, vault_path
 
 __all__ = ["check_policy", "default_keys", "finish", "reconcile", "unlock"]
-
-RESTORED = "the database is older than its vault: it was restored from a backup"
 
 
 def default_keys(database: Database, settings: Settings, *, new: bool) -> KeyProvider:
@@ -131,13 +127,8 @@ def check_policy(core: Core, wanted: Policy | None) -> None:
         )
 
 
-def reconcile(core: Core, *, restored: bool = False) -> None:
-    """Carry out what the vault knows and the database does not, and the other way round.
-
-    Args:
-        core: The open watchlist.
-        restored: The database is known to come from a backup.
-    """
+def reconcile(core: Core) -> None:
+    """Carry out what the vault knows and the database does not, and the other way round."""
     endings = core.vault.endings()
     with core.database.read() as connection:
         generation = core.store.generation(connection)
@@ -146,59 +137,44 @@ def reconcile(core: Core, *, restored: bool = False) -> None:
         closed = _closed_records(connection)
     unended = [record for record in open_records if record[0] in endings]
     unerased = [ref for ref in references if endings.get(ref, ("", 0))[0] == "ERASED"]
-    restored = restored or core.vault.high_water > generation
+    restored = core.vault.high_water > generation
     unnoted = [row for row in closed if row[1] not in endings]
     if unnoted:
         core.vault.note_endings(unnoted)
     if unended or unerased or restored:
-        _repair(core, unerased=unerased, restored=restored)
+        _repair(core, restored=restored)
         if unerased:
             core.database.scrub(required=False)
     if not set(core.codec.subject_refs()) <= set(references):
-        _destroy_orphans(core, endings)
+        _destroy_orphans(core, endings, restored=restored)
 
 
-def _destroy_orphans(core: Core, endings: dict[str, tuple[str, int]]) -> None:
-    """Destroy the keys of subjects that were erased, or whose enrolment never committed; never newer ones."""
+def _destroy_orphans(core: Core, endings: dict[str, tuple[str, int]], *, restored: bool) -> None:
+    """Destroy the keys of subjects that were erased, and the one of an enrolment that never committed.
+
+    A key made at the present generation, for a subject that is not there, can only be of the latter kind. Other keys
+    without a subject stay: a backup that is not put back yet may need them.
+    """
     with core.database.write() as connection:  # an enrolment makes its key while it holds this lock
         references = core.store.references(connection)
         generation = core.store.generation(connection)
         for ref, made in core.codec.subject_refs().items():
-            if ref not in references and (made <= generation or ref in endings):
+            if ref not in references and (ref in endings or (made == generation and not restored)):
                 core.codec.destroy_subject(ref)
 
 
-def _repair(core: Core, *, unerased: list[str], restored: bool) -> None:
-    endings = core.vault.endings()
+def _repair(core: Core, *, restored: bool) -> None:
     with core.database.write() as connection:
         now = core.now()
-        references = core.store.references(connection)
-        for ref in unerased:
-            if ref in references:
-                core.store.erase(connection, references[ref])
-        ended = 0
-        for record_id, subject_key, subject_ref in core.filing.open_records(connection):
-            if record_id not in endings:
-                continue
-            subject = Subject(subject_key, "", subject_ref)
-            kind, time = endings[record_id]
-            for stored in core.filing.of(connection, subject):
-                if stored.consent.record_id == record_id and stored.consent.state in OPEN_STATES:
-                    changed = stored.consent.transition(
-                        ConsentState(kind), actor=core.actor, time=from_microseconds(time)
-                    )
-                    core.filing.record_transition(connection, subject, stored, changed)
-                    ended += 1
+        erased, ended = carry_out(core, connection)
         if restored:
-            connection.execute(
-                insert(suspensions).values(reason=RESTORED, since=to_microseconds(now), actor=core.actor)
-            )
             high = core.vault.high_water
             connection.execute(update(meta).where(meta.c.generation < high).values(generation=high))
+            suspend_restored(core, connection, now)
         generation = core.store.bump(connection)
-        if unerased:
+        if erased:
             core.store.mark_unscrubbed(connection, generation)
-        details = {"ended": ended, "erased": len(unerased), "restored": restored, "generation": generation}
+        details = {"ended": ended, "erased": erased, "restored": restored, "generation": generation}
         core.audit(connection, AuditAction.REPAIR, AuditOutcome.DONE, details, now=now)
     core.vault.note_generation(generation)
 

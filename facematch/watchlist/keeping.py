@@ -1,23 +1,18 @@
-"""Keeping a watchlist: rotating its keys, renewing its templates, backing it up and putting a backup back."""
+"""Keeping a watchlist: rotating its keys, renewing its templates, backing it up."""
 
 from __future__ import annotations
 
 import os
 import secrets
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from sqlalchemy import select, update
-
-from facematch.errors import BackupInvalid, DatabaseUnavailable, FacematchError, InvalidArgument
+from facematch.errors import DatabaseUnavailable, InvalidArgument
 from facematch.governance import AuditAction, AuditOutcome
 from facematch.governance.keys import FileKeys
 from facematch.watchlist.core import Core
-from facematch.watchlist.database import Database
-from facematch.watchlist.schema import meta
 
-__all__ = ["KeyState", "Keys", "backup", "stage_restore"]
+__all__ = ["KeyState", "Keys", "backup"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,51 +131,3 @@ def backup(core: Core, path: Path, vault_copy: Path | None) -> Path:
         if vault_copy is not None:
             core.vault.copy_to(vault_copy)
     return path
-
-
-def stage_restore(core: Core, source: Path) -> tuple[Path, Database]:
-    """A copy of a backup beside the database, brought to the present schema, at a generation nobody has seen.
-
-    Raises:
-        BackupInvalid: The file is no backup of this watchlist.
-    """
-    target = core.database.path
-    if target is None:
-        raise BackupInvalid("a watchlist in memory cannot be restored", hint="open the watchlist from a file")
-    if not source.is_file():
-        raise BackupInvalid(f"there is no file {str(source)!r}", hint="name the file that backup() wrote")
-    staged = target.with_name(f".{target.name}.restore-{secrets.token_hex(4)}")
-    try:
-        os.close(os.open(staged, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
-        shutil.copyfile(source, staged)
-        database = Database(f"sqlite:///{staged}")
-    except OSError as error:
-        remove_staged(staged)
-        raise DatabaseUnavailable(
-            f"the backup cannot be copied: {error.strerror or error}", hint="check the disk"
-        ) from error
-    except FacematchError as error:
-        remove_staged(staged)
-        raise BackupInvalid(f"{str(source)!r} is no usable backup: {error.message}", hint=error.hint) from error
-    try:
-        with core.database.read() as connection:
-            present = core.store.generation(connection)
-        with database.write() as connection:
-            found = connection.execute(select(meta.c.watchlist_id)).scalar_one()
-            if found != core.vault.watchlist_id:
-                raise BackupInvalid(
-                    f"{str(source)!r} is a backup of another watchlist", hint="name a backup of this watchlist"
-                )
-            newest = max(present, core.vault.high_water)
-            connection.execute(update(meta).where(meta.c.generation < newest).values(generation=newest))
-    except BaseException:
-        database.close()
-        remove_staged(staged)
-        raise
-    return staged, database
-
-
-def remove_staged(staged: Path) -> None:
-    """Remove a staged copy with the files that SQLite keeps beside it."""
-    for end in ("", "-wal", "-shm", "-journal"):
-        staged.with_name(staged.name + end).unlink(missing_ok=True)

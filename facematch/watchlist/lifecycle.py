@@ -1,4 +1,4 @@
-"""From a subject's consent to the proof of the erasure: what :class:`~facematch.watchlist.Watchlist` does in between."""
+"""From a subject's consent to the proof of the erasure."""
 
 from __future__ import annotations
 

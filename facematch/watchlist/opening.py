@@ -1,4 +1,4 @@
-"""Opening a watchlist: database, vault, keys, policy and owner; and putting a backup in its place."""
+"""Opening a watchlist: database, vault, keys, policy and owner."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from os import PathLike
 from pathlib import Path
 
 from facematch.errors import InvalidArgument
-from facematch.governance import AuditAction, AuditOutcome, utc_now
+from facematch.governance import utc_now
 from facematch.governance.identifiers import check_name
 from facematch.governance.policy import PROFILES, Policy
 from facematch.matching.threshold import check_threshold
@@ -18,12 +18,11 @@ from facematch.watchlist.core import Core
 from facematch.watchlist.database import Database
 from facematch.watchlist.gallery import Gallery
 from facematch.watchlist.installation import check_policy, finish, reconcile, unlock
-from facematch.watchlist.keeping import remove_staged, stage_restore
 from facematch.watchlist.loading import LazyAnalyzer, index_factory, login_name
 from facematch.watchlist.standing import StandingCache
 from facematch.watchlist.store import Store
 
-__all__ = ["checked_threshold", "open_core", "restore"]
+__all__ = ["checked_threshold", "open_core"]
 
 
 def open_core(
@@ -77,25 +76,6 @@ def checked_threshold(threshold: float | None, outgrown: str) -> float | None:
     if outgrown not in {"warn", "refuse"}:
         raise InvalidArgument(f"outgrown is 'warn' or 'refuse', got {outgrown!r}")
     return None if threshold is None else check_threshold(threshold)
-
-
-def restore(core: Core, source: Path) -> None:
-    """Put a backup in the place of the database; see :meth:`facematch.watchlist.Watchlist.restore`."""
-    with core.operation(AuditAction.RESTORE):
-        staged, database = stage_restore(core, source)
-        try:
-            try:
-                gallery = Gallery(Store(core.codec), core.gallery.new_index, StandingCache())
-                copy = Core(database, core.codec, gallery, StandingCache(), actor=core.actor, clock=core.clock)
-                with database.write() as connection:
-                    copy.audit(connection, AuditAction.RESTORE, AuditOutcome.DONE, {})
-                reconcile(copy, restored=True)
-            finally:
-                database.close()
-            core.database.replace_by(staged)
-            core.forget()
-        finally:
-            remove_staged(staged)
 
 
 def _policy(policy: Policy | str | PathLike[str] | None) -> Policy | None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from facematch.watchlist import opening, places
+from facematch.watchlist import places
 from facematch.watchlist.core import Core
 from facematch.watchlist.keeping import backup
+from facematch.watchlist.restoring import restore
 from facematch.watchlist.standing import Suspension
 
 __all__ = ["Operations"]
@@ -56,13 +57,14 @@ class Operations:
         return backup(self._core, Path(path), None if vault_copy is None else Path(vault_copy))
 
     def restore(self, path: str | Path) -> None:
-        """Put a backup of this watchlist in its place, for every process at once.
+        """Bring back subjects, consents and templates from a backup of this watchlist.
 
-        What has ended since stays ended: withdrawn consents, erased subjects. Identification is suspended everywhere
-        until two people lift that, because suspensions, complaints and policies set since the backup are lost.
+        What has ended since stays ended: withdrawn consents, erased subjects. What governs stays as it is: audit log,
+        policies, roles, zones, suspensions, complaints. Identification is suspended everywhere until two people lift
+        that.
 
         Raises:
             BackupInvalid: The file is no backup of this watchlist.
             AuditError: The audit entry could not be written; nothing changed.
         """
-        opening.restore(self._core, Path(path))
+        restore(self._core, Path(path))

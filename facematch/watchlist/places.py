@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import insert, select, update
 
 from facematch.errors import InvalidArgument
 from facematch.governance import AuditAction, AuditOutcome, check_site, from_microseconds, to_microseconds
@@ -17,6 +17,7 @@ from facematch.governance.zones import Zone
 from facematch.watchlist.core import Core
 from facematch.watchlist.schema import suspensions, zones
 from facematch.watchlist.standing import Suspension
+from facematch.watchlist.store import new_key
 
 __all__ = ["OpenZone", "Zones", "resume", "suspend", "suspensions_of"]
 
@@ -132,22 +133,15 @@ def suspend(core: Core, reason: str, site: str | None, zone: str | None) -> Susp
                 raise InvalidArgument("a zone belongs to a site", hint="name the site as well: site=...")
         with core.changing() as connection:
             now = core.now()
-            number = add_suspension(core, connection, reason, site, zone, now)
+            result = connection.execute(
+                insert(suspensions).values(
+                    site=site, zone=zone, reason=reason, since=to_microseconds(now), actor=core.actor
+                )
+            )
+            number = new_key(result.inserted_primary_key)
             details = {"suspension": number, "site": site, "zone": zone, "reason": reason}
             core.audit(connection, AuditAction.SUSPEND, AuditOutcome.DONE, details, now=now)
     return Suspension(number, site, zone, reason, now, core.actor, ())
-
-
-def add_suspension(
-    core: Core, connection: Connection, reason: str, site: str | None, zone: str | None, now: datetime
-) -> int:
-    """Store a suspension and return its number."""
-    result = connection.execute(
-        insert(suspensions).values(site=site, zone=zone, reason=reason, since=to_microseconds(now), actor=core.actor)
-    )
-    key = result.inserted_primary_key
-    assert key is not None
-    return int(key[0])
 
 
 def resume(core: Core, suspension_id: int) -> bool:

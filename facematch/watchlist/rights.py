@@ -1,4 +1,4 @@
-"""The rights of subjects: complaints that restrict a reference, disclosures to named recipients, access to one's data."""
+"""The rights of subjects: complaints that restrict a reference, disclosures to named recipients, access to own data."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from facematch.governance.policy import DisclosureRequest
 from facematch.watchlist.access import write_access_export
 from facematch.watchlist.core import Core
 from facematch.watchlist.schema import complaints
+from facematch.watchlist.store import new_key
 
 __all__ = ["Rights"]
 
@@ -58,9 +59,7 @@ class Rights:
                         opened_by=core.actor,
                     )
                 )
-                key = result.inserted_primary_key
-                assert key is not None
-                number = int(key[0])
+                number = new_key(result.inserted_primary_key)
                 core.audit(
                     connection,
                     AuditAction.COMPLAINT,

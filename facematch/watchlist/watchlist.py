@@ -53,9 +53,9 @@ class Watchlist(SubjectLifecycle, Operations):
     is seen by the very next search in every other. Every call writes an audit entry in the same transaction as its
     effect; where the entry cannot be written, nothing is done.
 
-    Searches return *candidates* for a person to judge, never identities. What an actor may do is a matter of roles; what
-    the watchlist may be used for is a matter of its policy. Everything personal is sealed under keys that lie beside the
-    database, in its vault.
+    Searches return *candidates* for a person to judge, never identities. What an actor may do is a matter of roles;
+    what the watchlist may be used for is a matter of its policy. Everything personal is sealed under keys that lie
+    beside the database, in its vault.
 
     Attributes:
         audit: The audit log.
@@ -123,9 +123,9 @@ class Watchlist(SubjectLifecycle, Operations):
             outgrown: What happens when more subjects, or more templates a subject, are in scope than the threshold was
                 tested with: ``"warn"`` notes it in the answer and in the log, ``"refuse"`` raises ``GalleryOutgrown``.
             keys: Where the key that locks it comes from; default ``FACEMATCH_KEY``, else a file beside the database.
-            policy: The policy of a new watchlist: a :class:`~facematch.governance.policy.Policy`, the name of a packaged
-                profile, or the path of a document; default the profile ``access-control``. For one that is there
-                already, it must be the policy in force.
+            policy: The policy of a new watchlist: a :class:`~facematch.governance.policy.Policy`, the name of a
+                packaged profile, or the path of a document; default the profile ``access-control``. For a watchlist
+                that is there already, it must be the policy in force.
             settings: Machine settings; default from the environment.
 
         Raises:

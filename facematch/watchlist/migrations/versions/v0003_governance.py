@@ -1,4 +1,4 @@
-"""Governance in the database: sealed subjects, enrolments to approve, policies, actors, zones, suspensions, a Merkle log.
+"""Governance in the database: sealed subjects, approvals, policies, actors, zones, suspensions, a Merkle log.
 
 What the earlier schema kept in the clear is moved aside under names that begin with ``plain_``. Opening the watchlist
 seals it and drops those tables in the same transaction (see :mod:`facematch.watchlist.sealing`).
@@ -287,7 +287,7 @@ def upgrade() -> None:
     ):
         _forbid(
             f"{table}_no_replace",
-            f"BEFORE INSERT ON {table} WHEN EXISTS (SELECT 1 FROM {table} WHERE {key} = NEW.{key})",
+            f"BEFORE INSERT ON {table} WHEN EXISTS (SELECT 1 FROM {table} WHERE {key} = NEW.{key})",  # noqa: S608
             table,
         )
     _forbid(
