@@ -1,0 +1,74 @@
+"""Reports from live configuration: record of processing activities, input for an impact assessment, public notice.
+
+Pure: configuration in, text out. What nobody stated is shown as not stated and never made up. The reports are drafts
+for a controller to complete; they are no legal advice and claim no conformance.
+"""
+
+from facematch.governance.reports.document import (
+    NOT_STATED,
+    Bullets,
+    Cell,
+    Facts,
+    Note,
+    Paragraph,
+    Report,
+    Section,
+    Table,
+)
+from facematch.governance.reports.facts import (
+    AuditFacts,
+    ComplaintFacts,
+    Configuration,
+    ConsentFacts,
+    KeyFacts,
+    ModelFacts,
+    NoticeFacts,
+    Party,
+    SuspensionFacts,
+    Tally,
+    TestedThreshold,
+    ZoneFacts,
+    tallies,
+)
+from facematch.governance.reports.impact_input import impact_input, observations
+from facematch.governance.reports.processing_record import processing_record
+from facematch.governance.reports.rendering import ReportFormat, render, to_html, to_markdown
+from facematch.governance.reports.statements import Statements
+from facematch.governance.reports.transparency_notice import transparency_notice
+from facematch.governance.reports.wording import DISCLAIMER, decision_steps
+
+__all__ = [
+    "DISCLAIMER",
+    "NOT_STATED",
+    "AuditFacts",
+    "Bullets",
+    "Cell",
+    "ComplaintFacts",
+    "Configuration",
+    "ConsentFacts",
+    "Facts",
+    "KeyFacts",
+    "ModelFacts",
+    "Note",
+    "NoticeFacts",
+    "Paragraph",
+    "Party",
+    "Report",
+    "ReportFormat",
+    "Section",
+    "Statements",
+    "SuspensionFacts",
+    "Table",
+    "Tally",
+    "TestedThreshold",
+    "ZoneFacts",
+    "decision_steps",
+    "impact_input",
+    "observations",
+    "processing_record",
+    "render",
+    "tallies",
+    "to_html",
+    "to_markdown",
+    "transparency_notice",
+]
