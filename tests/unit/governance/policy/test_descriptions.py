@@ -108,15 +108,15 @@ SENTENCES: list[tuple[Rule, str]] = [
     (
         Retention(pending_days=7),
         (
-            "References are erased 0 days after the consent ended, pending enrolments after 7 days, media of unconfirmed "
-            "alerts after 0 hours or at midnight UTC; audit entries are never pruned."
+            "References are erased 0 days after the consent ended, pending enrolments after 7 days, media of "
+            "unconfirmed alerts after 0 hours or at midnight UTC; audit entries are never pruned."
         ),
     ),
     (
         Retention(unconfirmed_media_hours=72, unconfirmed_media_midnight=False, audit_days=365),
         (
-            "References are erased 0 days after the consent ended, pending enrolments after 0 days, media of unconfirmed "
-            "alerts after 72 hours; audit entries are kept 365 days."
+            "References are erased 0 days after the consent ended, pending enrolments after 0 days, media of "
+            "unconfirmed alerts after 72 hours; audit entries are kept 365 days."
         ),
     ),
     (SeparateRoles(), "Nobody may hold a role, because the policy does not say which are separated."),

@@ -104,6 +104,37 @@ def test_an_empty_document_is_the_empty_policy(text: str, kind: str) -> None:
     assert Policy.from_text(text, kind) == Policy()
 
 
+def test_every_default_is_the_strictest() -> None:
+    assert Policy().to_dict() == {
+        "schema_version": 1,
+        "title": "untitled",
+        "lawful_bases": {"allowed": []},
+        "purposes": {"allowed": []},
+        "sites": {"allowed": []},
+        "zones": {"required": True},
+        "categories": {"allowed": [], "required": True},
+        "incident": {"required": True},
+        "validity": {"max_days": 0},
+        "sources": {"allowed": [], "required": True},
+        "quality": {"overrides": False},
+        "dual_control": {"required": True},
+        "recipients": {"allowed": []},
+        "capture_bases": {"allowed": []},
+        "target_fpir": {"maximum": 0.0, "required": True},
+        "gallery": {"max_subjects": 0, "outgrown": "refuse"},
+        "test_report": {"required": True, "max_age_days": 0},
+        "corroboration": {"two_cameras": False},
+        "reviewers": {"blind": True},
+        "precision": {"min_decided": 1},
+        "retention": {
+            "erase_after_end_days": 0,
+            "pending_days": 0,
+            "unconfirmed_media_hours": 0,
+            "unconfirmed_media_midnight": True,
+        },
+    }
+
+
 def test_the_requests_above_are_of_every_kind() -> None:
     assert {type(request) for request in EVERY.values()} == set(get_args(Request))
 
