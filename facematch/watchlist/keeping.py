@@ -72,14 +72,16 @@ class Keys:
         core = self._core
         with core.operation(AuditAction.ROTATE_KEY):
             provider = core.vault.provider
-            if isinstance(provider, FileKeys):
-                provider.add_key()
-            with core.database.write() as connection:
+            with core.database.write() as connection:  # one rotation at a time: the current key must not change in it
+                if isinstance(provider, FileKeys):
+                    provider.add_key()
                 details = {"from": core.vault.provider_key, "to": provider.key_id}
                 core.audit(connection, AuditAction.ROTATE_KEY, AuditOutcome.DONE, details)
                 core.vault.rotate()
             if isinstance(provider, FileKeys):
-                provider.retire()
+                with core.database.write():
+                    if provider.key_id == core.vault.provider_key:  # else another rotation has begun, and will do it
+                        provider.retire()
         return self.state()
 
     def renew_templates(self) -> KeyState:
