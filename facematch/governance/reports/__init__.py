@@ -4,6 +4,15 @@ Pure: configuration in, text out. What nobody stated is shown as not stated and 
 for a controller to complete; they are no legal advice and claim no conformance.
 """
 
+from facematch.governance.reports.access_log import LogLine, log_line
+from facematch.governance.reports.access_page import (
+    AccessFile,
+    StoredComplaint,
+    StoredTemplate,
+    access_page,
+    logic_sentences,
+    readme,
+)
 from facematch.governance.reports.document import (
     NOT_STATED,
     Bullets,
@@ -40,6 +49,7 @@ from facematch.governance.reports.wording import DISCLAIMER, decision_steps
 __all__ = [
     "DISCLAIMER",
     "NOT_STATED",
+    "AccessFile",
     "AuditFacts",
     "Bullets",
     "Cell",
@@ -48,6 +58,7 @@ __all__ = [
     "ConsentFacts",
     "Facts",
     "KeyFacts",
+    "LogLine",
     "ModelFacts",
     "Note",
     "NoticeFacts",
@@ -57,15 +68,21 @@ __all__ = [
     "ReportFormat",
     "Section",
     "Statements",
+    "StoredComplaint",
+    "StoredTemplate",
     "SuspensionFacts",
     "Table",
     "Tally",
     "TestedThreshold",
     "ZoneFacts",
+    "access_page",
     "decision_steps",
     "impact_input",
+    "log_line",
+    "logic_sentences",
     "observations",
     "processing_record",
+    "readme",
     "render",
     "tallies",
     "to_html",
