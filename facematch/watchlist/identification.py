@@ -164,9 +164,9 @@ def require_permitted(core: Core, request: Request, book: RuleBook, action: Audi
         PolicyRefused: The policy refuses the purpose, the place or the gallery.
         ZoneClosed: The zone is not open.
     """
-    snapshot = core.snapshot()
+    snapshot, now = core.snapshot(), core.now()
     core.authorize(action, snapshot.standing)
-    _govern(snapshot, request, book, core.now())
+    _govern(snapshot, request, book, now)
 
 
 def require_reachable(core: Core, subject_id: str, request: Request) -> None:
@@ -202,7 +202,7 @@ def _govern(snapshot: Snapshot, request: Request, book: RuleBook, now: datetime)
             zone=request.zone,
             now=now,
             open_zones=standing.zones,
-            gallery_subjects=snapshot.in_force(now),
+            gallery_subjects=snapshot.scope(request.purpose, request.site, now, zone=request.zone).subjects,
             calibration=_facts(rules.point),
         )
     )

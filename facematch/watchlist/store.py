@@ -350,7 +350,7 @@ _SEALED = (
 
 def generation_of(connection: Connection) -> int:
     """The generation that a transaction sees."""
-    generation = connection.execute(select(meta.c.generation)).scalar_one()
+    generation = connection.exec_driver_sql("SELECT generation FROM meta").scalar_one()  # asked for at every step
     if not isinstance(generation, int):
         raise DatabaseCorrupt("the generation of the database is damaged", hint=_RESTORE)
     return generation

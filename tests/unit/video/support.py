@@ -198,6 +198,7 @@ class Gallery:
         *,
         purpose: str,
         site: str | None = None,
+        zone: str | None = None,
         top_k: int = 5,
         threshold: float | None = None,
     ) -> Identification:
