@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import mmap
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from facematch.types import Erasure, FloatArray
 from facematch.watchlist.audit import TableAuditLog
 from facematch.watchlist.core import Core
 from facematch.watchlist.schema import consents, templates
+from facematch.watchlist.store import Subject
 from facematch.watchlist.vault import vault_path
 
 __all__ = ["ErasureCheck", "check_erasure", "erase"]
@@ -71,14 +73,29 @@ class ErasureCheck:
         }
 
 
-def erase(core: Core, subject_id: str, reason: str) -> Erasure:
-    """Erase a subject; see :meth:`facematch.watchlist.Watchlist.erase`."""
+def erase(
+    core: Core,
+    subject_id: str,
+    reason: str,
+    *,
+    unless: Callable[[Connection, Subject, datetime], None] | None = None,
+) -> Erasure:
+    """Erase a subject; see :meth:`facematch.watchlist.Watchlist.erase`.
+
+    Args:
+        core: The open watchlist.
+        subject_id: The subject.
+        reason: Why.
+        unless: Raises where the subject must stay; asked in the transaction that erases.
+    """
     with core.operation(AuditAction.ERASE, subject_id=subject_id):
         check_subject_id(subject_id)
         check_text(reason, "reason")
         with core.concluding() as (connection, endings):
             subject = core.require_subject(connection, subject_id)
             now = core.now()
+            if unless is not None:
+                unless(connection, subject, now)
             moment = to_microseconds(now)
             before = core.store.generation(connection)
             ids, vectors = _templates_of(core, connection, subject.key)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 
 from sqlalchemy import Connection, func, select
 
+from facematch.errors import SubjectNotFound
 from facematch.governance import OPEN_STATES, AuditAction, AuditOutcome, ConsentState, from_microseconds
 from facematch.governance.policy import KeepRequest, Policy
 from facematch.protocols import Progress
@@ -49,7 +51,10 @@ def sweep(core: Core, *, dry_run: bool, progress: Progress | None) -> Sweep:
         for number, subject_id in enumerate(sorted(overdue)):
             if progress is not None:
                 progress(number, len(overdue))
-            certificates.append(erase(core, subject_id, _REASON))
+            try:
+                certificates.append(erase(core, subject_id, _REASON, unless=partial(_check_due, policy)))
+            except (_NotDue, SubjectNotFound):
+                continue  # given anew or erased by somebody else, since the sweep began
         if progress is not None:
             progress(len(overdue), len(overdue))
         pruned = _prune(core, policy, now)
@@ -82,8 +87,8 @@ class _Consent:
 
     def ended_at(self, now: datetime) -> datetime | None:
         """When it ended; ``None`` while it is in force, has not begun, or waits for an answer."""
-        if self.past_its_time(now):
-            return self.valid_until
+        if self.past_its_time(now) or self.state is ConsentState.EXPIRED:
+            return self.valid_until  # not when a sweep noticed it
         return None if self.state in OPEN_STATES or self.state is ConsentState.REQUESTED else self.last_event
 
 
@@ -107,6 +112,15 @@ def _must_go(connection: Connection, subject: Subject, policy: Policy, now: date
     if not over or len(over) < len(ends):
         return False
     return policy.retention.check(KeepRequest(kept="reference", since=max(over), now=now)) is not None
+
+
+class _NotDue(Exception):
+    """The subject need not go after all."""
+
+
+def _check_due(policy: Policy, connection: Connection, subject: Subject, now: datetime) -> None:
+    if not _must_go(connection, subject, policy, now):
+        raise _NotDue
 
 
 def _expire(core: Core, person: Subject) -> bool:
