@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from facematch.cli.options import Actor, AsJson, Database, PackName, UseOption, load_analyzer, open_watchlist
+from facematch.cli.options import Actor, AsJson, Database, KeyFile, PackName, UseOption, load_analyzer, open_watchlist
 from facematch.cli.output import console, print_json, print_table, progress_bar
 from facematch.errors import InvalidArgument
 from facematch.evaluation.cache import EmbeddingCache
@@ -73,6 +73,7 @@ def make(
 def set_(
     artefact: Annotated[Path, typer.Argument(help="The artefact's file.")],
     database: Database = None,
+    key_file: KeyFile = None,
     actor: Actor = None,
     as_json: AsJson = False,
 ) -> None:
@@ -80,7 +81,7 @@ def set_(
 
     Example: `facematch calibration set site.json --db sqlite:///store-12.db`
     """
-    with open_watchlist(database, actor) as watchlist:
+    with open_watchlist(database, actor, key_file=key_file) as watchlist:
         calibration = watchlist.set_calibration(artefact)
     if as_json:
         print_json(calibration.to_dict())
@@ -96,6 +97,7 @@ def show(
         typer.Option("--plan", min=1, max=10**9, help="Also estimate the FPIR for so many subjects."),
     ] = None,
     database: Database = None,
+    key_file: KeyFile = None,
     actor: Actor = None,
     as_json: AsJson = False,
 ) -> None:
@@ -106,7 +108,7 @@ def show(
     if artefact is not None:
         calibration: Calibration | None = Calibration.load(artefact)
     else:
-        with open_watchlist(database, actor) as watchlist:
+        with open_watchlist(database, actor, key_file=key_file) as watchlist:
             calibration = watchlist.calibration
     planned = None if plan is None or calibration is None else calibration.planned_fpir(plan)
     if as_json:

@@ -11,12 +11,14 @@ from facematch.cli.options import (
     Actor,
     AsJson,
     Database,
+    KeyFile,
     PackName,
     Purpose,
     Site,
     ThresholdOption,
     TopK,
     UseOption,
+    ZoneOption,
     load_analyzer,
     open_watchlist,
 )
@@ -29,9 +31,11 @@ def identify(
     image: Annotated[Path, typer.Argument(help="The picture to search with.")],
     purpose: Purpose = None,
     site: Site = None,
+    zone: ZoneOption = None,
     top_k: TopK = 5,
     threshold: ThresholdOption = None,
     database: Database = None,
+    key_file: KeyFile = None,
     actor: Actor = None,
     pack: PackName = "opencv",
     use: UseOption = None,
@@ -41,8 +45,10 @@ def identify(
 
     Example: `facematch identify door.jpg --purpose site-access --site store-12`
     """
-    with open_watchlist(database, actor, analyzer=load_analyzer(pack, use)) as watchlist:
-        result = watchlist.identify(image, purpose=purpose or "", site=site, top_k=top_k, threshold=threshold)
+    with open_watchlist(database, actor, key_file=key_file, analyzer=load_analyzer(pack, use)) as watchlist:
+        result = watchlist.identify(
+            image, purpose=purpose or "", site=site, zone=zone, top_k=top_k, threshold=threshold
+        )
     if as_json:
         print_json(result.to_dict())
         return
@@ -68,8 +74,10 @@ def verify(
     image: Annotated[Path, typer.Argument(help="A picture with one face.")],
     purpose: Purpose = None,
     site: Site = None,
+    zone: ZoneOption = None,
     threshold: ThresholdOption = None,
     database: Database = None,
+    key_file: KeyFile = None,
     actor: Actor = None,
     pack: PackName = "opencv",
     use: UseOption = None,
@@ -79,8 +87,8 @@ def verify(
 
     Example: `facematch verify s-0042 door.jpg --purpose site-access`
     """
-    with open_watchlist(database, actor, analyzer=load_analyzer(pack, use)) as watchlist:
-        result = watchlist.verify(subject, image, purpose=purpose or "", site=site, threshold=threshold)
+    with open_watchlist(database, actor, key_file=key_file, analyzer=load_analyzer(pack, use)) as watchlist:
+        result = watchlist.verify(subject, image, purpose=purpose or "", site=site, zone=zone, threshold=threshold)
     if as_json:
         print_json(result.to_dict())
         return

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeAlias
 
@@ -14,22 +14,35 @@ import typer
 from facematch.cli.output import progress_bar
 from facematch.errors import InvalidArgument
 from facematch.faces import FaceAnalyzer
+from facematch.governance import to_utc
+from facematch.governance.keys import FileKeys
+from facematch.governance.policy import PROFILES, Policy
 from facematch.settings import Settings
 from facematch.watchlist import Watchlist
+from facematch.watchlist.loading import login_name
 
 __all__ = [
     "Actor",
     "AsJson",
     "Database",
+    "KeyFile",
+    "NewPolicy",
     "PackName",
     "Purpose",
     "Site",
+    "SubjectArgument",
     "ThresholdOption",
     "TopK",
     "UseOption",
+    "ZoneOption",
+    "acting",
+    "database_file",
+    "database_url",
     "load_analyzer",
     "open_watchlist",
     "parse_duration",
+    "parse_moment",
+    "read_policy",
 ]
 
 Database: TypeAlias = Annotated[
@@ -38,6 +51,19 @@ Database: TypeAlias = Annotated[
 Actor: TypeAlias = Annotated[
     str | None, typer.Option("--actor", help="Who acts, for the audit [env: FACEMATCH_ACTOR; default: login name].")
 ]
+KeyFile: TypeAlias = Annotated[
+    Path | None,
+    typer.Option(
+        "--key-file",
+        help="File with the key of the watchlist; made for a new one "
+        "[default: FACEMATCH_KEY, else a file beside the database].",
+    ),
+]
+NewPolicy: TypeAlias = Annotated[
+    str | None,
+    typer.Option("--policy", help="Policy of a new watchlist: a profile or a document [default: access-control]."),
+]
+SubjectArgument: TypeAlias = Annotated[str, typer.Argument(metavar="SUBJECT", help="Id of the subject.")]
 AsJson: TypeAlias = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output.")]
 PackName: TypeAlias = Annotated[str, typer.Option("--pack", help="Model pack: a bundled name or a folder.")]
 UseOption: TypeAlias = Annotated[
@@ -48,6 +74,7 @@ Purpose: TypeAlias = Annotated[
     str | None, typer.Option("--purpose", help="Purpose of the search, as consent records name it; required.")
 ]
 Site: TypeAlias = Annotated[str | None, typer.Option("--site", help="Site of the search.")]
+ZoneOption: TypeAlias = Annotated[str | None, typer.Option("--zone", help="Camera zone of the site; it must be open.")]
 TopK: TypeAlias = Annotated[int, typer.Option("--top-k", min=1, help="Most candidates a face.")]
 ThresholdOption: TypeAlias = Annotated[
     float | None, typer.Option("--threshold", help="Raise the tested threshold to this cosine; lowering is refused.")
@@ -68,6 +95,46 @@ def parse_duration(text: str) -> timedelta:
     return timedelta(**{_UNITS[match[2]]: int(match[1])})
 
 
+def parse_moment(text: str) -> datetime:
+    """A moment in ISO 8601 with its timezone, such as ``2027-01-01T00:00:00Z``, in UTC.
+
+    Raises:
+        InvalidArgument: It is none, or has no timezone.
+    """
+    try:
+        moment = datetime.fromisoformat(text.strip())
+    except ValueError:
+        raise InvalidArgument(
+            f"a moment is written as in ISO 8601, got {text!r}", hint="for example 2027-01-01T00:00:00Z"
+        ) from None
+    return to_utc(moment, "the moment")
+
+
+def read_policy(name: str) -> Policy:
+    """A policy by the name of a packaged profile, or else from a document.
+
+    Raises:
+        PolicyInvalid: There is no such document, or it is malformed.
+    """
+    return Policy.profile(name) if name in PROFILES else Policy.load(name)
+
+
+def acting(actor: str | None) -> str:
+    """Who acts: the option, else ``FACEMATCH_ACTOR``, else the login name."""
+    return actor or login_name(Settings())
+
+
+def database_url(database: str | None) -> str:
+    """The URL that the option, or else the environment, names."""
+    return database or Settings().database
+
+
+def database_file(url: str) -> Path | None:
+    """The file of a database URL, there or not; ``None`` for one in memory or of another kind."""
+    path = url.removeprefix("sqlite:///")
+    return None if path in {url, "", ":memory:"} else Path(path)
+
+
 def load_analyzer(pack: str, use: Literal["commercial", "research"] | None, **detector_options: Any) -> FaceAnalyzer:
     """Load a pack, with a progress bar for what has to be fetched; options go to its detector."""
     with progress_bar(f"fetching model pack {Path(pack).name}", unit="bytes") as progress:
@@ -76,10 +143,29 @@ def load_analyzer(pack: str, use: Literal["commercial", "research"] | None, **de
 
 @contextmanager
 def open_watchlist(
-    database: str | None, actor: str | None, *, analyzer: FaceAnalyzer | None = None
+    database: str | None,
+    actor: str | None,
+    *,
+    key_file: Path | None = None,
+    policy: str | None = None,
+    analyzer: FaceAnalyzer | None = None,
 ) -> Iterator[Watchlist]:
     """Open the watchlist that the options and the environment name."""
     settings = Settings()
-    url = database or settings.database
-    with Watchlist.open(url, actor=actor or settings.actor, analyzer=analyzer, settings=settings) as watchlist:
+    url = database_url(database)
+    with Watchlist.open(
+        url,
+        actor=actor or settings.actor,
+        keys=None if key_file is None else _keys_in(key_file, url),
+        policy=None if policy is None else read_policy(policy),
+        analyzer=analyzer,
+        settings=settings,
+    ) as watchlist:
         yield watchlist
+
+
+def _keys_in(key_file: Path, url: str) -> FileKeys:
+    """The keys in a file; a watchlist that is not there yet gets a new file, one that is there never does."""
+    file = database_file(url)
+    new = file is not None and not file.exists()
+    return FileKeys.create(key_file) if new else FileKeys(key_file)

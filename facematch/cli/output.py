@@ -15,10 +15,12 @@ from rich.progress import BarColumn, DownloadColumn, MofNCompleteColumn, Progres
 from rich.table import Table
 
 from facematch.errors import (
+    AccessError,
     ConsentError,
     EnrolmentRefused,
     FacematchError,
     ModelError,
+    PolicyRefused,
     ThresholdError,
     WatchlistError,
 )
@@ -50,18 +52,18 @@ class ExitCode(IntEnum):
     INPUT = 3
     """A picture, recording or parameter cannot be used."""
     REFUSED = 4
-    """Governance refuses: consent, purpose, threshold, enrolment."""
+    """Governance refuses: consent, policy, purpose, roles, threshold, enrolment."""
     MODEL = 5
     """A model pack or the runtime."""
     WATCHLIST = 6
-    """The watchlist or its database."""
+    """The watchlist, its database, its keys or its audit log."""
     INTERRUPTED = 130
     """Ctrl-C."""
 
 
 def exit_code(error: FacematchError) -> ExitCode:
     """The exit status that stands for an error."""
-    if isinstance(error, ConsentError | ThresholdError | EnrolmentRefused):
+    if isinstance(error, ConsentError | AccessError | ThresholdError | EnrolmentRefused):
         return ExitCode.REFUSED
     if isinstance(error, ModelError):
         return ExitCode.MODEL
@@ -122,11 +124,11 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[obje
 def print_error(error: FacematchError, *, as_json: bool) -> None:
     """An error: as a JSON document on standard output, or in words on standard error."""
     if as_json:
-        document = error.to_dict() | (
-            {"refusals": [refusal.to_dict() for refusal in error.refusals]}
-            if isinstance(error, EnrolmentRefused)
-            else {}
-        )
+        document: dict[str, Any] = dict(error.to_dict())
+        if isinstance(error, EnrolmentRefused):
+            document["refusals"] = [refusal.to_dict() for refusal in error.refusals]
+        if isinstance(error, PolicyRefused):
+            document["rule"] = error.rule
         print_json({"error": document})
         return
     out = console(stderr=True)

@@ -7,7 +7,18 @@ from typing import Annotated, Any
 
 import typer
 
-from facematch.cli.options import Actor, AsJson, Database, PackName, Site, UseOption, load_analyzer, open_watchlist
+from facematch.cli.options import (
+    Actor,
+    AsJson,
+    Database,
+    KeyFile,
+    PackName,
+    Site,
+    UseOption,
+    ZoneOption,
+    load_analyzer,
+    open_watchlist,
+)
 from facematch.cli.output import console, print_json, print_table
 from facematch.imaging import decode
 from facematch.types import QualityGate
@@ -63,7 +74,9 @@ def preview(
         str | None, typer.Option("--purpose", help="Also look for look-alikes, for this purpose.")
     ] = None,
     site: Site = None,
+    zone: ZoneOption = None,
     database: Database = None,
+    key_file: KeyFile = None,
     actor: Actor = None,
     pack: PackName = "opencv",
     use: UseOption = None,
@@ -73,8 +86,8 @@ def preview(
 
     Example: `facematch preview a.jpg b.jpg --purpose site-access`
     """
-    with open_watchlist(database, actor, analyzer=load_analyzer(pack, use)) as watchlist:
-        result = watchlist.preview(list(images), purpose=purpose, site=site)
+    with open_watchlist(database, actor, key_file=key_file, analyzer=load_analyzer(pack, use)) as watchlist:
+        result = watchlist.preview(list(images), purpose=purpose, site=site, zone=zone)
     if as_json:
         print_json(result.to_dict())
         return

@@ -16,6 +16,7 @@ from facematch.cli.options import (
     Actor,
     AsJson,
     Database,
+    KeyFile,
     PackName,
     Purpose,
     Site,
@@ -40,6 +41,7 @@ def video(
     every: Annotated[int, typer.Option("--every", min=1, help="Look for faces in every n-th frame.")] = 1,
     threshold: ThresholdOption = None,
     database: Database = None,
+    key_file: KeyFile = None,
     actor: Actor = None,
     pack: PackName = "opencv",
     use: UseOption = None,
@@ -52,7 +54,7 @@ def video(
     Example: `facematch video lobby.mp4 --purpose site-access --site store-12 --out lobby/`
     """
     with (
-        open_watchlist(database, actor, analyzer=load_analyzer(pack, use)) as watchlist,
+        open_watchlist(database, actor, key_file=key_file, analyzer=load_analyzer(pack, use)) as watchlist,
         VideoPipeline(watchlist, purpose=purpose or "", site=site, threshold=threshold, every=every) as pipeline,
         _stop_on_interrupt() as stop,
         progress_bar(f"processing {recording.name}") as progress,
