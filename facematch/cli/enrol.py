@@ -7,20 +7,40 @@ from typing import Annotated
 
 import typer
 
+from facematch.cli.consent_options import (
+    Adult,
+    Assessment,
+    Category,
+    Contact,
+    ControllerName,
+    Evidence,
+    Incident,
+    Jurisdiction,
+    Language,
+    LawfulBasis,
+    Notice,
+    Purposes,
+    Recipients,
+    Sites,
+    Source,
+    Terms,
+    ValidFor,
+    Zones,
+)
 from facematch.cli.options import (
     Actor,
     AsJson,
     Database,
+    KeyFile,
+    NewPolicy,
     PackName,
     UseOption,
+    acting,
     load_analyzer,
     open_watchlist,
-    parse_duration,
 )
 from facematch.cli.output import console, print_json, print_table
-from facematch.errors import ConsentRequired
-from facematch.governance import Consent
-from facematch.settings import Settings
+from facematch.types import Enrolment
 
 __all__ = ["enroll"]
 
@@ -28,20 +48,34 @@ __all__ = ["enroll"]
 def enroll(
     subject: Annotated[str, typer.Argument(help="Opaque id of the subject.")],
     images: Annotated[list[Path], typer.Argument(help="Pictures, each with exactly this one face.")],
-    purpose: Annotated[
-        list[str] | None, typer.Option("--purpose", help="Purpose that the subject agreed to; may be repeated.")
+    purpose: Purposes = None,
+    site: Sites = None,
+    zone: Zones = None,
+    notice: Notice = None,
+    language: Language = None,
+    evidence: Evidence = None,
+    adult: Adult = False,
+    valid_for: ValidFor = "365d",
+    lawful_basis: LawfulBasis = None,
+    category: Category = None,
+    incident: Incident = None,
+    source: Source = None,
+    assessment: Assessment = None,
+    recipient: Recipients = None,
+    controller: ControllerName = None,
+    contact: Contact = None,
+    jurisdiction: Jurisdiction = None,
+    quality_override: Annotated[
+        str | None,
+        typer.Option(
+            "--quality-override",
+            metavar="REASON",
+            help="Why pictures that fail the quality gate are taken all the same; another actor must approve.",
+        ),
     ] = None,
-    site: Annotated[
-        list[str] | None, typer.Option("--site", help="Site that the consent is limited to; may be repeated.")
-    ] = None,
-    notice: Annotated[Path | None, typer.Option("--notice", help="Privacy notice that was shown; hashed.")] = None,
-    language: Annotated[str | None, typer.Option("--language", help="Language of the notice, such as en.")] = None,
-    evidence: Annotated[
-        Path | None, typer.Option("--evidence", help="Evidence, such as a signed form; hashed.")
-    ] = None,
-    adult: Annotated[bool, typer.Option("--adult", help="You attest that the subject is an adult.")] = False,
-    valid_for: Annotated[str, typer.Option("--valid-for", help="How long the consent holds: 365d, 52w, 36h.")] = "365d",
     database: Database = None,
+    key_file: KeyFile = None,
+    policy: NewPolicy = None,
     actor: Actor = None,
     pack: PackName = "opencv",
     use: UseOption = None,
@@ -49,47 +83,66 @@ def enroll(
 ) -> None:
     """Enroll a subject from pictures, under a consent record.
 
-    Without the consent options the pictures are added under the record that is already in force.
+    Without the consent options the pictures are added under the record that is already in force. Where the policy asks
+    for dual control, the enrolment waits until another actor approves it: facematch approvals.
 
     Example: `facematch enroll s-0042 a.jpg b.jpg --purpose site-access --notice notice.txt --language en
     --evidence form.pdf --adult --valid-for 365d`
     """
-    consent = None
-    if any((purpose, site, notice, language, evidence, adult)):
-        if not (purpose and notice and language and evidence):
-            raise ConsentRequired(
-                "a consent record needs --purpose, --notice, --language and --evidence",
-                hint="facematch enroll --help shows an example",
-            )
-        consent = Consent.given(
-            subject_id=subject,
-            purposes=purpose,
-            sites=site or [],
-            notice=notice,
-            language=language,
-            evidence=evidence,
-            adult_attested=adult,
-            valid_for=parse_duration(valid_for),
-            actor=actor or Settings().actor or "controller",
-        )
-    with open_watchlist(database, actor, analyzer=load_analyzer(pack, use)) as watchlist:
-        result = watchlist.enroll(subject, list(images), consent=consent)
+    terms = Terms(
+        purposes=purpose,
+        sites=site,
+        zones=zone,
+        notice=notice,
+        language=language,
+        evidence=evidence,
+        adult=adult,
+        lawful_basis=lawful_basis,
+        category=category,
+        incident=incident,
+        source=source,
+        assessment=assessment,
+        recipients=recipient,
+        controller=controller,
+        contact=contact,
+        jurisdiction=jurisdiction,
+    )
+    consent = terms.given(subject, valid_for=valid_for, actor=acting(actor)) if terms.say_something else None
+    with open_watchlist(
+        database, actor, key_file=key_file, policy=policy, analyzer=load_analyzer(pack, use)
+    ) as watchlist:
+        result = watchlist.enroll(subject, list(images), consent=consent, quality_override=quality_override)
     if as_json:
         print_json(
             {
                 "subject_id": result.subject_id,
                 "template_ids": list(result.template_ids),
+                "state": result.state,
+                "enrolment_id": result.enrolment_id,
                 "refusals": [refusal.to_dict() for refusal in result.refusals],
+                "look_alikes": [{"subject_id": c.subject_id, "score": round(c.score, 6)} for c in result.look_alikes],
                 "consent_record_id": result.consent_record_id,
                 "valid_until": result.valid_until.isoformat(),
                 "generation": result.generation,
             }
         )
         return
+    _show(result)
+
+
+def _show(result: Enrolment) -> None:
     count = len(result.template_ids)
     console().print(
         f"enrolled [bold]{count}[/] template{'s'[: count != 1]}, consent until {result.valid_until:%Y-%m-%d}"
     )
+    if result.state == "pending":
+        console().print(f"enrolment {result.enrolment_id} waits for another actor: facematch approvals")
+    if result.look_alikes:
+        rows = [(candidate.subject_id, f"{candidate.score:.3f}") for candidate in result.look_alikes]
+        print_table("Look-alikes on the list: the same person, or easily mistaken?", ("subject", "score"), rows)
     if result.refusals:
-        rows = [(refusal.picture, refusal.code, refusal.message) for refusal in result.refusals]
-        print_table("Pictures not used", ("picture", "code", "why"), rows)
+        print_table(
+            "Pictures not used",
+            ("picture", "code", "why"),
+            [(refusal.picture, refusal.code, refusal.message) for refusal in result.refusals],
+        )

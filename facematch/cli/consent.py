@@ -1,0 +1,375 @@
+"""``facematch consent record | show | renew | withdraw | revoke | invalidate | receipt | verify``."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Annotated, Literal, TypeAlias
+
+import typer
+
+from facematch.cli.consent_options import (
+    Adult,
+    Assessment,
+    Category,
+    Contact,
+    ControllerName,
+    Evidence,
+    Incident,
+    Jurisdiction,
+    Language,
+    LawfulBasis,
+    Notice,
+    Purposes,
+    Recipients,
+    Sites,
+    Source,
+    Terms,
+    ValidFor,
+    Zones,
+)
+from facematch.cli.files import read_bytes, write_private
+from facematch.cli.options import (
+    Actor,
+    AsJson,
+    Database,
+    KeyFile,
+    NewPolicy,
+    SubjectArgument,
+    acting,
+    open_watchlist,
+    parse_duration,
+)
+from facematch.cli.output import console, print_json, print_table
+from facematch.errors import InvalidArgument
+from facematch.governance import Consent
+from facematch.governance.receipts import ConsentReceipt, verify_receipt
+from facematch.types import Withdrawal
+
+__all__ = ["app", "print_ending"]
+
+app = typer.Typer(help="Consent records: file, renew, end, hand out and check.", no_args_is_help=True)
+
+Reason: TypeAlias = Annotated[str, typer.Option("--reason", help="Why; required. Sealed under the subject's key.")]
+RecordId: TypeAlias = Annotated[
+    str | None, typer.Option("--record", help="Id of the consent record [default: the latest].")
+]
+ReceiptFormat: TypeAlias = Literal["json", "jsonld", "text"]
+
+
+@app.command("record")
+def record(
+    subject: Annotated[str | None, typer.Argument(metavar="SUBJECT", help="Id of the subject.")] = None,
+    document: Annotated[Path | None, typer.Option("--from", help="File a record from this JSON file.")] = None,
+    requested: Annotated[bool, typer.Option("--requested", help="Consent was asked for and not answered yet.")] = False,
+    purpose: Purposes = None,
+    site: Sites = None,
+    zone: Zones = None,
+    notice: Notice = None,
+    language: Language = None,
+    evidence: Evidence = None,
+    adult: Adult = False,
+    valid_for: ValidFor = "365d",
+    lawful_basis: LawfulBasis = None,
+    category: Category = None,
+    incident: Incident = None,
+    source: Source = None,
+    assessment: Assessment = None,
+    recipient: Recipients = None,
+    controller: ControllerName = None,
+    contact: Contact = None,
+    jurisdiction: Jurisdiction = None,
+    database: Database = None,
+    key_file: KeyFile = None,
+    policy: NewPolicy = None,
+    actor: Actor = None,
+    as_json: AsJson = False,
+) -> None:
+    """File a consent record before any picture is taken, from options or from a JSON file.
+
+    Example: `facematch consent record s-0042 --purpose site-access --notice notice.txt --language en
+    --evidence form.pdf --adult --valid-for 365d`
+    """
+    terms = Terms(
+        purposes=purpose,
+        sites=site,
+        zones=zone,
+        notice=notice,
+        language=language,
+        evidence=evidence,
+        adult=adult,
+        lawful_basis=lawful_basis,
+        category=category,
+        incident=incident,
+        source=source,
+        assessment=assessment,
+        recipients=recipient,
+        controller=controller,
+        contact=contact,
+        jurisdiction=jurisdiction,
+    )
+    if document is not None:
+        if terms.say_something or requested:
+            raise typer.BadParameter("--from already says everything; leave the other options out")
+        filed = _from_file(document, subject)
+    elif subject is None:
+        raise typer.BadParameter("name the subject, or a document with --from")
+    elif requested:
+        filed = terms.requested(subject, actor=acting(actor))
+    else:
+        filed = terms.given(subject, valid_for=valid_for, actor=acting(actor))
+    with open_watchlist(database, actor, key_file=key_file, policy=policy) as watchlist:
+        generation = watchlist.record_consent(filed)
+    if as_json:
+        print_json(
+            {
+                "subject_id": filed.subject_id,
+                "consent_record_id": filed.record_id,
+                "state": filed.state,
+                "valid_until": None if filed.valid_until is None else filed.valid_until.isoformat(),
+                "digest": filed.digest,
+                "generation": generation,
+            }
+        )
+        return
+    end = "not answered yet" if filed.valid_until is None else f"until {filed.valid_until:%Y-%m-%d}"
+    console().print(f"filed consent record {filed.record_id}: {filed.state}, {end}")
+
+
+@app.command("show")
+def show(
+    subject: SubjectArgument,
+    database: Database = None,
+    key_file: KeyFile = None,
+    actor: Actor = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show the consent records of a subject, oldest first; audited.
+
+    Example: `facematch consent show s-0042`
+    """
+    with open_watchlist(database, actor, key_file=key_file) as watchlist:
+        records = watchlist.consents(subject)
+    if as_json:
+        print_json({"subject_id": subject, "consents": [found.to_dict() for found in records]})
+        return
+    for found in records:
+        rows: list[tuple[str, object]] = [
+            ("state", found.state),
+            ("valid until", "-" if found.valid_until is None else f"{found.valid_until:%Y-%m-%d %H:%M} UTC"),
+            ("purposes", ", ".join(found.purposes)),
+            ("sites", ", ".join(found.sites) or "every site"),
+            ("zones", ", ".join(found.zones) or "every zone of them"),
+            ("lawful basis", found.lawful_basis),
+            ("recipients", ", ".join(found.recipients) or "nobody"),
+            ("notice", f"{found.privacy_notice.uri} ({found.language})\nsha256 {found.privacy_notice.sha256}"),
+        ]
+        said = (
+            ("category", found.category),
+            ("incident", found.incident_id),
+            ("source", found.source),
+            ("assessment", found.impact_assessment),
+            ("jurisdiction", found.jurisdiction),
+        )
+        rows += [(name, value) for name, value in said if value is not None]
+        rows += [
+            (f"{event.time:%Y-%m-%d %H:%M} UTC", f"{event.state} by {event.actor}{_because(event.reason)}")
+            for event in found.events
+        ]
+        print_table(f"Consent record {found.record_id}", ("", ""), rows)
+
+
+@app.command("renew")
+def renew(
+    subject: SubjectArgument,
+    evidence: Annotated[Path, typer.Option("--evidence", help="Evidence of the renewal, another than before; hashed.")],
+    valid_for: Annotated[str, typer.Option("--valid-for", help="How long from now on: 365d, 52w, 36h.")] = "365d",
+    record_id: RecordId = None,
+    database: Database = None,
+    key_file: KeyFile = None,
+    actor: Actor = None,
+    as_json: AsJson = False,
+) -> None:
+    """Renew a consent that is in force: the subject gave it again.
+
+    Example: `facematch consent renew s-0042 --evidence form-2027.pdf --valid-for 365d`
+    """
+    duration = parse_duration(valid_for)
+    with open_watchlist(database, actor, key_file=key_file) as watchlist:
+        renewal = watchlist.renew(subject, valid_for=duration, evidence=evidence, record_id=record_id)
+    if as_json:
+        print_json(
+            {
+                "subject_id": renewal.subject_id,
+                "consent_record_id": renewal.consent_record_id,
+                "valid_until": renewal.valid_until.isoformat(),
+                "generation": renewal.generation,
+            }
+        )
+        return
+    console().print(f"renewed until {renewal.valid_until:%Y-%m-%d}, generation {renewal.generation}")
+
+
+@app.command("withdraw")
+def withdraw(
+    subject: SubjectArgument,
+    reason: Reason,
+    database: Database = None,
+    key_file: KeyFile = None,
+    actor: Actor = None,
+    as_json: AsJson = False,
+) -> None:
+    """Record that the subject ended every open consent; no later search can return the subject.
+
+    Example: `facematch consent withdraw s-0042 --reason "left the company"`
+    """
+    with open_watchlist(database, actor, key_file=key_file) as watchlist:
+        print_ending(watchlist.withdraw(subject, reason=reason), as_json=as_json)
+
+
+@app.command("revoke")
+def revoke(
+    subject: SubjectArgument,
+    reason: Reason,
+    database: Database = None,
+    key_file: KeyFile = None,
+    actor: Actor = None,
+    as_json: AsJson = False,
+) -> None:
+    """End every open consent of a subject for the controller; otherwise as withdraw.
+
+    Example: `facematch consent revoke s-0042 --reason "ban lifted"`
+    """
+    with open_watchlist(database, actor, key_file=key_file) as watchlist:
+        print_ending(watchlist.revoke(subject, reason=reason), as_json=as_json)
+
+
+@app.command("invalidate")
+def invalidate(
+    subject: SubjectArgument,
+    reason: Reason,
+    database: Database = None,
+    key_file: KeyFile = None,
+    actor: Actor = None,
+    as_json: AsJson = False,
+) -> None:
+    """Record that a consent was never valid; all open ones of the subject end.
+
+    Example: `facematch consent invalidate s-0042 --reason "signed by somebody else"`
+    """
+    with open_watchlist(database, actor, key_file=key_file) as watchlist:
+        print_ending(watchlist.invalidate(subject, reason=reason), as_json=as_json)
+
+
+@app.command("receipt")
+def receipt(
+    subject: SubjectArgument,
+    kind: Annotated[ReceiptFormat, typer.Option("--format", help="Signed JSON, JSON-LD (W3C DPV), or text.")] = "json",
+    out: Annotated[Path | None, typer.Option("--out", help="New file for it [default: standard output].")] = None,
+    record_id: RecordId = None,
+    database: Database = None,
+    key_file: KeyFile = None,
+    actor: Actor = None,
+) -> None:
+    """Make a signed receipt of a consent record, to hand to the subject; audited.
+
+    Example: `facematch consent receipt s-0042 --format text --out receipt.txt`
+    """
+    with open_watchlist(database, actor, key_file=key_file) as watchlist:
+        made = watchlist.receipt(subject, record_id=record_id)
+    text = _written(made, kind)
+    if out is None:
+        typer.echo(text, nl=False)
+        return
+    write_private(out, text)
+    console().print(f"the receipt is in {out}", markup=False)
+
+
+@app.command("verify")
+def verify(
+    document: Annotated[Path, typer.Argument(metavar="RECEIPT", help="The receipt, as JSON.")],
+    notice: Annotated[Path | None, typer.Option("--notice", help="Compare with this privacy notice.")] = None,
+    evidence: Annotated[Path | None, typer.Option("--evidence", help="Compare with this evidence.")] = None,
+    public_key: Annotated[
+        str | None,
+        typer.Option("--public-key", help="Key of the watchlist, 64 hex digits; no database is then opened."),
+    ] = None,
+    database: Database = None,
+    key_file: KeyFile = None,
+    actor: Actor = None,
+    as_json: AsJson = False,
+) -> None:
+    """Check a consent receipt: its signature and, where they are given, the notice and the evidence.
+
+    Example: `facematch consent verify receipt.json --notice notice.txt --public-key 3b6a...`
+    """
+    text = read_bytes(document)
+    if public_key is None:
+        with open_watchlist(database, actor, key_file=key_file) as watchlist:
+            key = watchlist.audit.public_key
+    else:
+        key = _key_of(public_key)
+    found = verify_receipt(text, key, notice=notice, evidence=evidence)
+    compared = ["signature", *(["notice"] if notice else []), *(["evidence"] if evidence else [])]
+    if as_json:
+        print_json(
+            {
+                "ok": True,
+                "compared": compared,
+                "consent_record_id": found.consent.record_id,
+                "issued_at": found.issued_at.isoformat(),
+                "in_force_when_issued": found.in_force,
+            }
+        )
+        return
+    console().print(
+        f"the receipt of {found.issued_at:%Y-%m-%d %H:%M} UTC for record {found.consent.record_id} is genuine; "
+        f"compared: {', '.join(compared)}"
+    )
+
+
+def print_ending(ending: Withdrawal, *, as_json: bool) -> None:
+    """Say that the consents of a subject ended."""
+    if as_json:
+        print_json(
+            {
+                "subject_id": ending.subject_id,
+                "state": ending.state,
+                "withdrawn_at": ending.withdrawn_at.isoformat(),
+                "consent_record_ids": list(ending.consent_record_ids),
+                "generation": ending.generation,
+            }
+        )
+        return
+    console().print(
+        f"{ending.state.lower()} at {ending.withdrawn_at:%Y-%m-%d %H:%M:%S} UTC, generation {ending.generation}"
+    )
+
+
+def _written(receipt: ConsentReceipt, kind: ReceiptFormat) -> str:
+    if kind == "jsonld":
+        return json.dumps(receipt.to_jsonld(), indent=2, ensure_ascii=False) + "\n"
+    return receipt.to_text() if kind == "text" else receipt.to_json() + "\n"
+
+
+def _from_file(document: Path, subject: str | None) -> Consent:
+    found = Consent.from_json(read_bytes(document))
+    if subject is not None and subject != found.subject_id:
+        raise InvalidArgument(
+            "the document is the consent record of another subject", hint="leave the subject out, or name its own"
+        )
+    return found
+
+
+def _key_of(text: str) -> bytes:
+    if re.fullmatch("[0-9a-fA-F]{64}", text) is None:
+        raise InvalidArgument(
+            f"a public key is 64 hexadecimal digits, got {len(text)} characters",
+            hint="facematch audit public-key prints it",
+        )
+    return bytes.fromhex(text)
+
+
+def _because(reason: str | None) -> str:
+    return "" if reason is None else f": {reason}"
