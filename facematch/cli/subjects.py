@@ -2,25 +2,36 @@
 
 from __future__ import annotations
 
+import json
+import secrets
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from facematch.cli.options import Actor, AsJson, Database, open_watchlist
-from facematch.cli.output import console, print_json, print_table
+from facematch.cli.consent import print_ending
+from facematch.cli.files import read_bytes, reserved
+from facematch.cli.options import (
+    Actor,
+    AsJson,
+    Database,
+    KeyFile,
+    SubjectArgument,
+    database_file,
+    database_url,
+    open_watchlist,
+)
+from facematch.cli.output import ExitCode, console, print_json, print_table
 
 __all__ = ["erase", "subjects", "withdraw"]
 
-Subject = Annotated[str, typer.Argument(help="Id of the subject.")]
-Reason = Annotated[str, typer.Option("--reason", help="Why; required.")]
 
-
-def subjects(database: Database = None, actor: Actor = None, as_json: AsJson = False) -> None:
+def subjects(database: Database = None, key_file: KeyFile = None, actor: Actor = None, as_json: AsJson = False) -> None:
     """List the subjects on the watchlist.
 
     Example: `facematch subjects --db sqlite:///store-12.db`
     """
-    with open_watchlist(database, actor) as watchlist:
+    with open_watchlist(database, actor, key_file=key_file) as watchlist:
         records = watchlist.subjects()
     if as_json:
         print_json(
@@ -54,36 +65,55 @@ def subjects(database: Database = None, actor: Actor = None, as_json: AsJson = F
 
 
 def withdraw(
-    subject: Subject, reason: Reason, database: Database = None, actor: Actor = None, as_json: AsJson = False
+    subject: SubjectArgument,
+    reason: Annotated[str, typer.Option("--reason", help="Why; required.")],
+    database: Database = None,
+    key_file: KeyFile = None,
+    actor: Actor = None,
+    as_json: AsJson = False,
 ) -> None:
     """Record that a subject withdrew consent; no later search can return the subject.
 
     Example: `facematch withdraw s-0042 --reason "left the company"`
     """
-    with open_watchlist(database, actor) as watchlist:
-        receipt = watchlist.withdraw(subject, reason=reason)
-    if as_json:
-        print_json(
-            {
-                "subject_id": receipt.subject_id,
-                "withdrawn_at": receipt.withdrawn_at.isoformat(),
-                "consent_record_ids": list(receipt.consent_record_ids),
-                "generation": receipt.generation,
-            }
-        )
-        return
-    console().print(f"withdrawn at {receipt.withdrawn_at:%Y-%m-%d %H:%M:%S} UTC, generation {receipt.generation}")
+    with open_watchlist(database, actor, key_file=key_file) as watchlist:
+        print_ending(watchlist.withdraw(subject, reason=reason), as_json=as_json)
 
 
 def erase(
-    subject: Subject, reason: Reason, database: Database = None, actor: Actor = None, as_json: AsJson = False
-) -> None:
-    """Erase a subject's templates and records from the database.
+    subject: Annotated[str | None, typer.Argument(metavar="SUBJECT", help="Id of the subject.")] = None,
+    reason: Annotated[str | None, typer.Option("--reason", help="Why; required to erase.")] = None,
+    certificate: Annotated[
+        Path | None,
+        typer.Option("--certificate", help="New file for the signed certificate [default: beside the database]."),
+    ] = None,
+    verify: Annotated[
+        Path | None, typer.Option("--verify", help="Erase nothing: prove the erasure that this certificate is of.")
+    ] = None,
+    also: Annotated[
+        list[Path] | None, typer.Option("--also", help="With --verify: scan this file too; may be repeated.")
+    ] = None,
+    database: Database = None,
+    key_file: KeyFile = None,
+    actor: Actor = None,
+    as_json: AsJson = False,
+) -> int:
+    """Erase a subject for good and write the signed certificate, or prove an erasure by its certificate.
 
-    Example: `facematch erase s-0042 --reason "request of the subject"`
+    The watchlist keeps no copy of the certificate, because it names the subject.
+
+    Example: `facematch erase s-0042 --reason "request of the subject" --certificate s-0042.json`
     """
-    with open_watchlist(database, actor) as watchlist:
+    if verify is not None:
+        if subject is not None or reason is not None or certificate is not None:
+            raise typer.BadParameter("--verify erases nothing: leave SUBJECT, --reason and --certificate out")
+        return _verify(verify, also or [], database, key_file, actor, as_json=as_json)
+    if subject is None or reason is None or also:
+        raise typer.BadParameter("to erase, name SUBJECT and --reason; --also belongs to --verify")
+    file = _beside(database) if certificate is None else certificate
+    with open_watchlist(database, actor, key_file=key_file) as watchlist, reserved(file) as write:
         receipt = watchlist.erase(subject, reason=reason)
+        write(json.dumps(receipt.certificate, indent=2, ensure_ascii=False) + "\n")
     if as_json:
         print_json(
             {
@@ -92,10 +122,41 @@ def erase(
                 "templates_erased": receipt.templates_erased,
                 "consent_records_erased": receipt.consent_records_erased,
                 "generation": receipt.generation,
+                "certificate_file": str(file),
+                "certificate": dict(receipt.certificate),
             }
         )
-        return
+        return ExitCode.OK
     console().print(
         f"erased {receipt.templates_erased} templates and {receipt.consent_records_erased} consent records "
         f"at {receipt.erased_at:%Y-%m-%d %H:%M:%S} UTC, generation {receipt.generation}"
     )
+    console().print(f"the certificate is in {file}; no other copy is kept", markup=False)
+    return ExitCode.OK
+
+
+def _verify(
+    certificate: Path,
+    also: list[Path],
+    database: str | None,
+    key_file: Path | None,
+    actor: str | None,
+    *,
+    as_json: bool,
+) -> ExitCode:
+    text = read_bytes(certificate)
+    with open_watchlist(database, actor, key_file=key_file) as watchlist:
+        check = watchlist.check_erasure(text, also=also)
+    if as_json:
+        print_json(check.to_dict())
+    elif check.ok:
+        console().print(f"the erasure is proved; {len(check.files)} files hold nothing of the subject")
+    else:
+        print_table("The erasure is not complete", ("what is still there",), [(finding,) for finding in check.findings])
+    return ExitCode.OK if check.ok else ExitCode.WATCHLIST
+
+
+def _beside(database: str | None) -> Path:
+    """A new name beside the database that names nobody."""
+    file = database_file(database_url(database))
+    return (Path() if file is None else file.parent) / f"erasure-{secrets.token_hex(6)}.json"
