@@ -1,0 +1,85 @@
+"""``facematch approvals list | approve | reject``."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from facematch.cli.options import Actor, AsJson, Database, KeyFile, open_watchlist
+from facematch.cli.output import console, print_json, print_table
+
+__all__ = ["app"]
+
+app = typer.Typer(help="Enrolments that wait until another actor approves them.", no_args_is_help=True)
+
+Number = Annotated[int, typer.Argument(metavar="NUMBER", min=1, help="Number of the enrolment.")]
+
+
+@app.command("list")
+def list_(database: Database = None, key_file: KeyFile = None, actor: Actor = None, as_json: AsJson = False) -> None:
+    """List the enrolments that wait, oldest first.
+
+    Example: `facematch approvals list`
+    """
+    with open_watchlist(database, actor, key_file=key_file) as watchlist:
+        pending = watchlist.approvals.pending()
+    if as_json:
+        print_json(
+            {
+                "pending": [
+                    {
+                        "enrolment_id": item.enrolment_id,
+                        "subject_id": item.subject_id,
+                        "templates": item.templates,
+                        "consent_record_id": item.consent_record_id,
+                        "actor": item.actor,
+                        "created_at": item.created_at.isoformat(),
+                    }
+                    for item in pending
+                ]
+            }
+        )
+        return
+    rows = [
+        (item.enrolment_id, item.subject_id, item.templates, item.actor, f"{item.created_at:%Y-%m-%d %H:%M}")
+        for item in pending
+    ]
+    print_table("Waiting for an approval", ("number", "subject", "templates", "prepared by", "at (UTC)"), rows)
+
+
+@app.command("approve")
+def approve(
+    number: Number, database: Database = None, key_file: KeyFile = None, actor: Actor = None, as_json: AsJson = False
+) -> None:
+    """Approve an enrolment that another actor prepared; from then on searches can return the subject.
+
+    Example: `facematch approvals approve 7 --actor bo`
+    """
+    with open_watchlist(database, actor, key_file=key_file) as watchlist:
+        generation = watchlist.approvals.approve(number)
+    if as_json:
+        print_json({"enrolment_id": number, "state": "active", "generation": generation})
+    else:
+        console().print(f"approved enrolment {number}, generation {generation}")
+
+
+@app.command("reject")
+def reject(
+    number: Number,
+    reason: Annotated[str, typer.Option("--reason", help="Why; required.")],
+    database: Database = None,
+    key_file: KeyFile = None,
+    actor: Actor = None,
+    as_json: AsJson = False,
+) -> None:
+    """Reject an enrolment: its templates are deleted. Whoever prepared it may take it back.
+
+    Example: `facematch approvals reject 7 --reason "wrong person" --actor bo`
+    """
+    with open_watchlist(database, actor, key_file=key_file) as watchlist:
+        count = watchlist.approvals.reject(number, reason=reason)
+    if as_json:
+        print_json({"enrolment_id": number, "state": "rejected", "templates_deleted": count})
+    else:
+        console().print(f"rejected enrolment {number}; {count} templates deleted")
