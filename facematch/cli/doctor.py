@@ -11,9 +11,21 @@ from pathlib import Path
 from typing import Any
 
 from facematch import __version__
-from facematch.cli.options import Actor, AsJson, Database, PackName, UseOption, load_analyzer, open_watchlist
-from facematch.cli.output import ExitCode, print_json, print_table
-from facematch.errors import FacematchError
+from facematch.cli.options import (
+    Actor,
+    AsJson,
+    Database,
+    KeyFile,
+    PackName,
+    UseOption,
+    database_file,
+    database_url,
+    load_analyzer,
+    open_watchlist,
+)
+from facematch.cli.output import ExitCode, exit_code, print_json, print_table
+from facematch.errors import AccessDenied, FacematchError
+from facematch.governance.keys import FileKeys, StaticKeys
 from facematch.models import find_manifest, pack_state
 from facematch.models.cpu import usable_cpus
 from facematch.settings import Settings
@@ -22,16 +34,23 @@ __all__ = ["doctor"]
 
 _PACKAGES = ("numpy", "opencv-python", "onnxruntime", "faiss-cpu", "insightface", "sqlalchemy", "av", "trackers")
 _SELF_TEST_FACES = 6
+_BESIDE = (
+    "the key file lies beside the database: whoever copies the folder can read everything; "
+    "keep the key elsewhere, with --key-file or FACEMATCH_KEY"
+)
 
 
 def doctor(
     database: Database = None,
+    key_file: KeyFile = None,
     actor: Actor = None,
     pack: PackName = "opencv",
     use: UseOption = None,
     as_json: AsJson = False,
 ) -> int:
-    """Check the installation: versions, providers in use, pack, database, and a self-test on a real picture.
+    """Check the installation: versions, providers in use, pack, database, its key, and a self-test on a real picture.
+
+    Says where the key of the watchlist comes from, and warns where it lies beside the database.
 
     Example: `facematch doctor`
     """
@@ -43,9 +62,9 @@ def doctor(
         "offline": settings.offline,
     }
     problems = {}
-    for part, check in (("pack", _pack), ("database", _database), ("self_test", _self_test)):
+    for part, check in (("pack", _pack), ("key", _key), ("database", _database), ("self_test", _self_test)):
         try:
-            report[part] = check(settings, database=database, actor=actor, pack=pack, use=use)
+            report[part] = check(settings, database=database, key_file=key_file, actor=actor, pack=pack, use=use)
         except FacematchError as error:
             report[part] = {"error": error.to_dict()}
             problems[part] = error
@@ -54,6 +73,8 @@ def doctor(
         print_json(report)
     else:
         _print(report)
+    if problems:
+        return exit_code(next(iter(problems.values())))
     return ExitCode.OK if report["sound"] else ExitCode.MODEL
 
 
@@ -76,13 +97,44 @@ def _pack(settings: Settings, *, pack: str, **_: Any) -> dict[str, Any]:
     }
 
 
-def _database(settings: Settings, *, database: str | None, actor: str | None, **_: Any) -> dict[str, Any]:
-    url = database or settings.database
-    path = url.removeprefix("sqlite:///")
-    if path != url and not Path(path).exists():
+def _key(settings: Settings, *, database: str | None, key_file: Path | None, **_: Any) -> dict[str, Any]:
+    """Where the key comes from; its public name, and never the key."""
+    file = database_file(database_url(database))
+    if key_file is None and settings.key is not None:
+        previous = [key.get_secret_value() for key in settings.previous_keys]
+        keys = StaticKeys.from_text(settings.key.get_secret_value(), previous)
+        return {"source": "FACEMATCH_KEY", "key_id": keys.key_id}
+    if key_file is None and file is None:
+        return {"source": "made anew with each watchlist in memory"}
+    path = key_file or _default_key_file(file)
+    found: dict[str, Any] = {"source": "file", "file": str(path)}
+    if path.exists() or (file is not None and file.exists()):
+        found["key_id"] = FileKeys(path).key_id
+    else:
+        found["state"] = "not created yet"
+    if file is not None and path.absolute().parent.resolve() == file.absolute().parent.resolve():
+        found["warning"] = _BESIDE
+    return found
+
+
+def _default_key_file(file: Path | None) -> Path:
+    assert file is not None
+    return file.with_name(f"{file.name}.key")
+
+
+def _database(
+    _settings: Settings, *, database: str | None, key_file: Path | None, actor: str | None, **_: Any
+) -> dict[str, Any]:
+    url = database_url(database)
+    file = database_file(url)
+    if file is not None and not file.exists():
         return {"url": url, "state": "not created yet; the first enrolment makes it"}
-    with open_watchlist(database, actor) as watchlist:
-        return {"url": url, "subjects": len(watchlist.subjects()), "templates": watchlist.templates()}
+    with open_watchlist(database, actor, key_file=key_file) as watchlist:
+        found: dict[str, Any] = {"url": url, "policy": watchlist.policies.current().policy.title}
+        try:
+            return found | {"subjects": len(watchlist.subjects()), "templates": watchlist.templates()}
+        except AccessDenied as error:
+            return found | {"counts": error.message}
 
 
 def _self_test(_settings: Settings, *, pack: str, use: Any, **_: Any) -> dict[str, Any]:

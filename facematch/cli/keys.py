@@ -1,0 +1,69 @@
+"""``facematch keys show | rotate | renew-templates``."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+import typer
+
+from facematch.cli.options import Actor, AsJson, Database, KeyFile, open_watchlist
+from facematch.cli.output import print_json, print_table
+from facematch.watchlist.keeping import KeyState
+
+__all__ = ["app"]
+
+app = typer.Typer(
+    help="The keys of a watchlist: their state and their rotation. No key is ever shown.", no_args_is_help=True
+)
+
+
+@app.command("show")
+def show(database: Database = None, key_file: KeyFile = None, actor: Actor = None, as_json: AsJson = False) -> None:
+    """Show which key locks the watchlist, and the public key that it signs with.
+
+    Example: `facematch keys show`
+    """
+    with open_watchlist(database, actor, key_file=key_file) as watchlist:
+        _show(watchlist.keys.state(), as_json=as_json)
+
+
+@app.command("rotate")
+def rotate(database: Database = None, key_file: KeyFile = None, actor: Actor = None, as_json: AsJson = False) -> None:
+    """Lock all data keys anew. A key file gets a new key by itself.
+
+    With FACEMATCH_KEY, put the new key there and the earlier one into FACEMATCH_PREVIOUS_KEYS before; afterwards the
+    earlier one is not needed any more.
+
+    Example: `facematch keys rotate`
+    """
+    with open_watchlist(database, actor, key_file=key_file) as watchlist:
+        _show(watchlist.keys.rotate(), as_json=as_json)
+
+
+@app.command("renew-templates")
+def renew_templates(
+    database: Database = None, key_file: KeyFile = None, actor: Actor = None, as_json: AsJson = False
+) -> None:
+    """Store every template under a new rotation: scores stay, vectors stolen before become useless for comparison.
+
+    Example: `facematch keys renew-templates`
+    """
+    with open_watchlist(database, actor, key_file=key_file) as watchlist:
+        _show(watchlist.keys.renew_templates(), as_json=as_json)
+
+
+def _show(state: KeyState, *, as_json: bool) -> None:
+    if as_json:
+        print_json(asdict(state))
+        return
+    print_table(
+        "Keys",
+        ("", ""),
+        [
+            ("locked under", state.provider_key),
+            ("data keys of subjects", state.subjects),
+            ("rotation of templates", state.rotation),
+            ("signs with", state.signing_key),
+            ("public key", state.signing_public_key),
+        ],
+    )
