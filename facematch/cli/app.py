@@ -14,7 +14,29 @@ from typing import Any
 import typer
 
 from facematch import __version__
-from facematch.cli import calibration, doctor, enrol, evaluate, identify, models, quality, subjects, video
+from facematch.cli import (
+    actors,
+    approvals,
+    audit,
+    backups,
+    calibration,
+    consent,
+    doctor,
+    enrol,
+    evaluate,
+    identify,
+    keys,
+    models,
+    policy,
+    quality,
+    report,
+    retention,
+    rights,
+    subjects,
+    suspensions,
+    video,
+    zones,
+)
 from facematch.cli.output import ExitCode, OutputFailed, ReaderGone, exit_code, print_error, print_json
 from facematch.errors import FacematchError
 
@@ -40,6 +62,21 @@ app.command("video")(video.video)
 app.command("withdraw")(subjects.withdraw)
 app.command("erase")(subjects.erase)
 app.command("subjects")(subjects.subjects)
+app.command("suspend")(suspensions.suspend)
+app.command("resume")(suspensions.resume)
+app.command("suspensions")(suspensions.suspensions)
+app.command("backup")(backups.backup)
+app.command("restore")(backups.restore)
+app.add_typer(consent.app, name="consent")
+app.add_typer(approvals.app, name="approvals")
+app.add_typer(policy.app, name="policy")
+app.add_typer(actors.app, name="actors")
+app.add_typer(zones.app, name="zones")
+app.add_typer(keys.app, name="keys")
+app.add_typer(retention.app, name="retention")
+app.add_typer(audit.app, name="audit")
+app.add_typer(rights.app, name="rights")
+app.add_typer(report.app, name="report")
 app.add_typer(models.app, name="models")
 app.add_typer(evaluate.app, name="evaluate")
 app.add_typer(calibration.app, name="calibration")

@@ -258,6 +258,15 @@ ALL_COMMANDS = commands(typer.main.get_command(app))
 def test_these_are_the_commands() -> None:
     assert {" ".join(command) for command in ALL_COMMANDS} == {
         *("enroll", "identify", "verify", "video", "withdraw", "erase", "subjects", "doctor", "quality", "preview"),
+        *("suspend", "resume", "suspensions", "backup", "restore", "retention run"),
+        *(f"consent {what}" for what in ("record", "show", "renew", "withdraw", "revoke", "invalidate", "receipt")),
+        *("consent verify", "approvals list", "approvals approve", "approvals reject"),
+        *(f"policy {what}" for what in ("show", "check", "set", "history", "profiles")),
+        *("actors list", "actors grant", "actors revoke", "zones list", "zones open", "zones close"),
+        *("keys show", "keys rotate", "keys renew-templates"),
+        *(f"audit {what}" for what in ("show", "verify", "checkpoint", "export", "prove", "public-key")),
+        *("rights export", "rights complain", "rights decide", "rights disclose"),
+        *("report processing-record", "report impact-input", "report transparency-notice"),
         *("models list", "models show", "models pull", "models verify"),
         *("calibration make", "calibration set", "calibration show"),
         *(f"evaluate {what}" for what in ("lfw", "verification", "openset", "detection", "differentials")),
