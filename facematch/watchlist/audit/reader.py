@@ -149,17 +149,13 @@ class TableAuditLog:
         return proof
 
     def root_at(self, size: int) -> bytes:
-        """The root of the first ``size`` entries, 32 bytes.
+        """The root of the first ``size`` entries, 32 bytes, proved to be what the signed log begins with.
 
         Raises:
             InvalidArgument: The log has fewer.
-            AuditTampered: A node is missing.
+            AuditTampered: The tree is not what was signed.
         """
-        with self._database.read() as connection:
-            head = self._head(read_head(connection))
-            if not 0 <= size <= head.size:
-                raise InvalidArgument(f"the log has {head.size} entries, not {size}", hint="run verify()")
-            return read_tree(connection, size).root()
+        return self._consistent(size)[1]
 
     def consistency(self, old_size: int) -> ConsistencyProof:
         """Prove that the log begins with the log of ``old_size`` entries.
@@ -169,16 +165,9 @@ class TableAuditLog:
 
         Raises:
             InvalidArgument: The log was never of that size.
+            AuditTampered: The proof does not hold: the tree is not what was signed.
         """
-        with self._database.read() as connection:
-            head = self._head(read_head(connection))
-            if not 0 <= old_size <= head.size:
-                raise InvalidArgument(
-                    f"the log has {head.size} entries, so none of size {old_size} came before",
-                    hint="a checkpoint with more entries than the log says that its end was cut off: run verify()",
-                )
-            path = consistency_path(old_size, head.size, node_getter(connection))
-        return ConsistencyProof(old_size, head.size, tuple(path))
+        return self._consistent(old_size)[0]
 
     def export(self, folder: str | os.PathLike[str]) -> Path:
         """Write everything that an offline verification needs into a new folder, readable by its owner only.
@@ -213,6 +202,24 @@ class TableAuditLog:
                 raise _unwritable(path, error) from error
             raise
         return written
+
+    def _consistent(self, size: int) -> tuple[ConsistencyProof, bytes]:
+        """The proof that the log begins with its first ``size`` entries, and the root of these."""
+        with self._database.read() as connection:
+            head = self._head(read_head(connection))
+            if not 0 <= size <= head.size:
+                raise InvalidArgument(
+                    f"the log has {head.size} entries, so none of size {size} came before",
+                    hint="a checkpoint with more entries than the log says that its end was cut off: run verify()",
+                )
+            path = consistency_path(size, head.size, node_getter(connection))
+            root = read_tree(connection, size).root()
+        proof = ConsistencyProof(size, head.size, tuple(path))
+        if not proof.verify(root, head.root):
+            raise AuditTampered(
+                f"the tree over the first {size} audit entries is not what was signed", hint=TAMPERED_HINT
+            )
+        return proof, root
 
     def _head(self, head: Head | None) -> Head:
         if head is None:

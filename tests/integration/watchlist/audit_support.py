@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import weakref
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
@@ -32,6 +33,7 @@ class Log:
     def __init__(self, path: Path, size: int = 0) -> None:
         self.path = path
         self.database = Database(f"sqlite:///{path}")
+        weakref.finalize(self, self.database.close)
         self.now = START + timedelta(days=365)
         self.log = TableAuditLog(self.database, KEY, actor="rita", clock=lambda: self.now)
         self.fill(size)

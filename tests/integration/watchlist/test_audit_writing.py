@@ -123,6 +123,24 @@ def test_proofs_hold_against_checkpoints(path: Path) -> None:
         log.log.consistency(15)
 
 
+def test_every_earlier_root_can_be_had(path: Path) -> None:
+    log = Log(path, 21)
+    leaves = [leaf_hash(entry.canonical()) for entry in log.log.entries()]
+    assert [log.log.root_at(size) for size in range(22)] == [root_of(leaves[:size]) for size in range(22)]
+    with pytest.raises(InvalidArgument, match="none of size 22"):
+        log.log.root_at(22)
+
+
+@pytest.mark.parametrize("statement", ["UPDATE audit_nodes SET hash = zeroblob(32)", "DELETE FROM audit_nodes"])
+def test_no_earlier_root_comes_from_a_tree_that_was_tampered_with(path: Path, statement: str) -> None:
+    log = Log(path, 21)
+    log.sql(f"{statement} WHERE level = 2 AND position = 2")
+    with pytest.raises(AuditTampered):
+        log.log.root_at(12)
+    with pytest.raises(AuditTampered):
+        log.log.consistency(12)
+
+
 def test_an_empty_log_has_nothing_to_prove(path: Path) -> None:
     with pytest.raises(InvalidArgument, match="empty"):
         Log(path).log.prove(1)
