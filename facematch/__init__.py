@@ -15,6 +15,13 @@ if TYPE_CHECKING:
     from facematch.faces import FaceAnalyzer as FaceAnalyzer
     from facematch.governance import Consent as Consent
     from facematch.governance import ConsentState as ConsentState
+    from facematch.governance.keys import CallableKeys as CallableKeys
+    from facematch.governance.keys import FileKeys as FileKeys
+    from facematch.governance.keys import StaticKeys as StaticKeys
+    from facematch.governance.policy import Policy as Policy
+    from facematch.governance.receipts import ConsentReceipt as ConsentReceipt
+    from facematch.governance.roles import Role as Role
+    from facematch.governance.zones import Zone as Zone
     from facematch.settings import Settings as Settings
     from facematch.types import Alert as Alert
     from facematch.types import Box as Box
@@ -36,49 +43,63 @@ __version__ = "0.1.0"
 _HOMES = {
     "Alert": "facematch.types",
     "Box": "facematch.types",
+    "CallableKeys": "facematch.governance.keys",
     "Candidate": "facematch.types",
     "Consent": "facematch.governance",
+    "ConsentReceipt": "facematch.governance.receipts",
     "ConsentState": "facematch.governance",
     "Enrolment": "facematch.types",
     "Erasure": "facematch.types",
     "Face": "facematch.types",
     "FaceAnalyzer": "facematch.faces",
     "FacematchError": "facematch.errors",
+    "FileKeys": "facematch.governance.keys",
     "Identification": "facematch.types",
     "JsonLinesSink": "facematch.alerts",
     "PictureRefusal": "facematch.errors",
+    "Policy": "facematch.governance.policy",
     "Probe": "facematch.types",
+    "Role": "facematch.governance.roles",
     "Settings": "facematch.settings",
+    "StaticKeys": "facematch.governance.keys",
     "SubjectRecord": "facematch.types",
     "Verification": "facematch.types",
     "VideoPipeline": "facematch.video",
     "VideoResult": "facematch.video",
     "Watchlist": "facematch.watchlist",
     "Withdrawal": "facematch.types",
+    "Zone": "facematch.governance.zones",
 }
 
 __all__ = [
     "Alert",
     "Box",
+    "CallableKeys",
     "Candidate",
     "Consent",
+    "ConsentReceipt",
     "ConsentState",
     "Enrolment",
     "Erasure",
     "Face",
     "FaceAnalyzer",
     "FacematchError",
+    "FileKeys",
     "Identification",
     "JsonLinesSink",
     "PictureRefusal",
+    "Policy",
     "Probe",
+    "Role",
     "Settings",
+    "StaticKeys",
     "SubjectRecord",
     "Verification",
     "VideoPipeline",
     "VideoResult",
     "Watchlist",
     "Withdrawal",
+    "Zone",
     "__version__",
 ]
 

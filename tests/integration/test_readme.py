@@ -44,10 +44,15 @@ def test_the_example_runs_and_prints_a_candidate_and_an_alert(
     assert len(blocks) == 1
     exec(compile(blocks[0], "README.md", "exec"), {})
     printed = capsys.readouterr().out.splitlines()
-    assert len(printed) == 2
+    assert len(printed) == 3
     assert "Candidate(subject_id='s-0042'" in printed[0]
     assert " s-0042 0." in printed[1]
-    assert (workplace / "store-12.db").exists()
+    assert printed[2].endswith("'destroyed': True}")
+    assert {path.name for path in workplace.glob("store-12.db*")} == {
+        "store-12.db",
+        "store-12.db.key",
+        "store-12.db.vault",
+    }
 
 
 def test_accuracy_figures_are_the_ones_in_the_result_files() -> None:
