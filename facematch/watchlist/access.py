@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import secrets
+import textwrap
 import zipfile
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -91,6 +92,8 @@ def write_access_export(core: Core, subject_id: str, path: Path) -> Path:
 
 
 def _require_free(target: Path) -> None:
+    if "\0" in str(target):
+        raise InvalidArgument("a path cannot hold a null byte", hint="name a file that is not there yet")
     if os.path.lexists(target):
         raise InvalidArgument(f"{target.name!r} is there already", hint="name a file that is not there yet")
     if not target.parent.is_dir():
@@ -252,7 +255,7 @@ def _members(core: Core, file: AccessFile) -> dict[str, str]:
         "templates.json": _json([item.to_dict() for item in file.templates]),
         "log.json": _json({"entries_without_content": file.pruned, "entries": [line.to_dict() for line in file.log]}),
         "complaints.json": _json([item.to_dict() for item in file.complaints]),
-        "logic.txt": "\n\n".join(logic_sentences(file)) + "\n",
+        "logic.txt": _steps(file),
         "logic.json": _json(_logic(file)),
     }
     for consent in file.consents:
@@ -260,6 +263,15 @@ def _members(core: Core, file: AccessFile) -> dict[str, str]:
         members[f"receipts/{consent.record_id}.json"] = receipt.to_json()
         members[f"receipts/{consent.record_id}.txt"] = receipt.to_text()
     return members
+
+
+def _steps(file: AccessFile) -> str:
+    """The steps of a decision as plain text, numbered, in lines of at most 100 characters."""
+    steps = enumerate(logic_sentences(file), start=1)
+    return (
+        "\n\n".join(textwrap.fill(text, 100, initial_indent=f"{n}. ", subsequent_indent="   ") for n, text in steps)
+        + "\n"
+    )
 
 
 def _logic(file: AccessFile) -> dict[str, Any]:

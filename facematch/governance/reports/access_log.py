@@ -112,7 +112,8 @@ def log_line(entry: AuditEntry, subject_ref: str, own: frozenset[str], private: 
         if not about and name not in _SHARED:
             continue
         if name in _LISTS and isinstance(value, list):
-            details[name] = {"you": subject_ref in value, "others": sum(item != subject_ref for item in value)}
+            listed = {} if about else {"you": subject_ref in value}
+            details[name] = {**listed, "others": sum(item != subject_ref for item in value)}
         else:
             details[name] = _without_others(value, known)
     return LogLine(

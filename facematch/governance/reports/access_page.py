@@ -27,6 +27,9 @@ __all__ = ["AccessFile", "StoredComplaint", "StoredTemplate", "access_page", "lo
 PICTURE: Final = "not kept; only a keyed mark of the file, which says nothing without the subject's key"
 """What is left of a picture that a template was made from."""
 
+_EMPTY: Final[tuple[object, ...]] = (None, [], {"others": 0})
+"""Details that are not worth a line on the page; log.json has them."""
+
 _STATES: Final = {
     "active": "searches for the purposes and places of your consent can return you",
     "pending": "searches do not return you yet",
@@ -293,7 +296,7 @@ def _consent(consent: Consent, number: int) -> Section:
         ("Incident", consent.incident_id or "not recorded"),
         ("Where the pictures come from", consent.source or "not recorded"),
         ("Personal data", tuple(consent.personal_data)),
-        ("Controller", (consent.controller.name, consent.controller.contact)),
+        ("Controller", tuple(dict.fromkeys((consent.controller.name, consent.controller.contact)))),
         ("Recipients", listed(consent.recipients, "nobody")),
         ("Storage locations", listed(consent.storage_locations, "not recorded")),
         ("Kept for", consent.retention or "not recorded"),
@@ -366,16 +369,16 @@ def _place(line: LogLine) -> Cell:
 def _more(line: LogLine) -> Cell:
     said = []
     for name, value in (*line.details.items(), *line.private.items()):
-        if name in {"purpose", "site", "zone", "generation"} or value is None or value == []:
+        if name in {"purpose", "site", "zone", "generation"} or value in _EMPTY:
             continue
         said.append(f"{name.replace('_', ' ')}: {_written(value)}")
     return tuple(said) or ""
 
 
 def _written(value: object) -> str:
-    if isinstance(value, Mapping) and set(value) == {"you", "others"}:
+    if isinstance(value, Mapping) and "others" in value:
         others = amount(int(value["others"]), "other person", "other people")
-        return f"you and {others}" if value["you"] else others
+        return f"you and {others}" if value.get("you") else others
     if isinstance(value, str):
         return value
     if isinstance(value, float):

@@ -115,14 +115,19 @@ class Report:
     numbered: bool = True
 
     @property
-    def missing(self) -> tuple[str, ...]:
-        """The facts that nobody stated, as ``section: fact``, each once, in order."""
-        found: dict[str, None] = {}
+    def missing(self) -> tuple[tuple[str, tuple[str, ...]], ...]:
+        """The facts that nobody stated, by section, each once, in order."""
+        found = []
         for section in self.sections:
-            for block in section.blocks:
-                for name in _missing_in(block):
-                    found[f"{section.title.rstrip('?')}: {name}"] = None
+            names = dict.fromkeys(name for block in section.blocks for name in _missing_in(block))
+            if names:
+                found.append((section.title.rstrip("?"), tuple(names)))
         return tuple(found)
+
+    @property
+    def missing_count(self) -> int:
+        """How many facts nobody stated."""
+        return sum(len(names) for _, names in self.missing)
 
 
 def _missing_in(block: Block) -> tuple[str, ...]:
@@ -130,8 +135,6 @@ def _missing_in(block: Block) -> tuple[str, ...]:
         return tuple(name for name, value in block.rows if value is None)
     if isinstance(block, Table):
         return tuple(
-            column.lower()
-            for number, column in enumerate(block.columns)
-            if any(row[number] is None for row in block.rows)
+            column for number, column in enumerate(block.columns) if any(row[number] is None for row in block.rows)
         )
     return ()

@@ -146,6 +146,7 @@ def test_facts(threshold: TestedThreshold | None, statements: Statements) -> Fac
                 ("Tested threshold", None),
                 ("False positives (FPIR)", None),
                 ("Misses of people on the list (FNIR)", statements.misses),
+                ("Error rates by group of people", statements.differences),
             )
         )
     observed: Cell = None
@@ -193,18 +194,18 @@ def retention_rows(policy: Policy) -> tuple[tuple[str, Cell], ...]:
         ("A consent, and each renewal", f"at most {amount(policy.validity.max_days, 'day')}"),
         (
             "Templates and consent records",
-            "erased as soon as the consent has ended"
+            "erased by the first sweep after the consent ended"
             if end == 0
-            else f"erased {amount(end, 'day')} after the consent ended",
+            else f"erased by the first sweep {amount(end, 'day')} after the consent ended",
         ),
-        ("Enrolments that nobody approved", f"erased after {amount(rule.pending_days, 'day')}"),
+        ("Enrolments that nobody approved", f"erased by the first sweep after {amount(rule.pending_days, 'day')}"),
         ("Media of alerts that nobody confirmed", f"deleted {media}"),
         ("Faces that are no candidate", "not stored: no picture, template or score of them is kept by a search"),
         (
             "Content of log entries",
             "kept; the policy allows no pruning"
             if rule.audit_days is None
-            else f"kept {amount(rule.audit_days, 'day')}",
+            else f"deleted by the first sweep after {amount(rule.audit_days, 'day')}; their hashes stay",
         ),
     )
 
