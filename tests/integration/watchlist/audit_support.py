@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
 import weakref
 from collections.abc import Iterator
@@ -25,6 +26,12 @@ def record(number: int, **fields: Any) -> AuditRecord:
     values: dict[str, Any] = {"details": {"purpose": "site-access", "probes": number}, **fields}
     action = values.pop("action", AuditAction.IDENTIFY)
     return AuditRecord(START + timedelta(minutes=number), "ana", action, AuditOutcome.DONE, **values)
+
+
+def copied(template: Path, path: Path) -> Log:
+    """A copy of a log's file, so that it need not be filled anew."""
+    shutil.copy(template, path)
+    return Log(path)
 
 
 class Log:

@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,20 +16,27 @@ import rfc8785
 
 from facematch.errors import AuditError, AuditTampered, DatabaseUnavailable, InvalidArgument
 from facematch.governance.audit import offline
-from facematch.governance.audit.offline import head_message, leaf_hash, root_of
-from tests.integration.watchlist.audit_support import KEY, STRANGER, Log
+from facematch.governance.audit.offline import head_message, leaf_hash, root_of, verify_export
+from facematch.watchlist.audit import TableAuditLog
+from tests.integration.watchlist.audit_support import KEY, STRANGER, Log, copied
 
 KEY_HEX = KEY.public_key.hex()
 
 
-@pytest.fixture
-def log(tmp_path: Path) -> Log:
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """1010 entries with an automatic checkpoint (1000) and a second one by hand over entry 1011."""
-    log = Log(tmp_path / "w.db")
+    log = Log(tmp_path_factory.mktemp("log") / "w.db")
     log.fill(1000)
     log.fill(10, 1000)
     log.log.checkpoint()
-    return log
+    log.database.close()
+    return log.path
+
+
+@pytest.fixture
+def log(filled: Path, tmp_path: Path) -> Log:
+    return copied(filled, tmp_path / "w.db")
 
 
 @pytest.fixture
@@ -359,6 +367,7 @@ def test_tampering_with_an_export_is_found_and_its_place_is_named(export: Path, 
     edit(export)
     code, found, errors = verify(export, "--public-key", KEY_HEX)
     assert (code, found, errors) == (1, expected, "")
+    assert {str(finding) for finding in verify_export(export, keys={KEY.public_key})} == expected
 
 
 @pytest.mark.parametrize(
@@ -460,4 +469,19 @@ def test_without_its_entry_there_is_no_export(log: Log, tmp_path: Path) -> None:
 def test_a_folder_that_cannot_be_written_is_refused(log: Log) -> None:
     with pytest.raises(DatabaseUnavailable, match="cannot be written"):
         log.log.export("/proc/export")
+    assert len(log.log) == 1011
+
+
+def test_a_place_that_is_taken_in_the_meantime_is_left_alone(log: Log, tmp_path: Path) -> None:
+    place = tmp_path / "export"
+
+    def taking() -> datetime:
+        place.mkdir()
+        (place / "x").write_text("theirs")
+        return log.now
+
+    with pytest.raises(DatabaseUnavailable, match="cannot be written"):
+        TableAuditLog(log.database, KEY, clock=taking).export(place)
+    assert [path.name for path in tmp_path.iterdir() if path.is_dir()] == ["export"]
+    assert [path.name for path in place.iterdir()] == ["x"]
     assert len(log.log) == 1011

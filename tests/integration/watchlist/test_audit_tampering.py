@@ -15,21 +15,27 @@ from facematch.governance.audit.offline import EMPTY_ROOT, CompactRange, leaf_ha
 from facematch.watchlist.audit import TableAuditLog
 from facematch.watchlist.audit.verification import canonical_row
 from facematch.watchlist.schema import audit
-from tests.integration.watchlist.audit_support import KEY, START, STRANGER, Log, record
+from tests.integration.watchlist.audit_support import KEY, START, STRANGER, Log, copied, record
 
 SIZE = 2100
 ALL = "time, actor, action, outcome, subject_ref, details, sealed, nonce"
 
 
-@pytest.fixture
-def log(tmp_path: Path) -> Log:
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """2100 entries with two automatic checkpoints (1000, 2000) and a third one by hand over entry 2101."""
-    log = Log(tmp_path / "w.db")
+    log = Log(tmp_path_factory.mktemp("log") / "w.db")
     for first in range(0, 2000, 1000):
         log.fill(1000, first)
     log.fill(100, 2000)
     log.log.checkpoint()
-    return log
+    log.database.close()
+    return log.path
+
+
+@pytest.fixture
+def log(filled: Path, tmp_path: Path) -> Log:
+    return copied(filled, tmp_path / "w.db")
 
 
 def renumber(after: int, by: int) -> list[str]:
@@ -56,6 +62,7 @@ EDITS: dict[str, tuple[list[str], set[str]]] = {
     "sealed": (["UPDATE audit SET sealed = 'x' WHERE seq = 7"], {f"entry 7: {CHANGED}"}),
     "nonce": (["UPDATE audit SET nonce = 'x' WHERE seq = 7"], {f"entry 7: {CHANGED}"}),
     "a type": (["UPDATE audit SET details = x'00' WHERE seq = 7"], {f"entry 7: {CHANGED}"}),
+    "a type that may be null": (["UPDATE audit SET sealed = x'00' WHERE seq = 7"], {f"entry 7: {CHANGED}"}),
     "a time beyond dates": (["UPDATE audit SET time = 9e18 WHERE seq = 7"], {f"entry 7: {CHANGED}"}),
     "several": (
         ["UPDATE audit SET actor = 'x' WHERE seq IN (7, 8, 9, 1500, 2100)"],

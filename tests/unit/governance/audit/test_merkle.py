@@ -217,6 +217,7 @@ def test_peaks_are_the_stored_roots_that_an_append_needs(size: int) -> None:
     again = CompactRange(size, [tree(level, position) for level, position in peaks(size)])
     assert again.peaks == tree.tree.peaks
     assert again.root() == range_root(0, size, tree) == tree.roots[size]
+    assert range_root(size, size, tree) == EMPTY_ROOT
     assert again.append(leaf_hash(b"next")) == tree.tree.append(leaf_hash(b"next"))
 
 
