@@ -31,8 +31,7 @@ class Actors:
 
     def roles(self) -> dict[str, frozenset[Role]]:
         """The roles of every actor who has any, by name."""
-        with self._core.database.read() as connection:
-            return dict(self._core.standing(connection).roles)
+        return dict(self._core.configuration().roles)
 
     def grant(self, actor: str, *roles: Role | str) -> frozenset[Role]:
         """Give an actor roles; an unknown actor becomes known. Returns all roles that the actor then has.

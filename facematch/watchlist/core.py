@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection
 
 from facematch.errors import (
+    AccessDenied,
     FacematchError,
     InferenceError,
     KeyUnavailable,
@@ -121,10 +122,16 @@ class Core:
                 self.vault.note_endings(endings)
                 noted = True
         except BaseException:
-            if noted:
+            if noted and self._undone(endings):
                 self.vault.forget_endings(endings)
             raise
         self.vault.note_generation(generation)
+
+    def _undone(self, endings: list[tuple[str, str, int]]) -> bool:
+        """Whether the database still holds what was to end; an interruption may also come just after the commit."""
+        with self.database.read() as connection:
+            there = {*self.store.references(connection), *(row[0] for row in self.filing.open_records(connection))}
+        return any(ref in there for _, ref, _ in endings)
 
     @contextmanager
     def new_subjects(self) -> Iterator[list[str]]:
@@ -199,6 +206,29 @@ class Core:
             AccessDenied: No role of the actor permits it.
         """
         check_permitted(self.actor, standing.roles.get(self.actor, frozenset()), action)
+
+    def require_known(self, standing: Standing) -> None:
+        """Refuse to tell an actor without any role how the watchlist is set up.
+
+        Raises:
+            AccessDenied: The actor has no role.
+        """
+        if not standing.roles.get(self.actor):
+            raise AccessDenied(
+                f"{self.actor!r} has no role on this watchlist",
+                hint="an admin can grant one with Watchlist.actors.grant()",
+            )
+
+    def configuration(self) -> Standing:
+        """Policies, roles, zones and suspensions, for an actor who has a role.
+
+        Raises:
+            AccessDenied: The actor has none.
+        """
+        with self.database.read() as connection:
+            standing = self.standing(connection)
+        self.require_known(standing)
+        return standing
 
     def append_audit(self, connection: Connection, records: Sequence[AuditRecord]) -> None:
         """Append audit entries in the transaction of ``connection``.

@@ -47,6 +47,7 @@ class Keys:
     def state(self) -> KeyState:
         """What is locked under which key; no key bytes."""
         core = self._core
+        core.configuration()
         with core.database.read() as connection:
             rotation = core.store.rotation_version(connection)
         return KeyState(

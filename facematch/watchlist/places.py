@@ -49,6 +49,7 @@ class Zones:
 
     def list(self) -> tuple[OpenZone, ...]:
         """The zones that are open."""
+        self._core.configuration()
         query = select(zones).where(zones.c.closed_at.is_(None)).order_by(zones.c.site, zones.c.zone)
         with self._core.database.read() as connection:
             rows = connection.execute(query).all()
@@ -117,8 +118,7 @@ class Zones:
 
 def suspensions_of(core: Core) -> tuple[Suspension, ...]:
     """The suspensions that are not lifted; see :meth:`facematch.watchlist.Watchlist.suspensions`."""
-    with core.database.read() as connection:
-        return core.standing(connection).suspensions
+    return core.configuration().suspensions
 
 
 def suspend(core: Core, reason: str, site: str | None, zone: str | None) -> Suspension:

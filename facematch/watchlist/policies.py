@@ -56,8 +56,7 @@ class Policies:
             InvalidArgument: The moment has no timezone, or lies before the first policy.
         """
         when = to_utc(moment, "moment")
-        with self._core.database.read() as connection:
-            found = self._core.standing(connection).timeline.in_force(when)
+        found = self._core.configuration().timeline.in_force(when)
         if found is None:
             raise InvalidArgument(
                 f"no policy ruled at {when.isoformat()}",
@@ -67,8 +66,7 @@ class Policies:
 
     def history(self) -> tuple[PolicyVersion, ...]:
         """All versions, oldest first."""
-        with self._core.database.read() as connection:
-            return tuple(self._core.standing(connection).timeline.versions)
+        return tuple(self._core.configuration().timeline.versions)
 
     def set(self, policy: Policy | str | PathLike[str], *, effective_from: datetime | None = None) -> PolicyVersion:
         """Put a policy in force, with the next search of every process.

@@ -361,6 +361,7 @@ class Watchlist(SubjectLifecycle, Operations):
     @property
     def calibration(self) -> Calibration | None:
         """The calibration artefact in force; ``None`` where the pack's own threshold rules."""
+        self._core.configuration()
         return self._core.snapshot().calibration
 
     def subjects(self) -> list[SubjectRecord]:
