@@ -53,6 +53,7 @@
      ├─ WatchlistError                 watchlist_error         the watchlist and its database
      │   ├─ SubjectNotFound            subject_not_found       no such subject
      │   ├─ DatabaseUnavailable        database_unavailable    cannot be opened, locked too long, or disk full
+     │   │   └─ ErasureUnfinished      erasure_unfinished      erased, but the files are not rebuilt yet
      │   ├─ DatabaseCorrupt            database_corrupt        not a facematch database, or damaged
      │   ├─ DatabaseTooNew             database_too_new        written by a later version of facematch
      │   ├─ DatabaseUnsupported        database_unsupported    a database URL of a kind that is not supported
@@ -128,6 +129,7 @@ from facematch.errors.watchlist import (
     DatabaseUnavailable,
     DatabaseUnsupported,
     EnrolmentRefused,
+    ErasureUnfinished,
     ErasureUnproven,
     KeyUnavailable,
     PictureRefusal,
@@ -157,6 +159,7 @@ __all__ = [
     "DatabaseUnavailable",
     "DatabaseUnsupported",
     "EnrolmentRefused",
+    "ErasureUnfinished",
     "ErasureUnproven",
     "FacematchError",
     "GalleryOutgrown",

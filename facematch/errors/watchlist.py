@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from facematch.errors.base import FacematchError
 
@@ -66,6 +67,20 @@ class DatabaseUnavailable(WatchlistError):
     """The database cannot be opened, is locked for too long, or its disk is full."""
 
     code = "database_unavailable"
+
+
+class ErasureUnfinished(DatabaseUnavailable):
+    """A subject is erased, but another process kept the files from being rebuilt; the next opening finishes that.
+
+    Attributes:
+        receipt: What ``erase`` would have returned, with the certificate.
+    """
+
+    code = "erasure_unfinished"
+
+    def __init__(self, message: str, *, receipt: Any, hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.receipt = receipt
 
 
 class DatabaseCorrupt(WatchlistError):

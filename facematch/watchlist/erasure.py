@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from sqlalchemy import Connection, select
 
-from facematch.errors import DatabaseCorrupt, DatabaseUnavailable, ErasureUnproven, KeyUnavailable
+from facematch.errors import DatabaseCorrupt, DatabaseUnavailable, ErasureUnfinished, ErasureUnproven, KeyUnavailable
 from facematch.governance import AuditAction, AuditOutcome, check_subject_id, to_microseconds
 from facematch.governance.audit import InclusionProof
 from facematch.governance.certificates import sign_certificate, verify_certificate
@@ -79,6 +79,7 @@ def erase(
     reason: str,
     *,
     unless: Callable[[Connection, Subject, datetime], None] | None = None,
+    scrub: bool = True,
 ) -> Erasure:
     """Erase a subject; see :meth:`facematch.watchlist.Watchlist.erase`.
 
@@ -87,6 +88,7 @@ def erase(
         subject_id: The subject.
         reason: Why.
         unless: Raises where the subject must stay; asked in the transaction that erases.
+        scrub: Rebuild the file now; whoever erases many does it once at the end.
     """
     with core.operation(AuditAction.ERASE, subject_id=subject_id):
         check_subject_id(subject_id)
@@ -109,7 +111,6 @@ def erase(
             seq = core.audit(connection, AuditAction.ERASE, AuditOutcome.DONE, details, subject=subject, now=now)
     destroyed = core.codec.destroy_subject(subject.subject_ref)
     found = _self_search(core, ids, vectors)
-    core.database.scrub(required=True)
     proof, root = _proof(core, seq)
     certificate = sign_certificate(
         {
@@ -130,9 +131,15 @@ def erase(
         },
         core.signer,
     )
-    return Erasure(
+    receipt = Erasure(
         subject_id, reason, now, erased.templates, erased.consent_records, generation, certificate=certificate
     )
+    if scrub:
+        try:
+            core.database.scrub(required=True)
+        except DatabaseUnavailable as error:  # the certificate must not be lost with it
+            raise ErasureUnfinished(error.message, receipt=receipt, hint=error.hint) from error
+    return receipt
 
 
 def check_erasure(core: Core, certificate: Mapping[str, Any] | str | bytes, also: Sequence[Path] = ()) -> ErasureCheck:

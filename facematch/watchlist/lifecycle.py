@@ -101,7 +101,7 @@ class SubjectLifecycle:
 
         Raises:
             SubjectNotFound: There is no such subject.
-            DatabaseUnavailable: The rows and the key are gone, but another process kept the files from being rebuilt;
+            ErasureUnfinished: The rows and the key are gone, but another process kept the files from being rebuilt;
                 the next open or erase finishes the work.
             AuditError: The audit entry could not be written; nothing was erased.
         """

@@ -10,7 +10,6 @@ from typing import Protocol, cast, runtime_checkable
 
 from sqlalchemy import Connection, func, select
 
-from facematch import __version__
 from facematch.errors import MissingExtra, ModelError
 from facematch.governance import OPEN_STATES, AuditAction, AuditOutcome, Consent, from_microseconds, to_microseconds
 from facematch.governance.identifiers import check_site
@@ -236,7 +235,7 @@ def _configuration(
     return Configuration(
         made_at=now,
         made_by=core.actor,
-        version=__version__,
+        version=version("facematch-watchlist"),
         watchlist_id=core.vault.watchlist_id,
         generation=standing.generation,
         subjects=states,

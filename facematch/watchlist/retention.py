@@ -52,7 +52,7 @@ def sweep(core: Core, *, dry_run: bool, progress: Progress | None) -> Sweep:
             if progress is not None:
                 progress(number, len(overdue))
             try:
-                certificates.append(erase(core, subject_id, _REASON, unless=partial(_check_due, policy)))
+                certificates.append(erase(core, subject_id, _REASON, unless=partial(_check_due, policy), scrub=False))
             except (_NotDue, SubjectNotFound):
                 continue  # given anew or erased by somebody else, since the sweep began
         if progress is not None:
@@ -61,8 +61,7 @@ def sweep(core: Core, *, dry_run: bool, progress: Progress | None) -> Sweep:
         with core.database.write() as connection:
             details = {"expired": len(expired), "erased": len(certificates), "rejected": rejected, "pruned": pruned}
             core.audit(connection, AuditAction.SWEEP, AuditOutcome.DONE, details, now=now)
-        if rejected:
-            core.database.scrub(required=False)
+        core.database.scrub(required=bool(certificates))  # once, not for every subject
     return Sweep(
         now,
         tuple(expired),
@@ -178,4 +177,8 @@ def _prune(core: Core, policy: Policy, now: datetime) -> int:
     if days is None:
         return 0
     with core.database.write() as connection:
-        return prune(connection, core.audit_writer(connection), now - timedelta(days=days), now=now, actor=core.actor)
+        before = now - timedelta(days=days)
+        pruned = prune(connection, core.audit_writer(connection), before, now=now, actor=core.actor)
+        if pruned:
+            core.store.mark_unscrubbed(connection, core.store.bump(connection))
+    return pruned
