@@ -46,21 +46,22 @@ def restore(
     actor: Actor = None,
     as_json: AsJson = False,
 ) -> None:
-    """Put a backup in the place of the database, for every process at once.
+    """Bring back subjects, consents and templates from a backup, for every process at once.
 
-    What has ended since stays ended. Identification is suspended everywhere until two people lift that.
+    What has ended since stays ended, and the log, policies, roles and suspensions stay as they are. Identification is
+    suspended everywhere until two people lift that.
 
     Example: `facematch restore /backups/store-12-monday.db`
     """
     if not yes:
         typer.confirm(
-            "What was enrolled, opened, suspended or contested since the backup is lost. Restore?", abort=True, err=True
+            "Subjects enrolled and consents filed or renewed since the backup are lost. Restore?", abort=True, err=True
         )
     with open_watchlist(database, actor, key_file=key_file) as watchlist:
         watchlist.restore(path)
-        waiting = [item.suspension_id for item in watchlist.suspensions()]
+        suspended = [item.suspension_id for item in watchlist.suspensions()]
     if as_json:
-        print_json({"restored": str(path), "suspensions": waiting})
+        print_json({"restored": str(path), "suspensions": suspended})
         return
     console().print(f"restored from {path}", markup=False)
-    console().print(f"identification is suspended until two people lift it: facematch resume {waiting[-1]}")
+    console().print("identification is suspended until two people lift that: facematch suspensions")

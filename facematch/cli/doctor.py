@@ -130,10 +130,11 @@ def _database(
     if file is not None and not file.exists():
         return {"url": url, "state": "not created yet; the first enrolment makes it"}
     with open_watchlist(database, actor, key_file=key_file) as watchlist:
-        found: dict[str, Any] = {"url": url, "policy": watchlist.policies.current().policy.title}
+        found: dict[str, Any] = {"url": url, "state": "opens with its key"}
         try:
+            found["policy"] = watchlist.policies.current().policy.title
             return found | {"subjects": len(watchlist.subjects()), "templates": watchlist.templates()}
-        except AccessDenied as error:
+        except AccessDenied as error:  # somebody else's watchlist is no defect of the installation
             return found | {"counts": error.message}
 
 

@@ -22,6 +22,7 @@ from facematch.cli.options import (
     Site,
     ThresholdOption,
     UseOption,
+    ZoneOption,
     load_analyzer,
     open_watchlist,
 )
@@ -35,6 +36,7 @@ def video(
     recording: Annotated[Path, typer.Argument(metavar="VIDEO", help="The recording.")],
     purpose: Purpose = None,
     site: Site = None,
+    zone: ZoneOption = None,
     out: Annotated[
         Path | None, typer.Option("--out", help="Folder for annotated.mp4, alerts.jsonl, report.html.")
     ] = None,
@@ -55,7 +57,9 @@ def video(
     """
     with (
         open_watchlist(database, actor, key_file=key_file, analyzer=load_analyzer(pack, use)) as watchlist,
-        VideoPipeline(watchlist, purpose=purpose or "", site=site, threshold=threshold, every=every) as pipeline,
+        VideoPipeline(
+            watchlist, purpose=purpose or "", site=site, zone=zone, threshold=threshold, every=every
+        ) as pipeline,
         _stop_on_interrupt() as stop,
         progress_bar(f"processing {recording.name}") as progress,
     ):
