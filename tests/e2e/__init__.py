@@ -1,0 +1,1 @@
+"""Whole stories: the command line, video, evaluation."""
