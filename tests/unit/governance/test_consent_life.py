@@ -197,3 +197,10 @@ def test_the_default_moment_is_the_present(again: Path) -> None:
     before = datetime.now(NOW.tzinfo)
     renewed = synthetic_consent("s").renew(DAY, evidence=again, actor="ana")
     assert before <= renewed.events[-1].time <= datetime.now(NOW.tzinfo)
+
+
+def test_a_request_of_version_1_has_evidence_from_the_beginning(requested: Consent) -> None:
+    data = {name: value for name, value in requested.to_dict().items() if name != "category"}
+    assert Consent.from_dict(data).schema_version == 2
+    with pytest.raises(ConsentInvalid, match="evidence is missing"):
+        Consent.from_dict({**data, "schema_version": 1})
