@@ -6,6 +6,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
+from importlib.metadata import version
 from typing import Protocol, cast, runtime_checkable
 
 from sqlalchemy import Connection, func, select
