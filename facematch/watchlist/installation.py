@@ -145,7 +145,7 @@ def reconcile(core: Core) -> None:
         _repair(core, restored=restored)
         if unerased:
             core.database.scrub(required=False)
-    if not set(core.codec.subject_refs()) <= set(references):
+    if unerased or not set(core.codec.subject_refs()) <= set(references):
         _destroy_orphans(core, endings, restored=restored)
 
 
