@@ -158,7 +158,7 @@ class FileKeys:
 
     @contextlib.contextmanager
     def _locked(self) -> Iterator[None]:
-        with self._guarded("written"), FileLock(f"{self.path}.lock", mode=0o600):
+        with self._guarded("written"), FileLock(self.path.with_name(f".{self.path.name}.lock"), mode=0o600):
             yield
 
     @contextlib.contextmanager
