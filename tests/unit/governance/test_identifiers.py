@@ -55,6 +55,7 @@ def test_reasons_that_say_nothing_or_cannot_be_stored_are_refused(text: object) 
 
 def test_a_reason_may_have_lines() -> None:
     assert check_text("left the company\non 1 May", "reason") == "left the company\non 1 May"
+    assert len(check_text("x" * 2000, "reason")) == 2000
 
 
 def test_zones_are_named_like_sites() -> None:
