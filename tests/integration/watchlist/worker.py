@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-import random
 import signal
 import sys
 import time
@@ -16,10 +15,14 @@ from pathlib import Path
 from typing import Any
 
 from facematch.errors import FacematchError
+from facematch.governance.keys import FileKeys
 from facematch.testing import FakeAnalyzer, SyntheticFace, synthetic_consent, synthetic_picture
 from facematch.watchlist import Watchlist
+from facematch.watchlist.audit import TableAuditWriter
 from facematch.watchlist.database import Database
+from facematch.watchlist.filing import ConsentFiling
 from facematch.watchlist.store import Store
+from facematch.watchlist.vault import Vault
 
 
 def _picture(person: int, variant: int = 0) -> Any:
@@ -47,30 +50,22 @@ def _loop(watchlist: Watchlist, person: int, out: Path, stop: Path) -> dict[str,
     return {"searches": count}
 
 
-def _churn(watchlist: Watchlist, seed: int) -> None:
-    """Enroll, withdraw and erase at random until killed."""
-    rng = random.Random(seed)
-    while True:
-        name = f"s{rng.randrange(6)}"
-        known = {record.subject_id: record.state for record in watchlist.subjects()}
-        choice = rng.random()
-        if known.get(name) != "active" or choice < 0.3:
-            pictures = [_picture(int(name[1:]), rng.randrange(10**6)) for _ in range(rng.randrange(1, 6))]
-            watchlist.enroll(name, pictures, consent=synthetic_consent(name))
-        elif choice < 0.6:
-            watchlist.withdraw(name, reason="churn")
-        else:
-            watchlist.erase(name, reason="churn")
+_OWNERS: dict[str, Any] = {
+    owner.__name__: owner for owner in (ConsentFiling, Database, FileKeys, Store, TableAuditWriter, Vault)
+}
 
 
 def _die_in(point: str) -> None:
-    """Make this process kill itself, as abruptly as possible, when it comes to a certain step."""
+    """Make this process kill itself, as abruptly as possible, when it comes to a step, or has just done it."""
+    owner, name = _OWNERS[point.rsplit(maxsplit=1)[-1].split(".", maxsplit=1)[0]], point.rsplit(".", maxsplit=1)[-1]
+    real = getattr(owner, name)
 
-    def die(*_: Any, **__: Any) -> Any:
+    def die(*args: Any, **options: Any) -> Any:
+        if point.startswith("after "):
+            real(*args, **options)
         os.kill(os.getpid(), signal.SIGKILL)
 
-    owner: Any = Database if point == "scrub" else Store
-    setattr(owner, point, die)
+    setattr(owner, name, die)
 
 
 def main() -> None:
@@ -87,6 +82,12 @@ def main() -> None:
         "erase": lambda m: _need(watchlist).erase(m["subject"], reason="told to").generation,
         "subjects": lambda _: [record.subject_id for record in _need(watchlist).subjects()],
         "loop": lambda m: _loop(_need(watchlist), m["person"], Path(m["out"]), Path(m["stop"])),
+        "rotate": lambda _: _need(watchlist).keys.rotate().provider_key,
+        "renew_templates": lambda _: _need(watchlist).keys.renew_templates().rotation,
+        "suspend": lambda _: _need(watchlist).suspend(reason="told to").suspension_id,
+        "resume": lambda m: _need(watchlist).resume(m["number"]),
+        "complain": lambda m: _need(watchlist).rights.complain(m["subject"], ground="told to"),
+        "decide": lambda m: _need(watchlist).rights.decide(m["number"], upheld=False),
         "die_in": lambda m: _die_in(m["point"]),
     }
     for line in sys.stdin:
@@ -97,9 +98,6 @@ def main() -> None:
                     watchlist.close()
                 watchlist = _open(message["path"])
                 answer: Any = len(watchlist.subjects())
-            elif message["op"] == "churn":
-                _say({"ok": "churning"})
-                _churn(_need(watchlist), message["seed"])
             else:
                 answer = actions[message["op"]](message)
         except FacematchError as error:
