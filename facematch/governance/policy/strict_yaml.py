@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-import yaml  # type: ignore[import-untyped]
+import yaml
 
 from facematch.governance.policy.repeats import refuse_repeats
 
 __all__ = ["load"]
 
 
-class _StrictLoader(yaml.SafeLoader):  # type: ignore[misc]  # PyYAML ships no types
+class _StrictLoader(yaml.SafeLoader):  # PyYAML ships no types
     def compose_node(self, parent: Any, index: Any) -> Any:
         if self.check_event(yaml.events.AliasEvent):
             raise ValueError("aliases are not supported")

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import rfc8785
-import yaml  # type: ignore[import-untyped]
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
