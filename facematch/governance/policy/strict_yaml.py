@@ -11,7 +11,7 @@ from facematch.governance.policy.repeats import refuse_repeats
 __all__ = ["load"]
 
 
-class _StrictLoader(yaml.SafeLoader):  # PyYAML ships no types
+class _StrictLoader(yaml.SafeLoader):
     def compose_node(self, parent: Any, index: Any) -> Any:
         if self.check_event(yaml.events.AliasEvent):
             raise ValueError("aliases are not supported")
