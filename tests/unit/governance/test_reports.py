@@ -430,6 +430,8 @@ def test_a_decision_in_words_names_the_threshold_the_reviewers_and_what_is_never
     assert "at least 0.4123" in steps[3]
     assert POLICY.reviewers.sentence() in steps[4]
     assert "never estimated" in steps[5]
+    mean = decision_steps(configured().models, dataclasses.replace(CALIBRATED, rule="mean_template"), POLICY)
+    assert "The score of a subject is the score of the mean of the subject's templates." in mean[2]
     unknown = decision_steps(ModelFacts(None, None, None), None, POLICY)
     assert unknown[0] == "A search begins with a picture. Each face in it is turned into a list of numbers."
     assert unknown[3] == "A subject whose score reaches the threshold in force becomes a candidate."

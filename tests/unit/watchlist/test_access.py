@@ -16,6 +16,7 @@ import pytest
 from facematch.errors import (
     AccessDenied,
     AuditError,
+    DatabaseCorrupt,
     DatabaseUnavailable,
     InvalidArgument,
     KeyUnavailable,
@@ -27,6 +28,7 @@ from facematch.governance.receipts import verify_receipt
 from facematch.testing import SyntheticFace, synthetic_picture
 from facematch.watchlist import Watchlist, access
 from tests.unit.watchlist.support import PURPOSE, SITE, Bench, open_bench, picture
+from tests.unit.watchlist.test_calibrations import calibration
 
 ERIKA = "erika-mustermann"
 OTHER = "max-otherwise"
@@ -237,6 +239,52 @@ def test_the_logic_names_threshold_policy_and_review(two: Bench) -> None:
     assert "list of 16 numbers by the model fake" in text
     assert "Searches that concern you used: 0.6." in text
     assert max(len(line) for line in members["logic.txt"].decode().splitlines()) <= 100
+
+
+def test_the_logic_gives_the_figures_of_the_calibration_in_force(two: Bench) -> None:
+    found = two.watchlist.set_calibration(calibration(two.analyzer))
+    members = exported(two)
+    logic = loaded(members, "logic.json")
+    assert (logic["threshold"], logic["rule"]) == (found.threshold, found.rule)
+    assert logic["calibration"] == {
+        "digest": found.digest,
+        "target_fpir": found.target_fpir,
+        "people": found.people,
+        "errors": found.errors,
+        "fpir_upper": found.fpir_upper,
+        "confidence": found.confidence,
+        "gallery_size": found.gallery_size,
+        "templates": found.templates,
+        "data": found.data,
+        "measured_at": found.measured_at,
+    }
+    last = logic["steps"][-1]
+    assert f"at most {100 * found.fpir_upper:.3g} %" in last
+    assert f"It holds for lists of up to {found.gallery_size:,} people. It was tested on: {found.data}." in last
+    assert f"at least {found.threshold:.4g} (the threshold)" in logic["steps"][3]
+
+
+def test_an_export_says_how_much_of_the_log_was_pruned(bench: Bench) -> None:
+    bench.enroll(OTHER, 2)
+    bench.clock.now += timedelta(days=400)
+    bench.enroll(ERIKA, 1)
+    assert bench.watchlist.sweep().pruned == 2
+    members = exported(bench)
+    assert loaded(members, "log.json")["entries_without_content"] == 2
+    assert "The content of 2 entries at the beginning of the whole log was deleted" in members["index.html"].decode()
+    assert "after the time that the rules set; 2 of the whole log by now" in members["README.txt"].decode()
+
+
+def test_a_damaged_entry_gives_no_half_export(two: Bench) -> None:
+    ref = ref_of(two, 1)
+    connection = sqlite3.connect(two.path, isolation_level=None)
+    for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'trigger'").fetchall():
+        connection.execute(f"DROP TRIGGER {name}")
+    connection.execute("UPDATE audit SET details = '{' WHERE subject_ref = ?", (ref,))
+    connection.close()
+    with pytest.raises(DatabaseCorrupt, match="an audit entry in the database is damaged"):
+        two.watchlist.rights.export(ERIKA, two.path.with_name("export.zip"))
+    assert not two.path.with_name("export.zip").exists()
 
 
 def test_the_page_is_whole_escaped_and_needs_nothing_else(two: Bench) -> None:
