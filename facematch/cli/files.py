@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import os
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from facematch.errors import InvalidArgument
 
-__all__ = ["private_folder", "read_bytes", "reserved", "write_private"]
+__all__ = ["private_folder", "read_bytes", "rescued", "reserved", "write_private"]
 
 
 @contextlib.contextmanager
@@ -52,6 +53,19 @@ def write_private(path: Path, text: str) -> None:
     """
     with reserved(path) as write:
         write(text)
+
+
+def rescued(write: Callable[[str], None], text: str) -> None:
+    """Write what exists nowhere else; where that fails, it goes to standard error before the error is raised.
+
+    Raises:
+        InvalidArgument: It cannot be written.
+    """
+    try:
+        write(text)
+    except InvalidArgument:
+        sys.stderr.write(text)
+        raise
 
 
 def private_folder(path: Path) -> Path:

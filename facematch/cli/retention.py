@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from facematch.cli.files import private_folder, write_private
+from facematch.cli.files import private_folder, rescued, write_private
 from facematch.cli.options import Actor, AsJson, Database, KeyFile, open_watchlist
 from facematch.cli.output import console, print_json, print_table, progress_bar
 
@@ -71,5 +72,5 @@ def run(
 
 def _kept(certificate: Mapping[str, Any], folder: Path) -> str:
     file = folder / f"erasure-{certificate['certificate_id']}.json"
-    write_private(file, json.dumps(certificate, indent=2, ensure_ascii=False) + "\n")
+    rescued(partial(write_private, file), json.dumps(certificate, indent=2, ensure_ascii=False) + "\n")
     return str(file)

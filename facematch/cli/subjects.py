@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from facematch.cli.consent import print_ending
-from facematch.cli.files import read_bytes, reserved
+from facematch.cli.files import read_bytes, rescued, reserved
 from facematch.cli.options import (
     Actor,
     AsJson,
@@ -113,7 +113,7 @@ def erase(
     file = _beside(database) if certificate is None else certificate
     with open_watchlist(database, actor, key_file=key_file) as watchlist, reserved(file) as write:
         receipt = watchlist.erase(subject, reason=reason)
-        write(json.dumps(receipt.certificate, indent=2, ensure_ascii=False) + "\n")
+        rescued(write, json.dumps(receipt.certificate, indent=2, ensure_ascii=False) + "\n")
     if as_json:
         print_json(
             {
