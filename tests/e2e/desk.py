@@ -27,6 +27,7 @@ class Desk:
         self.notice = self.file("notice.txt", "What happens to your picture.")
         self._capsys = capsys
         self._monkeypatch = monkeypatch
+        monkeypatch.setenv("COLUMNS", "250")  # tables then break no word
         monkeypatch.setenv("FACEMATCH_DATABASE", f"sqlite:///{self.database}")
 
     def file(self, name: str, text: str) -> Path:

@@ -11,6 +11,7 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
+import cv2
 import pytest
 
 from facematch.cli.output import ExitCode
@@ -18,6 +19,7 @@ from facematch.faces import FaceAnalyzer
 from facematch.governance.audit import InclusionProof
 from facematch.governance.certificates import verify_certificate
 from facematch.matching import Calibration
+from facematch.types import Image
 from tests.e2e.desk import Desk
 
 BARRED = {
@@ -67,6 +69,8 @@ def test_under_the_retail_profile_nobody_is_found_before_a_second_person_approve
     desk.ask("boss", "actors", "grant", "cy", "operator")
     assert desk.refused("boss", "actors", "grant", "ana", "approver") == (ExitCode.REFUSED, "separation_of_duties")
     assert desk.refused("ana", "actors", "grant", "ana", "owner") == (ExitCode.REFUSED, "access_denied")
+    listed = {item["actor"]: item["roles"] for item in desk.ask("ana", "actors", "list")["actors"]}
+    assert listed == {"ana": ["enroller"], "bo": ["approver"], "boss": ["owner"], "cy": ["operator"]}
     desk.ask("boss", "calibration", "set", artefact(analyzer, desk.folder / "site.json"))
     grounds = ("--basis", "legitimate-interest", "--notice", "sign-3", "--assessment", "dpia-7")
     opened = desk.ask("boss", "zones", "open", "store-12", "entrance", *grounds)
@@ -103,6 +107,21 @@ def test_whoever_prepared_an_enrolment_cannot_approve_it_with_any_role(desk: Des
     taken_back = desk.ask("boss", "approvals", "reject", number, "--reason", "wrong person")
     assert taken_back == {"enrolment_id": number, "state": "rejected", "templates_deleted": 1}
     assert desk.ask("boss", "approvals", "list") == {"pending": []}
+
+
+def test_pictures_below_the_quality_gate_need_a_reason_and_a_second_person(desk: Desk, astronaut: Image) -> None:
+    blurred = desk.folder / "blurred.png"
+    cv2.imwrite(str(blurred), cv2.GaussianBlur(astronaut, (0, 0), 6))
+    consent = desk.consent()
+    assert desk.refused("boss", "enroll", "s-1", blurred, *consent) == (ExitCode.REFUSED, "quality_too_low")
+    why = ("--quality-override", "no better picture exists")
+    enrolment = desk.ask("boss", "enroll", "s-1", blurred, *consent, *why)
+    assert (enrolment["state"], len(enrolment["template_ids"])) == ("pending", 1)
+    number = enrolment["enrolment_id"]
+    assert desk.refused("boss", "approvals", "approve", number) == (ExitCode.REFUSED, "separation_of_duties")
+    desk.ask("boss", "actors", "grant", "bo", "approver")
+    assert desk.ask("bo", "approvals", "approve", number)["state"] == "active"
+    assert desk.states("boss") == {"s-1": "active"}
 
 
 def test_an_erasure_is_certified_and_the_certificate_proves_it(desk: Desk) -> None:

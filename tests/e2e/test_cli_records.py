@@ -57,6 +57,26 @@ def test_a_consent_says_what_the_options_say(desk: Desk) -> None:
     assert (status, "Example Auditors" in table, "GIVEN by ana" in table) == (ExitCode.OK, True, True)
 
 
+def test_another_lawful_basis_needs_an_assessment_and_a_policy_that_lists_it(desk: Desk) -> None:
+    interest = {
+        "purpose": "loss-prevention",
+        "site": "store-12",
+        "category": "barred-after-theft",
+        "incident": "i-7",
+        "source": "incident-footage",
+        "lawful_basis": "legitimate-interest",
+    }
+    retail = ("--policy", "retail-watchlist")
+    bare = desk.refused("ana", "consent", "record", "s-1", *desk.consent(**interest), *retail)
+    assert bare == (ExitCode.REFUSED, "consent_invalid")
+    assessed = desk.consent(**interest, assessment="dpia-7")
+    desk.ask("ana", "consent", "record", "s-1", *assessed, *retail)
+    (record,) = desk.ask("ana", "consent", "show", "s-1")["consents"]
+    assert record["lawful_basis"] == "legitimate-interest"
+    other = ("--db", f"sqlite:///{desk.folder / 'door.db'}")
+    assert desk.refused("ana", "consent", "record", "s-1", *assessed, *other) == (ExitCode.REFUSED, "policy_refused")
+
+
 def test_a_record_from_a_file_is_filed_once_and_as_it_stands(desk: Desk) -> None:
     desk.record("ana", "s-1")
     (record,) = desk.ask("ana", "consent", "show", "s-1")["consents"]
