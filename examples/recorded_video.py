@@ -1,4 +1,4 @@
-"""The whole job on real pictures and recorded video: enroll with consent, identify, watch, withdraw.
+"""The whole job on real pictures and recorded video: enroll with consent, identify, watch, withdraw, erase.
 
 python examples/recorded_video.py                                      pictures and clips that packages carry
 python examples/recorded_video.py --video my.mp4 --enroll people/      your own: one folder a person
@@ -7,6 +7,7 @@ python examples/recorded_video.py --video my.mp4 --enroll people/      your own:
 from __future__ import annotations
 
 import argparse
+import json
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -67,7 +68,8 @@ def main() -> None:
     videos = [options.video] if options.video else list(media.clips(out / "media").values())
 
     database = out / "watchlist.db"
-    database.unlink(missing_ok=True)
+    for old in out.glob(f"{database.name}*"):  # the database, its vault and its key
+        old.unlink()
     with fm.Watchlist.open(f"sqlite:///{database}", actor="ana", analyzer=analyzer) as watchlist:
         try:
             watchlist.enroll("somebody", [media.astronaut_picture()])
@@ -100,6 +102,15 @@ def main() -> None:
             table.add_row(f"before {gone} withdraws", names(watchlist.identify(probe, purpose=PURPOSE, site=SITE)))
             watchlist.withdraw(gone, reason="end of the demo")
             table.add_row(f"after {gone} withdrew", names(watchlist.identify(probe, purpose=PURPOSE, site=SITE)))
+            certificate = watchlist.erase(gone, reason="end of the demo").certificate
+            paths.append(out / "erasure-certificate.json")
+            paths[-1].write_text(json.dumps(certificate, indent=2), "utf-8")
+            proof = watchlist.check_erasure(certificate)
+            table.add_row(f"{gone} erased", "nothing left in any file" if proof.ok else "; ".join(proof.findings))
+        log = watchlist.audit.verify()
+        table.add_row("audit log", f"{log.size} entries, " + ("verified" if log.ok else "NOT what was written"))
+        paths.append(out / "transparency-notice.html")
+        paths[-1].write_text(watchlist.reports.transparency_notice(format="html"), "utf-8")
     console.print(table)
     console.print("Look at:", *(f"  {path}" for path in paths), sep="\n", markup=False)
 
