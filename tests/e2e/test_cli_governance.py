@@ -124,6 +124,20 @@ def test_pictures_below_the_quality_gate_need_a_reason_and_a_second_person(desk:
     assert desk.states("boss") == {"s-1": "active"}
 
 
+def test_a_recording_is_searched_only_in_an_open_zone(desk: Desk, astronaut: Image) -> None:
+    recording = desk.folder / "door.mp4"
+    writer = cv2.VideoWriter(str(recording), cv2.VideoWriter.fourcc(*"mp4v"), 10, astronaut.shape[1::-1])
+    for _ in range(6):
+        writer.write(astronaut)
+    writer.release()
+    search = ("video", recording, "--purpose", "site-access", "--site", "store-12", "--zone", "door")
+    assert desk.refused("boss", *search) == (ExitCode.REFUSED, "zone_closed")
+    grounds = ("--basis", "consent", "--notice", "sign-3", "--assessment", "dpia-7")
+    desk.ask("boss", "zones", "open", "store-12", "door", *grounds)
+    result = desk.ask("boss", *search)
+    assert (result["frames"], result["passages"], result["alerts"]) == (6, 1, [])
+
+
 def test_an_erasure_is_certified_and_the_certificate_proves_it(desk: Desk) -> None:
     desk.record("boss", "subject-unmistakable")
     assert desk.refused("boss", "erase", "nobody", "--reason", "r") == (ExitCode.WATCHLIST, "subject_not_found")
