@@ -13,7 +13,7 @@ from facematch.types import Renewal
 from facematch.watchlist.core import Core
 from facematch.watchlist.filing import StoredConsent, checked_record
 
-__all__ = ["receipt", "record_consent", "renew"]
+__all__ = ["answer", "receipt", "record_consent", "renew"]
 
 
 def record_consent(core: Core, consent: Consent) -> int:
@@ -39,6 +39,43 @@ def record_consent(core: Core, consent: Consent) -> int:
             details = {"consent_record_id": record.record_id, "state": record.state.value, "generation": generation}
             core.audit(connection, AuditAction.RECORD_CONSENT, AuditOutcome.DONE, details, subject=subject, now=now)
     return generation
+
+
+def answer(
+    core: Core,
+    subject_id: str,
+    record_id: str | None,
+    *,
+    given: tuple[timedelta, str | PathLike[str]] | None,
+    reason: str | None = None,
+) -> Renewal | None:
+    """File the answer to a consent that was asked for; see :meth:`facematch.watchlist.Watchlist.give_consent`.
+
+    Args:
+        core: The open watchlist.
+        subject_id: The subject.
+        record_id: Which record; default the latest.
+        given: How long and on which evidence, or ``None`` where the subject said no.
+        reason: Why not.
+    """
+    with core.operation(AuditAction.RECORD_CONSENT, subject_id=subject_id):
+        check_subject_id(subject_id)
+        with core.database.write() as connection:
+            subject = core.require_subject(connection, subject_id)
+            now = core.now()
+            stored = _the_record(core.filing.of(connection, subject), record_id, subject_id)
+            if given is None:
+                changed = stored.consent.refuse(actor=core.actor, now=now, reason=reason)
+            else:
+                changed = stored.consent.give(valid_for=given[0], evidence=given[1], actor=core.actor, now=now)
+                ruling = core.standing(connection).policy(now)
+                ruling.policy.check_enrolment(EnrolmentRequest(consent=changed, now=now, actor=core.actor))
+            core.filing.record_transition(connection, subject, stored, changed)
+            generation = core.store.bump(connection)
+            details = {"consent_record_id": changed.record_id, "state": changed.state.value, "generation": generation}
+            core.audit(connection, AuditAction.RECORD_CONSENT, AuditOutcome.DONE, details, subject=subject, now=now)
+    end = changed.valid_until
+    return None if end is None else Renewal(subject_id, changed.record_id, end, generation)
 
 
 def renew(

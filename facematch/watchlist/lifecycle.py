@@ -36,6 +36,37 @@ class SubjectLifecycle:
         """
         return consenting.record_consent(self._core, consent)
 
+    def give_consent(
+        self, subject_id: str, *, valid_for: timedelta, evidence: str | PathLike[str], record_id: str | None = None
+    ) -> Renewal:
+        """File that the subject agreed to a consent that was only asked for.
+
+        Args:
+            subject_id: The subject.
+            valid_for: How long from now on.
+            evidence: Path of the evidence; only its digest is kept.
+            record_id: Which record; default the latest.
+
+        Raises:
+            SubjectNotFound: There is no such subject.
+            ConsentTransitionError: The record was answered already, or there is none.
+            PolicyRefused: The policy refuses it.
+            AuditError: The audit entry could not be written; nothing changed.
+        """
+        given = consenting.answer(self._core, subject_id, record_id, given=(valid_for, evidence))
+        assert given is not None
+        return given
+
+    def refuse_consent(self, subject_id: str, *, reason: str | None = None, record_id: str | None = None) -> None:
+        """File that the subject said no to a consent that was asked for; the record is final then.
+
+        Raises:
+            SubjectNotFound: There is no such subject.
+            ConsentTransitionError: The record was answered already, or there is none.
+            AuditError: The audit entry could not be written; nothing changed.
+        """
+        consenting.answer(self._core, subject_id, record_id, given=None, reason=reason)
+
     def renew(
         self, subject_id: str, *, valid_for: timedelta, evidence: str | PathLike[str], record_id: str | None = None
     ) -> Renewal:

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import insert, select, update
 
-from facematch.errors import ApprovalNotFound, ConsentRequired, InvalidArgument, RecipientRefused
+from facematch.errors import ApprovalNotFound, ConsentRequired, RecipientRefused
 from facematch.governance import AuditAction, AuditOutcome, check_subject_id, to_microseconds
 from facematch.governance.identifiers import check_name, check_text
 from facematch.governance.policy import DisclosureRequest
@@ -168,7 +168,4 @@ class Rights:
         core = self._core
         with core.operation(AuditAction.EXPORT_SUBJECT, subject_id=subject_id):
             check_subject_id(subject_id)
-            target = Path(path)
-            if target.exists():
-                raise InvalidArgument(f"{str(target)!r} is there already", hint="name a file that is not there yet")
-            return write_access_export(core, subject_id, target)
+            return write_access_export(core, subject_id, Path(path))

@@ -88,7 +88,7 @@ class Watchlist(SubjectLifecycle, Operations):
         self.zones = Zones(core)
         self.keys = Keys(core)
         self.rights = Rights(core)
-        self.reports = Reports(core)
+        self.reports = Reports(core, lambda: self.analyzer)
 
     @classmethod
     def open(

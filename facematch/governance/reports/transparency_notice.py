@@ -174,7 +174,10 @@ def _times(configuration: Configuration) -> tuple[str, ...]:
             f"A consent, or another ground for being on the list, lasts at most "
             f"{amount(policy.validity.max_days, 'day')} unless it is renewed. The data of the person is erased {after}."
         ),
-        f"Pictures of an alert that nobody confirmed are deleted after {media}{midnight}.",
+        (
+            f"The list itself keeps no pictures. Those of an alert that nobody confirmed are to be deleted by the "
+            f"controller after {media}{midnight}."
+        ),
         f"A log of who searched when, why and where is kept{log}. No face and no name of an enrolled person is in it.",
     )
 

@@ -199,7 +199,7 @@ def retention_rows(policy: Policy) -> tuple[tuple[str, Cell], ...]:
             else f"erased by the first sweep {amount(end, 'day')} after the consent ended",
         ),
         ("Enrolments that nobody approved", f"erased by the first sweep after {amount(rule.pending_days, 'day')}"),
-        ("Media of alerts that nobody confirmed", f"deleted {media}"),
+        ("Media of alerts that nobody confirmed", f"to be deleted by the controller {media}; not stored here"),
         ("Faces that are no candidate", "not stored: no picture, template or score of them is kept by a search"),
         (
             "Content of log entries",

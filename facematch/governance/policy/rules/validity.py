@@ -10,7 +10,7 @@ from pydantic import Field
 from facematch.governance.layout import MAX_VALIDITY
 from facematch.governance.policy.requests import EnrolmentRequest
 from facematch.governance.policy.rule import Refusal, Rule
-from facematch.governance.states import OPEN_STATES
+from facematch.governance.states import OPEN_STATES, ConsentState
 
 __all__ = ["Validity"]
 
@@ -28,8 +28,11 @@ class Validity(Rule):
     max_days: Annotated[int, Field(strict=True, ge=0, le=MAX_VALIDITY.days)] = 0
 
     def check(self, request: object) -> Refusal | None:
-        """Refuses a consent whose latest GIVEN or RENEWED event lasts longer, or that was never given."""
-        if not isinstance(request, EnrolmentRequest):
+        """Refuses a consent whose latest GIVEN or RENEWED event lasts longer, or that was refused.
+
+        One that was only asked for has no end yet, and nothing may be processed under it: it is judged when given.
+        """
+        if not isinstance(request, EnrolmentRequest) or request.consent.state is ConsentState.REQUESTED:
             return None
         event = next((e for e in reversed(request.consent.events) if e.state in OPEN_STATES), None)
         if event is None or event.valid_until is None:

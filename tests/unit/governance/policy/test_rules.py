@@ -197,7 +197,6 @@ REFUSED: list[tuple[Rule, Request, str, str]] = [
         "the consent lasts 366 days, at most 365 are allowed",
         "shorten valid_for",
     ),
-    (Validity(max_days=365), requested(), "the consent was never given", "let the subject give it"),
     (Adults(), without_attestation(), "nobody attested that the subject is an adult", "adult_attested=True"),
     (
         Vulnerable(),
