@@ -26,12 +26,16 @@ class Worker:
         self.process.stdin.write(json.dumps({"op": op, **message}) + "\n")
         self.process.stdin.flush()
 
-    def receive(self) -> Any:
-        """Its next answer."""
+    def answer(self) -> Any:
+        """Its next answer as it came, also an error."""
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
         assert line, "the process has ended"
-        answer = json.loads(line)
+        return json.loads(line)
+
+    def receive(self) -> Any:
+        """Its next answer."""
+        answer = self.answer()
         assert "error" not in answer, answer
         return answer["ok"]
 

@@ -8,9 +8,19 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from facematch.governance.keys import FileKeys
 from facematch.testing import FakeAnalyzer, synthetic_consent, synthetic_picture
 from facematch.watchlist import Watchlist
 from tests.integration.watchlist.conftest import Worker
+
+
+def _set_up(path: Path) -> Watchlist:
+    """A new watchlist where the workers may do everything."""
+    watchlist = Watchlist.open(f"sqlite:///{path}", actor="ana", analyzer=FakeAnalyzer())
+    watchlist.actors.grant("worker", "owner")
+    return watchlist
 
 
 def test_a_withdrawal_in_one_process_is_seen_by_the_very_next_search_in_another(
@@ -18,6 +28,7 @@ def test_a_withdrawal_in_one_process_is_seen_by_the_very_next_search_in_another(
 ) -> None:
     here, there = start_worker(), start_worker()
     path = str(tmp_path / "a.db")
+    _set_up(Path(path)).close()
     here.ask("open", path=path)
     there.ask("open", path=path)
     found = []
@@ -35,7 +46,7 @@ def test_no_search_that_begins_after_a_withdrawal_returns_the_subject_under_load
 ) -> None:
     worker, path, out, stop = start_worker(), tmp_path / "a.db", tmp_path / "results", tmp_path / "stop"
     spans: dict[str, tuple[int, int, float, float]] = {}
-    with Watchlist.open(f"sqlite:///{path}", actor="ana", analyzer=FakeAnalyzer()) as watchlist:
+    with _set_up(path) as watchlist:
         worker.ask("open", path=str(path))
         worker.send("loop", person=1, out=str(out), stop=str(stop))
         for number in range(25):
@@ -51,6 +62,7 @@ def test_no_search_that_begins_after_a_withdrawal_returns_the_subject_under_load
         stop.touch()
         searches = worker.receive()["searches"]
         entries = watchlist.audit.entries()
+        assert watchlist.audit.verify().findings == ()
 
     results: list[dict[str, Any]] = [json.loads(line) for line in out.read_text(encoding="utf-8").splitlines()]
     assert len(results) == searches
@@ -68,7 +80,7 @@ def test_no_search_that_begins_after_a_withdrawal_returns_the_subject_under_load
         if first <= r["generation"] < end and name not in r["found"]
     ]
     assert missed == []
-    generation = 0
+    generation = 1  # somebody was granted a role
     order = []
     for entry in entries:  # every search was audited between the changes that its generation names
         if entry.action == "identify":
@@ -93,11 +105,125 @@ def test_processes_may_open_a_new_database_at_once(tmp_path: Path, start_worker:
 
 def test_processes_may_write_at_once(tmp_path: Path, start_worker: Callable[[], Worker]) -> None:
     workers, path = [start_worker() for _ in range(2)], str(tmp_path / "a.db")
+    _set_up(Path(path)).close()
     for worker in workers:
         worker.ask("open", path=path)
     for number in range(15):
         for index, worker in enumerate(workers):
             worker.send("enroll", subject=f"w{index}-{number}", person=number)
     generations = sorted(worker.receive() for worker in workers for _ in range(15))
-    assert generations == list(range(1, 31))
+    assert generations == list(range(2, 32))
     assert len(workers[0].ask("subjects")) == 30
+
+
+def _searching(worker: Worker, path: Path, enough: int, act: Callable[[], None]) -> list[dict[str, Any]]:
+    """What a worker answers that searches all the while, begun before ``act`` and ended ``enough`` searches after."""
+    out, stop = path.with_name("results"), path.with_name("stop")
+    worker.ask("open", path=str(path))
+    worker.send("loop", person=1, out=str(out), stop=str(stop))
+    deadline = time.monotonic() + 120
+    seen = 0
+    while seen < 50 and time.monotonic() < deadline and worker.process.poll() is None:
+        time.sleep(0.02)
+        seen = len(out.read_text().splitlines()) if out.exists() else 0
+    act()
+    before = len(out.read_text().splitlines())
+    while seen < before + enough and time.monotonic() < deadline and worker.process.poll() is None:
+        time.sleep(0.05)
+        seen = len(out.read_text().splitlines())
+    stop.touch()
+    assert worker.receive()["searches"] >= enough
+    return [json.loads(line) for line in out.read_text(encoding="utf-8").splitlines()]
+
+
+@pytest.mark.parametrize(
+    ("act", "searches"),
+    [("withdraw", 1000), ("complain", 1000), ("suspend", 1000), ("erase", 200), ("revoke", 200), ("invalidate", 200)],
+)
+def test_of_many_searches_after_an_end_in_another_process_none_returns_the_subject(
+    tmp_path: Path, start_worker: Callable[[], Worker], act: str, searches: int
+) -> None:
+    path, returned_at = tmp_path / "a.db", []
+    with _set_up(path) as watchlist:
+        watchlist.enroll("s", synthetic_picture([1]), consent=synthetic_consent("s"))
+
+        def end() -> None:
+            if act == "suspend":
+                watchlist.suspend(reason="a fault")
+            elif act == "complain":
+                watchlist.rights.complain("s", ground="not me")
+            else:
+                getattr(watchlist, act)("s", reason="left")
+            returned_at.append(time.monotonic())
+
+        results = _searching(start_worker(), path, searches, end)
+    before = [result for result in results if result["end"] < returned_at[0]]
+    after = [result for result in results if result["start"] >= returned_at[0]]
+    assert [result["found"] for result in before[:50]] == [["s"]] * 50
+    assert len(after) >= searches
+    assert [result for result in after if result["found"]] == []
+    assert {result.get("code") for result in after} == ({"suspended"} if act == "suspend" else {None})
+
+
+def test_a_restore_in_one_process_is_seen_by_the_very_next_search_in_another(
+    tmp_path: Path, start_worker: Callable[[], Worker]
+) -> None:
+    path, worker = tmp_path / "a.db", start_worker()
+    with _set_up(path) as watchlist:
+        watchlist.enroll("first", synthetic_picture([1]), consent=synthetic_consent("first"))
+        watchlist.enroll("gone", synthetic_picture([1]), consent=synthetic_consent("gone"))
+        watchlist.backup(tmp_path / "backup")
+        watchlist.enroll("later", synthetic_picture([2]), consent=synthetic_consent("later"))
+        watchlist.erase("gone", reason="asked")
+        worker.ask("open", path=str(path))
+        assert worker.ask("search", person=1)["found"] == ["first"]
+        assert worker.ask("search", person=2)["found"] == ["later"]
+        watchlist.restore(tmp_path / "backup")
+        stop = watchlist.suspensions()[0]
+        worker.send("search", person=1)
+        assert worker.answer()["error"] == "suspended"
+        assert worker.ask("resume", number=stop.suspension_id) is False
+        assert watchlist.resume(stop.suspension_id) is True
+        assert worker.ask("search", person=1)["found"] == ["first"]
+        assert worker.ask("search", person=2)["found"] == []
+        # template ids are not used twice, so the worker's gallery cannot take a new one for an old one
+        watchlist.enroll("new", synthetic_picture([3]), consent=synthetic_consent("new"))
+        assert worker.ask("search", person=2)["found"] == []
+        assert worker.ask("search", person=3)["found"] == ["new"]
+
+
+def test_processes_may_rotate_keys_at_once(tmp_path: Path, start_worker: Callable[[], Worker]) -> None:
+    workers, path = [start_worker() for _ in range(3)], tmp_path / "a.db"
+    with _set_up(path) as watchlist:
+        watchlist.enroll("s", synthetic_picture([1]), consent=synthetic_consent("s"))
+    for worker in workers:
+        worker.ask("open", path=str(path))
+    for _ in range(12):
+        for worker in workers:
+            worker.send("rotate")
+    names = [worker.receive() for worker in workers for _ in range(12)]
+    assert len(names) == 36
+    with Watchlist.open(f"sqlite:///{path}", actor="ana", analyzer=FakeAnalyzer()) as watchlist:
+        assert watchlist.identify(synthetic_picture([1]), purpose="site-access").candidates[0].subject_id == "s"
+        assert watchlist.keys.state().provider_key == FileKeys(path.with_name("a.db.key")).key_id
+    assert len(FileKeys(path.with_name("a.db.key"))._read()[1]) == 1
+    assert [worker.ask("search", person=1)["found"] for worker in workers] == [["s"]] * 3
+
+
+def test_templates_renewed_in_one_process_are_found_in_another(
+    tmp_path: Path, start_worker: Callable[[], Worker]
+) -> None:
+    path, worker = tmp_path / "a.db", start_worker()
+    with _set_up(path) as watchlist:
+        for number in range(5):
+            watchlist.enroll(f"s{number}", synthetic_picture([number]), consent=synthetic_consent(f"s{number}"))
+        worker.ask("open", path=str(path))
+        assert [worker.ask("search", person=number)["found"] for number in range(5)] == [[f"s{n}"] for n in range(5)]
+        for _ in range(3):
+            watchlist.keys.renew_templates()
+            found = [worker.ask("search", person=number)["found"] for number in range(5)]
+            assert found == [[f"s{n}"] for n in range(5)]
+        worker.ask("enroll", subject="s5", person=5)
+        assert [c.subject_id for c in watchlist.identify(synthetic_picture([5]), purpose="site-access").candidates] == [
+            "s5"
+        ]

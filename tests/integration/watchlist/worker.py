@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from facematch.errors import FacematchError
+from facematch.errors import FacematchError, Suspended
 from facematch.governance.keys import FileKeys
 from facematch.testing import FakeAnalyzer, SyntheticFace, synthetic_consent, synthetic_picture
 from facematch.watchlist import Watchlist
@@ -42,10 +42,16 @@ def _search(watchlist: Watchlist, person: int) -> dict[str, Any]:
 
 
 def _loop(watchlist: Watchlist, person: int, out: Path, stop: Path) -> dict[str, Any]:
+    """Search until a file appears; every answer, or the refusal, goes into a line."""
     count = 0
     with out.open("a", encoding="utf-8", buffering=1) as stream:
         while not stop.exists():
-            stream.write(json.dumps(_search(watchlist, person)) + "\n")
+            start = time.monotonic()
+            try:
+                line = _search(watchlist, person)
+            except Suspended as error:
+                line = {"found": [], "code": error.code, "start": start, "end": time.monotonic()}
+            stream.write(json.dumps(line) + "\n")
             count += 1
     return {"searches": count}
 
