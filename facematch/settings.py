@@ -38,7 +38,8 @@ class Settings(BaseSettings):
             processors this process may use.
         database: Database URL for the command line (``FACEMATCH_DATABASE``).
         actor: Who acts, for the command line (``FACEMATCH_ACTOR``; default: the login name).
-        key: Key that locks watchlists, 32 bytes in base64 (``FACEMATCH_KEY``; default: a key file beside each database).
+        key: Key that locks watchlists, 32 bytes in base64 (``FACEMATCH_KEY``; default: a key file).
+        key_file: Key file to use instead of one beside each database (``FACEMATCH_KEY_FILE``).
         previous_keys: Earlier keys, separated by commas (``FACEMATCH_PREVIOUS_KEYS``); they still unlock.
 
     Raises:
@@ -54,6 +55,7 @@ class Settings(BaseSettings):
     database: str = "sqlite:///facematch.db"
     actor: str | None = None
     key: SecretStr | None = None
+    key_file: Path | None = None
     previous_keys: Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(_split)] = ()
 
     def __init__(self, **values: Any) -> None:

@@ -20,7 +20,6 @@ from facematch.cli import (
     audit,
     backups,
     calibration,
-    consent,
     doctor,
     enrol,
     evaluate,
@@ -29,6 +28,7 @@ from facematch.cli import (
     models,
     policy,
     quality,
+    receipts,
     report,
     retention,
     rights,
@@ -67,7 +67,7 @@ app.command("resume")(suspensions.resume)
 app.command("suspensions")(suspensions.suspensions)
 app.command("backup")(backups.backup)
 app.command("restore")(backups.restore)
-app.add_typer(consent.app, name="consent")
+app.add_typer(receipts.app, name="consent")  # consent's own, with the commands on receipts
 app.add_typer(approvals.app, name="approvals")
 app.add_typer(policy.app, name="policy")
 app.add_typer(actors.app, name="actors")

@@ -1,11 +1,9 @@
-"""``facematch consent record | show | renew | withdraw | revoke | invalidate | receipt | verify``."""
+"""``facematch consent record | show | renew | give | refuse | withdraw | revoke | invalidate``."""
 
 from __future__ import annotations
 
-import json
-import re
 from pathlib import Path
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, TypeAlias
 
 import typer
 
@@ -29,7 +27,7 @@ from facematch.cli.consent_options import (
     ValidFor,
     Zones,
 )
-from facematch.cli.files import read_bytes, write_private
+from facematch.cli.files import read_bytes
 from facematch.cli.options import (
     Actor,
     AsJson,
@@ -44,10 +42,9 @@ from facematch.cli.options import (
 from facematch.cli.output import console, print_json, print_table
 from facematch.errors import InvalidArgument
 from facematch.governance import Consent
-from facematch.governance.receipts import ConsentReceipt, verify_receipt
-from facematch.types import Withdrawal
+from facematch.types import Renewal, Withdrawal
 
-__all__ = ["app", "print_ending"]
+__all__ = ["RecordId", "app", "print_ending"]
 
 app = typer.Typer(help="Consent records: file, renew, end, hand out and check.", no_args_is_help=True)
 
@@ -55,7 +52,6 @@ Reason: TypeAlias = Annotated[str, typer.Option("--reason", help="Why; required.
 RecordId: TypeAlias = Annotated[
     str | None, typer.Option("--record", help="Id of the consent record [default: the latest].")
 ]
-ReceiptFormat: TypeAlias = Literal["json", "jsonld", "text"]
 
 
 @app.command("record")
@@ -198,6 +194,10 @@ def renew(
     duration = parse_duration(valid_for)
     with open_watchlist(database, actor, key_file=key_file) as watchlist:
         renewal = watchlist.renew(subject, valid_for=duration, evidence=evidence, record_id=record_id)
+    _print_renewal(renewal, "renewed", as_json=as_json)
+
+
+def _print_renewal(renewal: Renewal, verb: str, *, as_json: bool) -> None:
     if as_json:
         print_json(
             {
@@ -208,7 +208,47 @@ def renew(
             }
         )
         return
-    console().print(f"renewed until {renewal.valid_until:%Y-%m-%d}, generation {renewal.generation}")
+    console().print(f"{verb} until {renewal.valid_until:%Y-%m-%d}, generation {renewal.generation}")
+
+
+@app.command("give")
+def give(
+    subject: SubjectArgument,
+    evidence: Annotated[Path, typer.Option("--evidence", help="The signed form; only its digest is kept.")],
+    valid_for: Annotated[str, typer.Option("--valid-for", help="How long from now on, such as 365d.")],
+    record_id: RecordId = None,
+    database: Database = None,
+    key_file: KeyFile = None,
+    actor: Actor = None,
+    as_json: AsJson = False,
+) -> None:
+    """File that the subject agreed to a consent that was only asked for.
+
+    Example: `facematch consent give s-0042 --evidence signed-form-0042.pdf --valid-for 365d`
+    """
+    with open_watchlist(database, actor, key_file=key_file) as watchlist:
+        given = watchlist.give_consent(
+            subject, valid_for=parse_duration(valid_for), evidence=evidence, record_id=record_id
+        )
+    _print_renewal(given, "given", as_json=as_json)
+
+
+@app.command("refuse")
+def refuse(
+    subject: SubjectArgument,
+    reason: Annotated[str | None, typer.Option("--reason", help="Why, where the subject said so.")] = None,
+    record_id: RecordId = None,
+    database: Database = None,
+    key_file: KeyFile = None,
+    actor: Actor = None,
+) -> None:
+    """File that the subject said no to a consent that was asked for.
+
+    Example: `facematch consent refuse s-0042`
+    """
+    with open_watchlist(database, actor, key_file=key_file) as watchlist:
+        watchlist.refuse_consent(subject, reason=reason, record_id=record_id)
+    console().print("refused; the record is final")
 
 
 @app.command("withdraw")
@@ -262,73 +302,6 @@ def invalidate(
         print_ending(watchlist.invalidate(subject, reason=reason), as_json=as_json)
 
 
-@app.command("receipt")
-def receipt(
-    subject: SubjectArgument,
-    kind: Annotated[ReceiptFormat, typer.Option("--format", help="Signed JSON, JSON-LD (W3C DPV), or text.")] = "json",
-    out: Annotated[Path | None, typer.Option("--out", help="New file for it [default: standard output].")] = None,
-    record_id: RecordId = None,
-    database: Database = None,
-    key_file: KeyFile = None,
-    actor: Actor = None,
-) -> None:
-    """Make a signed receipt of a consent record, to hand to the subject; audited.
-
-    Example: `facematch consent receipt s-0042 --format text --out receipt.txt`
-    """
-    with open_watchlist(database, actor, key_file=key_file) as watchlist:
-        made = watchlist.receipt(subject, record_id=record_id)
-    text = _written(made, kind)
-    if out is None:
-        typer.echo(text, nl=False)
-        return
-    write_private(out, text)
-    console().print(f"the receipt is in {out}", markup=False)
-
-
-@app.command("verify")
-def verify(
-    document: Annotated[Path, typer.Argument(metavar="RECEIPT", help="The receipt, as JSON.")],
-    notice: Annotated[Path | None, typer.Option("--notice", help="Compare with this privacy notice.")] = None,
-    evidence: Annotated[Path | None, typer.Option("--evidence", help="Compare with this evidence.")] = None,
-    public_key: Annotated[
-        str | None,
-        typer.Option("--public-key", help="Key of the watchlist, 64 hex digits; no database is then opened."),
-    ] = None,
-    database: Database = None,
-    key_file: KeyFile = None,
-    actor: Actor = None,
-    as_json: AsJson = False,
-) -> None:
-    """Check a consent receipt: its signature and, where they are given, the notice and the evidence.
-
-    Example: `facematch consent verify receipt.json --notice notice.txt --public-key 3b6a...`
-    """
-    text = read_bytes(document)
-    if public_key is None:
-        with open_watchlist(database, actor, key_file=key_file) as watchlist:
-            key = watchlist.audit.public_key
-    else:
-        key = _key_of(public_key)
-    found = verify_receipt(text, key, notice=notice, evidence=evidence)
-    compared = ["signature", *(["notice"] if notice else []), *(["evidence"] if evidence else [])]
-    if as_json:
-        print_json(
-            {
-                "ok": True,
-                "compared": compared,
-                "consent_record_id": found.consent.record_id,
-                "issued_at": found.issued_at.isoformat(),
-                "in_force_when_issued": found.in_force,
-            }
-        )
-        return
-    console().print(
-        f"the receipt of {found.issued_at:%Y-%m-%d %H:%M} UTC for record {found.consent.record_id} is genuine; "
-        f"compared: {', '.join(compared)}"
-    )
-
-
 def print_ending(ending: Withdrawal, *, as_json: bool) -> None:
     """Say that the consents of a subject ended."""
     if as_json:
@@ -347,12 +320,6 @@ def print_ending(ending: Withdrawal, *, as_json: bool) -> None:
     )
 
 
-def _written(receipt: ConsentReceipt, kind: ReceiptFormat) -> str:
-    if kind == "jsonld":
-        return json.dumps(receipt.to_jsonld(), indent=2, ensure_ascii=False) + "\n"
-    return receipt.to_text() if kind == "text" else receipt.to_json() + "\n"
-
-
 def _from_file(document: Path, subject: str | None) -> Consent:
     found = Consent.from_json(read_bytes(document))
     if subject is not None and subject != found.subject_id:
@@ -360,15 +327,6 @@ def _from_file(document: Path, subject: str | None) -> Consent:
             "the document is the consent record of another subject", hint="leave the subject out, or name its own"
         )
     return found
-
-
-def _key_of(text: str) -> bytes:
-    if re.fullmatch("[0-9a-fA-F]{64}", text) is None:
-        raise InvalidArgument(
-            f"a public key is 64 hexadecimal digits, got {len(text)} characters",
-            hint="facematch audit public-key prints it",
-        )
-    return bytes.fromhex(text)
 
 
 def _because(reason: str | None) -> str:

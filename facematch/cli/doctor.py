@@ -106,7 +106,7 @@ def _key(settings: Settings, *, database: str | None, key_file: Path | None, **_
         return {"source": "FACEMATCH_KEY", "key_id": keys.key_id}
     if key_file is None and file is None:
         return {"source": "made anew with each watchlist in memory"}
-    path = key_file or _default_key_file(file)
+    path = key_file or settings.key_file or _default_key_file(file)
     found: dict[str, Any] = {"source": "file", "file": str(path)}
     if path.exists() or (file is not None and file.exists()):
         found["key_id"] = FileKeys(path).key_id

@@ -13,6 +13,7 @@ import typer
 from facematch.cli.files import private_folder, rescued, write_private
 from facematch.cli.options import Actor, AsJson, Database, KeyFile, open_watchlist
 from facematch.cli.output import console, print_json, print_table, progress_bar
+from facematch.types import Erasure
 
 __all__ = ["app"]
 
@@ -41,9 +42,14 @@ def run(
     Example: `facematch retention run --certificates /safe/certificates`
     """
     folder = None if certificates is None or dry_run else private_folder(certificates)
+    files: list[str] = []
+
+    def keep(receipt: Erasure) -> None:
+        if folder is not None:
+            files.append(_kept(receipt.certificate, folder))
+
     with open_watchlist(database, actor, key_file=key_file) as watchlist, progress_bar("erasing") as progress:
-        result = watchlist.sweep(dry_run=dry_run, progress=progress)
-    files = [] if folder is None else [_kept(certificate, folder) for certificate in result.certificates]
+        result = watchlist.sweep(dry_run=dry_run, progress=progress, on_erasure=keep)
     if as_json:
         print_json(
             {

@@ -22,6 +22,8 @@ from facematch.cli.options import (
     open_watchlist,
 )
 from facematch.cli.output import ExitCode, console, print_json, print_table
+from facematch.errors import ErasureUnfinished
+from facematch.types import Erasure
 
 __all__ = ["erase", "subjects", "withdraw"]
 
@@ -112,8 +114,12 @@ def erase(
         raise typer.BadParameter("to erase, name SUBJECT and --reason; --also belongs to --verify")
     file = _beside(database) if certificate is None else certificate
     with open_watchlist(database, actor, key_file=key_file) as watchlist, reserved(file) as write:
-        receipt = watchlist.erase(subject, reason=reason)
-        rescued(write, json.dumps(receipt.certificate, indent=2, ensure_ascii=False) + "\n")
+        try:
+            receipt = watchlist.erase(subject, reason=reason)
+        except ErasureUnfinished as error:  # erased all the same: the certificate is kept before the error is shown
+            rescued(write, _written(error.receipt))
+            raise
+        rescued(write, _written(receipt))
     if as_json:
         print_json(
             {
@@ -133,6 +139,10 @@ def erase(
     )
     console().print(f"the certificate is in {file}; no other copy is kept", markup=False)
     return ExitCode.OK
+
+
+def _written(receipt: Erasure) -> str:
+    return json.dumps(receipt.certificate, indent=2, ensure_ascii=False) + "\n"
 
 
 def _verify(

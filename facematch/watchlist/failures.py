@@ -71,6 +71,8 @@ def database_errors(database: str) -> Iterator[None]:
         raise WatchlistError(f"{database}: {error}", hint=_RESTORE) from error
     except sqlite3.Error as error:
         raise as_facematch_error(error, database) from error
+    except UnicodeDecodeError as error:  # a damaged page can put anything into a text, also into SQLite's own messages
+        raise DatabaseCorrupt(f"{database} is damaged: a text in it is no UTF-8", hint=_RESTORE) from error
     except (NoResultFound, MultipleResultsFound) as error:
         raise DatabaseCorrupt(f"{database} is damaged: a row is missing or doubled", hint=_RESTORE) from error
     except SQLAlchemyError as error:

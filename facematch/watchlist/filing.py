@@ -209,8 +209,17 @@ class ConsentFiling:
             raise
         except (ValueError, TypeError, FacematchError) as error:
             raise DatabaseCorrupt("a consent record in the database is damaged", hint=_RESTORE) from error
-        if consent.state.value != row.state or consent.record_id != row.record_id:
+        stored = {"state": row.state, "valid_from": row.valid_from, "valid_until": row.valid_until}
+        if stored != _current(consent) or consent.record_id != row.record_id:
             raise DatabaseCorrupt("a consent record contradicts its events", hint=_RESTORE)
+        for column, names in (
+            (consent_purposes.c.purpose, consent.purposes),
+            (consent_sites.c.site, consent.sites),
+            (consent_zones.c.zone, consent.zones),
+        ):
+            listed = connection.execute(select(column).where(column.table.c.consent == row.id)).scalars()
+            if set(listed) != set(names):
+                raise DatabaseCorrupt("what a search reads of a consent record is not what it says", hint=_RESTORE)
         return consent
 
 

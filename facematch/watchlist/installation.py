@@ -29,7 +29,7 @@ from facematch.watchlist.endings import carry_out, suspend_restored
 from facematch.watchlist.policies import add_policy
 from facematch.watchlist.schema import actor_roles, actors, consents, meta, policies
 from facematch.watchlist.sealing import seal_plain_rows
-from facematch.watchlist.vault import Vault, vault_path
+from facematch.watchlist.vault import Vault, require_unused, vault_path
 
 __all__ = ["check_policy", "default_keys", "finish", "reconcile", "unlock"]
 
@@ -50,7 +50,8 @@ def default_keys(database: Database, settings: Settings, *, new: bool) -> KeyPro
         return StaticKeys.from_text(settings.key.get_secret_value(), previous)
     if database.path is None:
         return StaticKeys(new_key())
-    path = database.path.with_name(f"{database.path.name}.key")
+    beside = database.path.with_name(f"{database.path.name}.key")
+    path = beside if settings.key_file is None else settings.key_file
     return FileKeys.create(path) if new else FileKeys(path)
 
 
@@ -67,6 +68,7 @@ def unlock(database: Database, keys: KeyProvider | None, settings: Settings) -> 
         with database.write() as connection:  # one process at a time sets up
             watchlist_id = connection.execute(select(meta.c.watchlist_id)).scalar_one()
             if watchlist_id is None:
+                require_unused(path)  # before a key file is made
                 watchlist_id = str(uuid.uuid4())
                 provider = default_keys(database, settings, new=True) if keys is None else keys
                 vault = Vault.create(path, provider, watchlist_id)

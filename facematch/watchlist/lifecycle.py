@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from os import PathLike
 from pathlib import Path
@@ -152,15 +152,23 @@ class SubjectLifecycle:
         """
         return erasure.check_erasure(self._core, certificate, also)
 
-    def sweep(self, *, dry_run: bool = False, progress: Progress | None = None) -> Sweep:
+    def sweep(
+        self,
+        *,
+        dry_run: bool = False,
+        progress: Progress | None = None,
+        on_erasure: Callable[[Erasure], None] | None = None,
+    ) -> Sweep:
         """Apply the policy's retention now, by the watchlist's clock: expire, erase, reject and prune what is due.
 
         Args:
             dry_run: Only say what would be done.
             progress: Called for every subject that is erased.
+            on_erasure: Called with every receipt as soon as it is there, so that its certificate can be kept even if
+                the sweep is cut off later.
 
         Raises:
             AccessDenied: No role of the actor permits it.
             DatabaseUnavailable: Another process kept the files from being rebuilt; a later run goes on.
         """
-        return sweep(self._core, dry_run=dry_run, progress=progress)
+        return sweep(self._core, dry_run=dry_run, progress=progress, on_erasure=on_erasure)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -12,7 +13,7 @@ from facematch.errors import SubjectNotFound
 from facematch.governance import OPEN_STATES, AuditAction, AuditOutcome, ConsentState, from_microseconds
 from facematch.governance.policy import KeepRequest, Policy
 from facematch.protocols import Progress
-from facematch.types import Sweep
+from facematch.types import Erasure, Sweep
 from facematch.watchlist.approvals import remove_enrolment
 from facematch.watchlist.audit import prune
 from facematch.watchlist.core import Core
@@ -26,7 +27,9 @@ __all__ = ["sweep"]
 _REASON = "the time set by the policy is over"
 
 
-def sweep(core: Core, *, dry_run: bool, progress: Progress | None) -> Sweep:
+def sweep(
+    core: Core, *, dry_run: bool, progress: Progress | None, on_erasure: Callable[[Erasure], None] | None
+) -> Sweep:
     """Apply the policy's retention; see :meth:`facematch.watchlist.Watchlist.sweep`."""
     with core.operation(AuditAction.SWEEP):
         now = core.now()
@@ -52,16 +55,19 @@ def sweep(core: Core, *, dry_run: bool, progress: Progress | None) -> Sweep:
             if progress is not None:
                 progress(number, len(overdue))
             try:
-                certificates.append(erase(core, subject_id, _REASON, unless=partial(_check_due, policy), scrub=False))
+                gone = erase(core, subject_id, _REASON, unless=partial(_check_due, policy), scrub=False)
             except (_NotDue, SubjectNotFound):
                 continue  # given anew or erased by somebody else, since the sweep began
+            certificates.append(gone)
+            if on_erasure is not None:
+                on_erasure(gone)
         if progress is not None:
             progress(len(overdue), len(overdue))
         pruned = _prune(core, policy, now)
         with core.database.write() as connection:
             details = {"expired": len(expired), "erased": len(certificates), "rejected": rejected, "pruned": pruned}
             core.audit(connection, AuditAction.SWEEP, AuditOutcome.DONE, details, now=now)
-        core.database.scrub(required=bool(certificates))  # once, not for every subject
+        core.database.scrub(required=False)  # once, not for every subject; else the next opening does it
     return Sweep(
         now,
         tuple(expired),

@@ -21,7 +21,7 @@ from facematch.governance.keys import SigningKey, derive, new_key, seal, unseal
 from facematch.protocols import KeyProvider
 from facematch.watchlist.failures import as_facematch_error
 
-__all__ = ["Vault", "vault_path"]
+__all__ = ["Vault", "require_unused", "vault_path"]
 
 _FORMAT = 1
 _APPLICATION_ID = 0x464D5631  # FMV1
@@ -80,14 +80,9 @@ class Vault:
             VaultCorrupt: There is one already, and it holds keys.
             KeyUnavailable: The provider cannot wrap.
         """
-        if path is not None and path.exists():
-            if _holds_subjects(path):
-                raise VaultCorrupt(
-                    f"the vault {str(path)!r} holds keys, but the database beside it is new",
-                    hint="put the database back from a backup, or move the vault away to begin a new watchlist",
-                )
-            path.unlink()
+        require_unused(path)
         if path is not None:
+            path.unlink(missing_ok=True)
             os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
         connection = _connect(path)
         try:
@@ -330,6 +325,19 @@ class Vault:
                 raise
 
 
+def require_unused(path: Path | None) -> None:
+    """Refuse to begin a new watchlist beside a vault that is in use.
+
+    Raises:
+        VaultCorrupt: There is a vault already, and it holds keys.
+    """
+    if path is not None and path.exists() and _holds_subjects(path):
+        raise VaultCorrupt(
+            f"the vault {str(path)!r} holds keys, but the database beside it is new",
+            hint="put the database back from a backup, or move the vault away to begin a new watchlist",
+        )
+
+
 def _context(watchlist_id: str) -> bytes:
     return f"facematch vault key\n{watchlist_id}".encode()
 
@@ -364,6 +372,8 @@ def _holds_subjects(path: Path) -> bool:
 def _as_ours(name: str) -> Iterator[None]:
     try:
         yield
+    except UnicodeDecodeError as error:
+        raise VaultCorrupt(f"{name} is damaged: a text in it is no UTF-8", hint=_RESTORE) from error
     except sqlite3.Error as error:
         ours: WatchlistError = as_facematch_error(error, name)
         if isinstance(ours, DatabaseUnavailable):

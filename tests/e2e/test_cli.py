@@ -259,7 +259,10 @@ def test_these_are_the_commands() -> None:
     assert {" ".join(command) for command in ALL_COMMANDS} == {
         *("enroll", "identify", "verify", "video", "withdraw", "erase", "subjects", "doctor", "quality", "preview"),
         *("suspend", "resume", "suspensions", "backup", "restore", "retention run"),
-        *(f"consent {what}" for what in ("record", "show", "renew", "withdraw", "revoke", "invalidate", "receipt")),
+        *(
+            f"consent {what}"
+            for what in ("record", "show", "give", "refuse", "renew", "withdraw", "revoke", "invalidate", "receipt")
+        ),
         *("consent verify", "approvals list", "approvals approve", "approvals reject"),
         *(f"policy {what}" for what in ("show", "check", "set", "history", "profiles")),
         *("actors list", "actors grant", "actors revoke", "zones list", "zones open", "zones close"),
