@@ -131,7 +131,7 @@ def check_policy(core: Core, wanted: Policy | None) -> None:
 
 def reconcile(core: Core) -> None:
     """Carry out what the vault knows and the database does not, and the other way round."""
-    endings = core.vault.endings()
+    endings, high = core.vault.endings(), core.vault.high_water  # before the database, which another process moves on
     with core.database.read() as connection:
         generation = core.store.generation(connection)
         references = core.store.references(connection)
@@ -139,12 +139,14 @@ def reconcile(core: Core) -> None:
         closed = _closed_records(connection)
     unended = [record for record in open_records if record[0] in endings]
     unerased = [ref for ref in references if endings.get(ref, ("", 0))[0] == "ERASED"]
-    restored = core.vault.high_water > generation
+    restored = high > generation
+    if high < generation:
+        core.vault.note_generation(generation)
     unnoted = [row for row in closed if row[1] not in endings]
     if unnoted:
         core.vault.note_endings(unnoted)
     if unended or unerased or restored:
-        _repair(core, restored=restored)
+        restored = _repair(core)
         if unerased:
             core.database.scrub(required=False)
     if unerased or not set(core.codec.subject_refs()) <= set(references):
@@ -165,12 +167,14 @@ def _destroy_orphans(core: Core, endings: dict[str, tuple[str, int]], *, restore
                 core.codec.destroy_subject(ref)
 
 
-def _repair(core: Core, *, restored: bool) -> None:
+def _repair(core: Core) -> bool:
+    """Carry out endings, and suspend where the database is older than its vault; returns whether it is."""
     with core.database.write() as connection:
         now = core.now()
         erased, ended = carry_out(core, connection)
+        high = core.vault.high_water
+        restored = high > core.store.generation(connection)
         if restored:
-            high = core.vault.high_water
             connection.execute(update(meta).where(meta.c.generation < high).values(generation=high))
             suspend_restored(core, connection, now)
         generation = core.store.bump(connection)
@@ -179,6 +183,7 @@ def _repair(core: Core, *, restored: bool) -> None:
         details = {"ended": ended, "erased": erased, "restored": restored, "generation": generation}
         core.audit(connection, AuditAction.REPAIR, AuditOutcome.DONE, details, now=now)
     core.vault.note_generation(generation)
+    return restored
 
 
 def _closed_records(connection: Connection) -> list[tuple[str, str, int]]:
