@@ -79,8 +79,8 @@ class SubjectRecord:
     Attributes:
         subject_id: The subject.
         state: ``"active"`` when a search may return the subject now, else ``"withdrawn"``, ``"expired"``,
-            ``"pending"`` (validity has not begun, or another actor has not approved yet), ``"restricted"`` (a complaint
-            is open) or ``"requested"`` (consent was asked for, or refused).
+            ``"pending"`` (validity has not begun, there is no template yet, or another actor has not approved it),
+            ``"restricted"`` (a complaint is open or was upheld) or ``"requested"`` (consent was asked for, or refused).
         purposes: Purposes that the consent in force names.
         sites: Sites that it names.
         templates: Number of templates stored.

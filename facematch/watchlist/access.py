@@ -11,7 +11,6 @@ import os
 import secrets
 import textwrap
 import zipfile
-from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,13 @@ from typing import Any
 from sqlalchemy import Connection, or_, select
 
 from facematch.errors import DatabaseCorrupt, DatabaseUnavailable, FacematchError, InvalidArgument
-from facematch.governance import OPEN_STATES, AuditAction, AuditEntry, AuditOutcome, Consent, from_microseconds
+from facematch.governance import (
+    AuditAction,
+    AuditEntry,
+    AuditOutcome,
+    from_microseconds,
+    to_microseconds,
+)
 from facematch.governance.receipts import ConsentReceipt
 from facematch.governance.reports import (
     AccessFile,
@@ -35,6 +40,7 @@ from facematch.governance.reports import (
 from facematch.watchlist.audit.state import read_head
 from facematch.watchlist.calibrations import current_calibration
 from facematch.watchlist.core import Core
+from facematch.watchlist.filing import subject_state
 from facematch.watchlist.reporting import calibrated, model_facts
 from facematch.watchlist.schema import audit, complaints, consents, enrolments, subjects, templates
 from facematch.watchlist.store import Subject
@@ -110,7 +116,11 @@ def _gathered(core: Core, connection: Connection, subject: Subject, now: datetim
     return AccessFile(
         subject_id=subject.subject_id,
         subject_ref=subject.subject_ref,
-        state=_state(filed, stored, subject.key in core.filing.restricted(connection), now),
+        state=subject_state(
+            core.filing.lines(connection)[subject.key],
+            to_microseconds(now),
+            restricted=subject.key in core.filing.restricted(connection),
+        ),
         created_at=from_microseconds(created),
         made_at=now,
         made_by=core.actor,
@@ -124,21 +134,6 @@ def _gathered(core: Core, connection: Connection, subject: Subject, now: datetim
         threshold=calibrated(current_calibration(connection)),
         policy=core.standing(connection).policy(now),
     )
-
-
-def _state(filed: Sequence[Consent], stored: Sequence[StoredTemplate], restricted: bool, now: datetime) -> str:
-    """The state of the subject, as :meth:`facematch.watchlist.Watchlist.subjects` says it."""
-    in_force = {consent.record_id for consent in filed if consent.in_force(now)}
-    still_open = [consent for consent in filed if consent.state in OPEN_STATES]
-    if restricted:
-        return "restricted"
-    if any(item.state == "active" and item.consent_record_id in in_force for item in stored):
-        return "active"
-    if not still_open:
-        return "withdrawn" if any(consent.valid_until is not None for consent in filed) else "requested"
-    waiting = any(item.state == "pending" and item.consent_record_id in in_force for item in stored)
-    begins = any(consent.valid_from is not None and now < consent.valid_from for consent in still_open)
-    return "pending" if waiting or begins else "expired"
 
 
 def _templates(core: Core, connection: Connection, subject: Subject) -> tuple[StoredTemplate, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,7 +25,7 @@ from facematch.watchlist.schema import (
 )
 from facematch.watchlist.store import Subject, new_key
 
-__all__ = ["ConsentFiling", "ConsentLine", "StoredConsent", "checked_record", "contested_subjects"]
+__all__ = ["ConsentFiling", "ConsentLine", "StoredConsent", "checked_record", "contested_subjects", "subject_state"]
 
 _RESTORE = "restore the database from a backup"
 
@@ -59,6 +60,31 @@ class ConsentLine:
     sites: tuple[str, ...]
     templates: int
     pending: int
+
+    def in_force(self, moment: int) -> bool:
+        """Whether the record allows processing at a moment, in microseconds."""
+        return self.is_open and self.valid_from <= moment < self.valid_until
+
+
+def subject_state(filed: Sequence[ConsentLine], moment: int, *, restricted: bool) -> str:
+    """What a search can do with a subject; the values are those of :class:`facematch.types.SubjectRecord`.
+
+    Args:
+        filed: The subject's consent records.
+        moment: Microseconds.
+        restricted: Whether the reference is contested.
+    """
+    in_force = [line for line in filed if line.in_force(moment)]
+    still_open = [line for line in filed if line.is_open]
+    if restricted:
+        return "restricted"
+    if any(line.templates > line.pending for line in in_force):
+        return "active"
+    if in_force or any(moment < line.valid_from for line in still_open):
+        return "pending"
+    if still_open:
+        return "expired"
+    return "withdrawn" if any(line.valid_until for line in filed) else "requested"
 
 
 class ConsentFiling:

@@ -17,7 +17,7 @@ from facematch.matching import Calibration
 from facematch.types import SubjectRecord
 from facematch.watchlist.calibrations import add_calibration
 from facematch.watchlist.core import Core
-from facematch.watchlist.filing import ConsentLine
+from facematch.watchlist.filing import ConsentLine, subject_state
 from facematch.watchlist.rules import check_calibration
 
 __all__ = ["consents", "set_calibration", "subjects", "template_count"]
@@ -66,22 +66,11 @@ def consents(core: Core, subject_id: str) -> list[Consent]:
 def _subject_record(subject_id: str, filed: list[ConsentLine], moment: int, restricted: bool) -> SubjectRecord:
     if not filed:
         raise DatabaseCorrupt("a subject in the database has no consent record", hint="restore a backup")
-    still_open = [line for line in filed if line.is_open]
-    in_force = [line for line in still_open if line.valid_from <= moment < line.valid_until]
-    active = [line for line in in_force if line.templates > line.pending]
-    if restricted:
-        state = "restricted"
-    elif active:
-        state = "active"
-    elif not still_open:
-        state = "withdrawn" if any(line.valid_until for line in filed) else "requested"
-    else:
-        waiting = any(line.pending for line in in_force) or any(moment < line.valid_from for line in still_open)
-        state = "pending" if waiting else "expired"
+    active = [line for line in filed if line.in_force(moment) and line.templates > line.pending]
     everywhere = any(not line.sites for line in active)
     return SubjectRecord(
         subject_id=subject_id,
-        state=state,
+        state=subject_state(filed, moment, restricted=restricted),
         purposes=tuple(sorted({purpose for line in active for purpose in line.purposes})),
         sites=() if everywhere else tuple(sorted({site for line in active for site in line.sites})),
         templates=sum(line.templates for line in filed),

@@ -72,8 +72,10 @@ def _seal_audit(core: Core, connection: Connection) -> None:
 
 def _seal_subjects(core: Core, connection: Connection) -> int:
     people = connection.execute(text("SELECT * FROM plain_subjects ORDER BY id")).all()
+    known = core.codec.subject_refs()  # an attempt that was cut off made its keys already
     for row in people:
-        core.codec.new_subject(row.subject_ref, core.store.generation(connection))
+        if row.subject_ref not in known:
+            core.codec.new_subject(row.subject_ref, core.store.generation(connection))
         result = connection.execute(
             insert(subjects).values(
                 lookup=core.codec.lookup(row.subject_id),

@@ -463,10 +463,12 @@ def test_a_consent_that_was_only_asked_for_is_requested(bench: Bench, tmp_path: 
         adult_attested=True,
         now=bench.clock.now,
     )
-    assert access._state([asked], [], False, bench.clock.now) == "requested"
-    given = bench.consent(ERIKA)
-    assert access._state([asked, given], [], False, bench.clock.now) == "expired"
-    assert access._state([asked, given.withdraw(actor="ana")], [], False, bench.clock.now) == "withdrawn"
+    bench.watchlist.record_consent(asked)
+    assert states(bench, 0) == ("requested", "requested")
+    bench.watchlist.refuse_consent(ERIKA)
+    assert states(bench, 1) == ("requested", "requested")
+    bench.watchlist.record_consent(bench.consent(ERIKA))
+    assert states(bench, 2) == ("pending", "pending")
 
 
 def test_what_the_consent_says_is_on_the_page(bench: Bench) -> None:
