@@ -75,7 +75,7 @@ def write_access_export(core: Core, subject_id: str, path: Path) -> Path:
     part = target.with_name(f".facematch-{secrets.token_hex(8)}.part")
     published = False
     try:
-        with core.database.write() as connection:
+        with core.writing() as connection:
             subject = core.require_subject(connection, subject_id)
             now = core.now()
             core.audit(connection, AuditAction.EXPORT_SUBJECT, AuditOutcome.DONE, {}, subject=subject, now=now)

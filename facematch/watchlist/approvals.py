@@ -32,7 +32,7 @@ class Approvals:
     def pending(self) -> tuple[PendingEnrolment, ...]:
         """What waits, oldest first; audited as a listing of subjects."""
         core = self._core
-        with core.operation(AuditAction.LIST_SUBJECTS), core.database.write() as connection:
+        with core.operation(AuditAction.LIST_SUBJECTS), core.writing() as connection:
             names = {subject.key: subject.subject_id for subject in core.store.subjects(connection)}
             found = tuple(
                 PendingEnrolment(
@@ -61,7 +61,7 @@ class Approvals:
             AuditError: The audit entry could not be written; nothing changed.
         """
         core = self._core
-        with core.operation(AuditAction.APPROVE), core.database.write() as connection:
+        with core.operation(AuditAction.APPROVE), core.writing() as connection:
             now = core.now()
             row, subject = self._waiting(connection, enrolment_id)
             check_other_person(row.actor, core.actor, "the approval")
@@ -102,7 +102,7 @@ class Approvals:
         core = self._core
         with core.operation(AuditAction.REJECT):
             check_text(reason, "reason")
-            with core.database.write() as connection:
+            with core.writing() as connection:
                 now = core.now()
                 _, subject = self._waiting(connection, enrolment_id)
                 count = remove_enrolment(connection, enrolment_id)

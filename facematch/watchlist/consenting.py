@@ -20,7 +20,7 @@ def record_consent(core: Core, consent: Consent) -> int:
     """File a consent record; see :meth:`facematch.watchlist.Watchlist.record_consent`."""
     with core.operation(AuditAction.RECORD_CONSENT, subject_id=getattr(consent, "subject_id", None)):
         record = checked_record(consent)
-        with core.new_subjects() as made, core.database.write() as connection:
+        with core.new_subjects() as made, core.writing() as connection:
             now = core.now()
             ruling = core.standing(connection).policy(now)
             ruling.policy.check_enrolment(EnrolmentRequest(consent=record, now=now, actor=core.actor))
@@ -60,7 +60,7 @@ def answer(
     """
     with core.operation(AuditAction.RECORD_CONSENT, subject_id=subject_id):
         check_subject_id(subject_id)
-        with core.database.write() as connection:
+        with core.writing() as connection:
             subject = core.require_subject(connection, subject_id)
             now = core.now()
             stored = _the_record(core.filing.of(connection, subject), record_id, subject_id)
@@ -84,7 +84,7 @@ def renew(
     """Renew a consent; see :meth:`facematch.watchlist.Watchlist.renew`."""
     with core.operation(AuditAction.RENEW, subject_id=subject_id):
         check_subject_id(subject_id)
-        with core.database.write() as connection:
+        with core.writing() as connection:
             subject = core.require_subject(connection, subject_id)
             now = core.now()
             stored = _the_record(core.filing.of(connection, subject), record_id, subject_id)
@@ -104,7 +104,7 @@ def receipt(core: Core, subject_id: str, record_id: str | None) -> ConsentReceip
     """A signed receipt; see :meth:`facematch.watchlist.Watchlist.receipt`."""
     with core.operation(AuditAction.RECEIPT, subject_id=subject_id):
         check_subject_id(subject_id)
-        with core.database.write() as connection:
+        with core.writing() as connection:
             subject = core.require_subject(connection, subject_id)
             now = core.now()
             stored = _the_record(core.filing.of(connection, subject), record_id, subject_id)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -76,6 +77,7 @@ class Core:
         self.origin = f"facematch.watchlist/{codec.vault.watchlist_id}"
         self._standing = standing
         self.searches = SearchCommits(database, self.append_audit)
+        self._acting: ContextVar[AuditAction | None] = ContextVar("acting", default=None)
 
     @property
     def vault(self) -> Vault:
@@ -116,16 +118,14 @@ class Core:
         endings: list[tuple[str, str, int]] = []
         noted = False
         try:
-            with self.database.write() as connection:
+            with self.writing() as connection:
                 yield connection, endings
-                generation = self.store.generation(connection)
                 self.vault.note_endings(endings)
                 noted = True
         except BaseException:
             if noted and self._undone(endings):
                 self.vault.forget_endings(endings)
             raise
-        self.vault.note_generation(generation)
 
     def _undone(self, endings: list[tuple[str, str, int]]) -> bool:
         """Whether the database still holds what was to end; an interruption may also come just after the commit."""
@@ -153,10 +153,28 @@ class Core:
     @contextmanager
     def changing(self) -> Iterator[Connection]:
         """A write transaction that changes what governs; it begins a new generation at its end."""
-        with self.database.write() as connection:
+        with self.writing() as connection:
             yield connection
-            generation = self.store.bump(connection)
-        self.vault.note_generation(generation)
+            self.store.bump(connection)
+
+    @contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """A write transaction of the operation that goes on: roles that were taken since it began are gone here.
+
+        A generation that was begun in it is noted in the vault, so that an older database is known for what it is.
+
+        Raises:
+            AccessDenied: No role of the actor permits the operation any more.
+        """
+        action = self._acting.get()
+        with self.database.write() as connection:
+            before = self.store.generation(connection)
+            if action is not None:
+                self.authorize(action, self.standing(connection))
+            yield connection
+            after = self.store.generation(connection)
+        if after > before:
+            self.vault.note_generation(after)
 
     def standing(self, connection: Connection) -> Standing:
         """Policies, roles, zones and suspensions; ask before anything is changed in the transaction."""
@@ -300,7 +318,11 @@ class Core:
             with self.database.read() as connection:
                 standing = self.standing(connection)
             self.authorize(action, standing)
-            yield details
+            outer = self._acting.set(action)
+            try:
+                yield details
+            finally:
+                self._acting.reset(outer)
         except FacematchError as error:
             unwritable = isinstance(error, WatchlistError) and not isinstance(error, SubjectNotFound | KeyUnavailable)
             if unwritable:

@@ -77,7 +77,7 @@ def enroll(
         usable, refusals, qualities = examine(pipeline, pictures, gates, override=override is not None)
         vectors = embed(pipeline, usable)
         core.snapshot()  # what is loaded now need not be loaded under the lock
-        with core.new_subjects() as made, core.database.write() as connection:
+        with core.new_subjects() as made, core.writing() as connection:
             now = core.now()
             snapshot = core.gallery.refresh(connection)  # before anything is written here: others may use it meanwhile
             ruling = core.standing(connection).policy(now)

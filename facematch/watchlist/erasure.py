@@ -165,7 +165,7 @@ def check_erasure(core: Core, certificate: Mapping[str, Any] | str | bytes, also
         files = [*_files_of(core), *also]
         findings.extend(f"bytes of the subject are in {path.name!r}" for path in files if _holds(path, wanted))
         result = ErasureCheck(subject_ref, tuple(findings), tuple(str(path) for path in files))
-        with core.database.write() as connection:
+        with core.writing() as connection:
             details = {"erased_ref": subject_ref, "findings": len(findings)}
             core.audit(connection, AuditAction.CHECK_ERASURE, AuditOutcome.DONE, details)
     return result

@@ -73,7 +73,7 @@ class Keys:
         core = self._core
         with core.operation(AuditAction.ROTATE_KEY):
             provider = core.vault.provider
-            with core.database.write() as connection:  # one rotation at a time: the current key must not change in it
+            with core.writing() as connection:  # one rotation at a time: the current key must not change in it
                 if isinstance(provider, FileKeys):
                     provider.add_key()
                 details = {"from": core.vault.provider_key, "to": provider.key_id}
@@ -98,7 +98,7 @@ class Keys:
         """
         core = self._core
         with core.operation(AuditAction.RENEW_TEMPLATES):
-            with core.database.write() as connection:
+            with core.writing() as connection:
                 old = core.store.rotation_version(connection)
                 new = 1 + max(int(name.split(":")[1]) for name in core.vault.names("rotation:"))
                 core.vault.make_key(f"rotation:{new}")
@@ -107,7 +107,6 @@ class Keys:
                 core.store.mark_unscrubbed(connection, generation)
                 details = {"from": old, "to": new, "templates": count, "generation": generation}
                 core.audit(connection, AuditAction.RENEW_TEMPLATES, AuditOutcome.DONE, details)
-            core.vault.note_generation(generation)
             core.database.scrub(required=False)
         return self.state()
 
@@ -117,7 +116,7 @@ def backup(core: Core, path: Path, vault_copy: Path | None) -> Path:
     with core.operation(AuditAction.BACKUP):
         if path.exists():
             raise InvalidArgument(f"{str(path)!r} is there already", hint="name a file that is not there yet")
-        with core.database.write() as connection:
+        with core.writing() as connection:
             details = {"generation": core.store.generation(connection), "vault_copied": vault_copy is not None}
             core.audit(connection, AuditAction.BACKUP, AuditOutcome.DONE, details)
         part = path.with_name(f".{path.name}.{secrets.token_hex(4)}")

@@ -1,4 +1,4 @@
-"""From a subject's consent to the proof of the erasure."""
+"""From a subject's consent to the proof of the erasure, and the lists in between."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from typing import Any
 from facematch.governance import Consent, ConsentState
 from facematch.governance.receipts import ConsentReceipt
 from facematch.protocols import Progress
-from facematch.types import Erasure, Renewal, Sweep, Withdrawal
-from facematch.watchlist import consenting, endings, erasure
+from facematch.types import Erasure, Renewal, SubjectRecord, Sweep, Withdrawal
+from facematch.watchlist import consenting, endings, erasure, records
 from facematch.watchlist.core import Core
 from facematch.watchlist.retention import sweep
 
@@ -172,3 +172,23 @@ class SubjectLifecycle:
             DatabaseUnavailable: Another process kept the files from being rebuilt; a later run goes on.
         """
         return sweep(self._core, dry_run=dry_run, progress=progress, on_erasure=on_erasure)
+
+    def subjects(self) -> list[SubjectRecord]:
+        """All subjects by id, with their state now; audited."""
+        return records.subjects(self._core)
+
+    def templates(self, subject_id: str | None = None) -> int:
+        """Number of templates stored, of one subject or of all; audited.
+
+        Raises:
+            SubjectNotFound: There is no such subject.
+        """
+        return records.template_count(self._core, subject_id)
+
+    def consents(self, subject_id: str) -> list[Consent]:
+        """The consent records of a subject as they stand now, oldest first; audited.
+
+        Raises:
+            SubjectNotFound: There is no such subject.
+        """
+        return records.consents(self._core, subject_id)

@@ -25,7 +25,7 @@ __all__ = ["consents", "set_calibration", "subjects", "template_count"]
 
 def subjects(core: Core) -> list[SubjectRecord]:
     """The subjects; see :meth:`facematch.watchlist.Watchlist.subjects`."""
-    with core.operation(AuditAction.LIST_SUBJECTS), core.database.write() as connection:
+    with core.operation(AuditAction.LIST_SUBJECTS), core.writing() as connection:
         now = core.now()
         moment = to_microseconds(now)
         lines = core.filing.lines(connection)
@@ -43,7 +43,7 @@ def template_count(core: Core, subject_id: str | None) -> int:
     """Number of templates; see :meth:`facematch.watchlist.Watchlist.templates`."""
     with (
         core.operation(AuditAction.COUNT_TEMPLATES, subject_id=subject_id),
-        core.database.write() as connection,
+        core.writing() as connection,
     ):
         subject = None if subject_id is None else core.require_subject(connection, check_subject_id(subject_id))
         count = core.store.count_templates(connection, subject)
@@ -55,7 +55,7 @@ def consents(core: Core, subject_id: str) -> list[Consent]:
     """The consent records of a subject; see :meth:`facematch.watchlist.Watchlist.consents`."""
     with (
         core.operation(AuditAction.READ_CONSENTS, subject_id=subject_id),
-        core.database.write() as connection,
+        core.writing() as connection,
     ):
         subject = core.require_subject(connection, check_subject_id(subject_id))
         filed = core.filing.of(connection, subject)
@@ -84,7 +84,7 @@ def set_calibration(core: Core, source: str | Path | Calibration) -> Calibration
         if not isinstance(source, str | Path | Calibration):
             raise InvalidArgument(f"a calibration or the path of one is expected, got {type(source).__name__}")
         calibration = source.checked() if isinstance(source, Calibration) else Calibration.load(Path(source))
-        with core.database.write() as connection:
+        with core.writing() as connection:
             check_calibration(calibration, core.store.contract(connection))
             now = core.now()
             add_calibration(connection, calibration, core.actor, now)

@@ -159,7 +159,7 @@ class Reports:
             with core.database.read() as connection:
                 configuration = _configuration(core, connection, models, point)
             text = render(build(configuration, Statements() if statements is None else statements), form)
-            with core.database.write() as connection:
+            with core.writing() as connection:
                 said = {
                     **details,
                     "sha256": hashlib.sha256(text.encode()).hexdigest(),

@@ -55,7 +55,7 @@ _CHUNK = 1000
 def restore(core: Core, source: Path) -> None:
     """Put a backup in place; see :meth:`facematch.watchlist.Watchlist.restore`."""
     with core.operation(AuditAction.RESTORE):
-        with _staged(core, source) as database, database.read() as old, core.database.write() as connection:
+        with _staged(core, source) as database, database.read() as old, core.writing() as connection:
             now = core.now()
             _check_origin(core, old)
             contested = _open_complaints(connection)
@@ -73,7 +73,6 @@ def restore(core: Core, source: Path) -> None:
             core.store.mark_unscrubbed(connection, generation)
             details = {"ended": ended, "erased": erased, "unreadable": unreadable, "generation": generation}
             core.audit(connection, AuditAction.RESTORE, AuditOutcome.DONE, details, now=now)
-        core.vault.note_generation(generation)
         core.database.scrub(required=False)
 
 

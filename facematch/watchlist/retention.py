@@ -64,7 +64,7 @@ def sweep(
         if progress is not None:
             progress(len(overdue), len(overdue))
         pruned = _prune(core, policy, now)
-        with core.database.write() as connection:
+        with core.writing() as connection:
             details = {"expired": len(expired), "erased": len(certificates), "rejected": rejected, "pruned": pruned}
             core.audit(connection, AuditAction.SWEEP, AuditOutcome.DONE, details, now=now)
         core.database.scrub(required=False)  # once, not for every subject; else the next opening does it
@@ -130,7 +130,7 @@ def _check_due(policy: Policy, connection: Connection, subject: Subject, now: da
 
 def _expire(core: Core, person: Subject) -> bool:
     """Mark the consents of a subject that time has ended; returns whether there was one."""
-    with core.database.write() as connection:
+    with core.writing() as connection:
         now = core.now()
         subject = core.store.subject(connection, person.subject_id)
         if subject is None:
@@ -166,7 +166,7 @@ def _stale_enrolments(connection: Connection, policy: Policy, now: datetime) -> 
 
 
 def _reject(core: Core, number: int) -> bool:
-    with core.database.write() as connection:
+    with core.writing() as connection:
         state = connection.execute(select(enrolments.c.state).where(enrolments.c.id == number)).scalar()
         if state != "PENDING":
             return False
@@ -182,7 +182,7 @@ def _prune(core: Core, policy: Policy, now: datetime) -> int:
     days = policy.retention.audit_days
     if days is None:
         return 0
-    with core.database.write() as connection:
+    with core.writing() as connection:
         before = now - timedelta(days=days)
         pruned = prune(connection, core.audit_writer(connection), before, now=now, actor=core.actor)
         if pruned:

@@ -115,7 +115,7 @@ class Rights:
             check_subject_id(subject_id)
             check_name(recipient, "recipient")
             check_text(reason, "reason")
-            with core.database.write() as connection:
+            with core.writing() as connection:
                 subject = core.require_subject(connection, subject_id)
                 now = core.now()
                 in_force = [item for item in core.filing.of(connection, subject) if item.consent.in_force(now)]

@@ -21,7 +21,6 @@ from facematch.types import (
     Identification,
     ImageSource,
     QualityGate,
-    SubjectRecord,
     Verification,
 )
 from facematch.watchlist import enrolment, identification, opening, records
@@ -363,26 +362,6 @@ class Watchlist(SubjectLifecycle, Operations):
         """The calibration artefact in force; ``None`` where the pack's own threshold rules."""
         self._core.configuration()
         return self._core.snapshot().calibration
-
-    def subjects(self) -> list[SubjectRecord]:
-        """All subjects by id, with their state now; audited."""
-        return records.subjects(self._core)
-
-    def templates(self, subject_id: str | None = None) -> int:
-        """Number of templates stored, of one subject or of all; audited.
-
-        Raises:
-            SubjectNotFound: There is no such subject.
-        """
-        return records.template_count(self._core, subject_id)
-
-    def consents(self, subject_id: str) -> list[Consent]:
-        """The consent records of a subject as they stand now, oldest first; audited.
-
-        Raises:
-            SubjectNotFound: There is no such subject.
-        """
-        return records.consents(self._core, subject_id)
 
     def close(self) -> None:
         """Close the database and forget the gallery; may be called again."""
