@@ -157,13 +157,14 @@ class Vault:
         Raises:
             KeyUnavailable: There is none, or it is damaged.
         """
-        with self._lock, self._errors():
-            row = self._connection.execute("SELECT wrapped FROM keys WHERE name = ?", (name,)).fetchone()
+        with self._reading() as connection:
+            row = connection.execute("SELECT wrapped FROM keys WHERE name = ?", (name,)).fetchone()
+            vault_key = self._vault_key()
         if row is None:
             raise KeyUnavailable(
                 f"{self._name} has no key {name!r}: it was destroyed, or the vault is an older copy", hint=_RESTORE
             )
-        return unseal(self._vault_key(), row[0], self._binding(name), what=f"the key {name!r}")
+        return unseal(vault_key, row[0], self._binding(name), what=f"the key {name!r}")
 
     def keys(self, prefix: str) -> dict[str, bytes]:
         """All keys whose names begin so, by the rest of their names.
@@ -171,11 +172,11 @@ class Vault:
         Raises:
             KeyUnavailable: One is damaged.
         """
-        with self._lock, self._errors():
-            rows = self._connection.execute(
+        with self._reading() as connection:
+            rows = connection.execute(
                 "SELECT name, wrapped FROM keys WHERE substr(name, 1, ?) = ?", (len(prefix), prefix)
             ).fetchall()
-        vault_key = self._vault_key()
+            vault_key = self._vault_key()
         return {
             name[len(prefix) :]: unseal(vault_key, wrapped, self._binding(name), what=f"the key {name!r}")
             for name, wrapped in rows
@@ -311,6 +312,16 @@ class Vault:
     def _errors(self) -> Iterator[None]:
         with _as_ours(self._name):
             yield
+
+    @contextmanager
+    def _reading(self) -> Iterator[sqlite3.Connection]:
+        """One moment of the file: a key and what it is locked under belong together, also while others rotate."""
+        with self._lock, self._errors():
+            self._connection.execute("BEGIN")
+            try:
+                yield self._connection
+            finally:
+                self._connection.execute("ROLLBACK")
 
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
