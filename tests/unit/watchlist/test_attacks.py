@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from facematch.errors import AccessDenied
 from facematch.testing import FakeAnalyzer, ManualClock, synthetic_consent
 from facematch.watchlist import Watchlist, installation
 from facematch.watchlist.filing import ConsentFiling
-from tests.unit.watchlist.support import Bench, open_bench
+from tests.unit.watchlist.support import Bench, open_bench, picture
 from tests.unit.watchlist.test_opening import _plain_database
 
 
@@ -75,3 +77,42 @@ def test_an_opening_beside_a_busy_process_does_not_take_its_work_for_a_restored_
     with opened(bench, "ana") as other:
         assert (len(done), other.suspensions()) == (1, ())
     assert bench.found(1) == ["alice"]
+
+
+def test_a_role_that_is_taken_while_the_models_run_enrolls_nobody_any_more(bench: Bench) -> None:
+    bench.watchlist.actors.grant("bob", "enroller")
+    models = DuringTheModels(lambda: bench.watchlist.actors.revoke("bob"))
+    with opened(bench, "bob", analyzer=models) as other, pytest.raises(AccessDenied, match="'bob' has no role"):
+        other.enroll("alice", picture(1), consent=bench.consent("alice"))
+    assert bench.watchlist.subjects() == []
+    refusal = bench.watchlist.audit.entries(limit=2)[0]
+    assert (refusal.action, refusal.outcome, refusal.actor) == ("enroll", "refused", "bob")
+
+
+def test_a_glance_at_an_older_copy_does_not_destroy_the_keys_of_the_newer_one(tmp_path: Path) -> None:
+    path, copy, newer = (tmp_path / name for name in ("watchlist.db", "copy.db", "newer.db"))
+    with open_bench(path) as bench:
+        bench.enroll("alice", 1)
+        bench.watchlist.backup(copy)
+        bench.enroll("bob", 2)
+    shutil.copy(path, newer)
+    put_back(copy, path)
+    with open_bench(path) as bench:
+        assert [item.reason for item in bench.watchlist.suspensions()] == ["the database was restored from a backup"]
+    put_back(newer, path)
+    with open_bench(path) as bench:
+        assert [record.subject_id for record in bench.watchlist.subjects()] == ["alice", "bob"]
+
+
+def test_an_older_copy_does_not_bring_a_longer_consent_back_unnoticed(tmp_path: Path) -> None:
+    path, copy = tmp_path / "watchlist.db", tmp_path / "copy.db"
+    with open_bench(path) as bench:
+        enrolment = bench.enroll("alice", 1)
+        bench.watchlist.backup(copy)
+        evidence = tmp_path / "again.pdf"
+        evidence.write_bytes(b"signed again")
+        bench.watchlist.renew("alice", valid_for=timedelta(days=1), evidence=evidence)
+        assert bench.watchlist.consents("alice")[0].record_id == enrolment.record_id
+    put_back(copy, path)
+    with open_bench(path) as bench:
+        assert len(bench.watchlist.suspensions()) == 1
