@@ -12,7 +12,7 @@ from facematch.errors import InvalidArgument
 from facematch.governance import AuditAction, AuditOutcome, check_site, from_microseconds, to_microseconds
 from facematch.governance.identifiers import check_name, check_text
 from facematch.governance.policy import ResumeRequest, ZoneRequest
-from facematch.governance.roles import check_other_person
+from facematch.governance.roles import check_other_person, permitted
 from facematch.governance.zones import Zone
 from facematch.watchlist.core import Core
 from facematch.watchlist.schema import suspensions, zones
@@ -157,7 +157,8 @@ def resume(core: Core, suspension_id: int) -> bool:
             )
         for person in found.resume_asked_by:
             check_other_person(person, core.actor, "the second word on lifting a suspension")
-        people = (*found.resume_asked_by, core.actor)
+        still = [p for p in found.resume_asked_by if permitted(standing.roles.get(p, ()), AuditAction.RESUME)]
+        people = (*still, core.actor)  # who has lost the role meanwhile does not count
         policy = standing.policy(now).policy
         needed = policy.people_to_resume.count
         lifted = needed is None or len(people) >= needed
