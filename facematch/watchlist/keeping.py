@@ -11,6 +11,7 @@ from facematch.errors import DatabaseUnavailable, InvalidArgument
 from facematch.governance import AuditAction, AuditOutcome
 from facematch.governance.keys import FileKeys
 from facematch.watchlist.core import Core
+from facematch.watchlist.vault import vault_path
 
 __all__ = ["KeyState", "Keys", "backup"]
 
@@ -116,6 +117,8 @@ def backup(core: Core, path: Path, vault_copy: Path | None) -> Path:
     with core.operation(AuditAction.BACKUP):
         if path.exists():
             raise InvalidArgument(f"{str(path)!r} is there already", hint="name a file that is not there yet")
+        if vault_copy is not None:
+            _require_elsewhere(core, path, vault_copy)
         with core.writing() as connection:
             details = {"generation": core.store.generation(connection), "vault_copied": vault_copy is not None}
             core.audit(connection, AuditAction.BACKUP, AuditOutcome.DONE, details)
@@ -133,3 +136,13 @@ def backup(core: Core, path: Path, vault_copy: Path | None) -> Path:
         if vault_copy is not None:
             core.vault.copy_to(vault_copy)
     return path
+
+
+def _require_elsewhere(core: Core, path: Path, vault_copy: Path) -> None:
+    """Refuse to overwrite a file of the watchlist itself with a copy of its vault."""
+    provider, vault = core.vault.provider, vault_path(core.database.path)
+    own = [path, core.database.path, vault, provider.path if isinstance(provider, FileKeys) else None]
+    if any(vault_copy.resolve() == file.resolve() for file in own if file is not None):
+        raise InvalidArgument(
+            f"{str(vault_copy)!r} is a file of the watchlist itself", hint="keep the copy of the vault in another place"
+        )
