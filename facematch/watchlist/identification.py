@@ -30,7 +30,7 @@ from facematch.watchlist.rules import RuleBook, Rules
 from facematch.watchlist.snapshot import Scope, Snapshot
 from facematch.watchlist.vectors import queries_of
 
-__all__ = ["Request", "identify", "require_permitted", "require_reachable", "verify"]
+__all__ = ["Request", "identify", "recheck", "require_permitted", "require_reachable", "verify"]
 
 T = TypeVar("T")
 
@@ -164,9 +164,13 @@ def require_permitted(core: Core, request: Request, book: RuleBook, action: Audi
         PolicyRefused: The policy refuses the purpose, the place or the gallery.
         ZoneClosed: The zone is not open.
     """
-    snapshot, now = core.snapshot(), core.now()
+    recheck(core, core.snapshot(), request, book, action)
+
+
+def recheck(core: Core, snapshot: Snapshot, request: Request, book: RuleBook, action: AuditAction) -> None:
+    """The same on a given gallery: what was permitted before the models ran need not be any more."""
     core.authorize(action, snapshot.standing)
-    _govern(snapshot, request, book, now)
+    _govern(snapshot, request, book, core.now())
 
 
 def require_reachable(core: Core, subject_id: str, request: Request) -> None:

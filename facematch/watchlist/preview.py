@@ -11,8 +11,9 @@ from facematch.protocols import Analyzer
 from facematch.types import Candidate, EnrolmentPreview, ImageSource, PicturePreview
 from facematch.watchlist.core import Core
 from facematch.watchlist.enrolment import best_of, embed, look_alikes, tested_point
-from facematch.watchlist.identification import Request
+from facematch.watchlist.identification import Request, recheck
 from facematch.watchlist.pictures import Gates, examine, listed, name_of
+from facematch.watchlist.rules import RuleBook
 from facematch.watchlist.snapshot import Snapshot
 
 __all__ = ["preview"]
@@ -23,7 +24,9 @@ def preview(
     analyzer: Analyzer,
     images: ImageSource | Sequence[ImageSource],
     gates: Gates,
+    *,
     request: Request | None,
+    book: RuleBook | None,
 ) -> EnrolmentPreview:
     """Look at pictures as enrolment would; see :meth:`facematch.watchlist.Watchlist.preview`."""
     pictures = listed(images)
@@ -34,8 +37,10 @@ def preview(
 
     def concluded(snapshot: Snapshot) -> tuple[AuditRecord, EnrolmentPreview]:
         found: list[list[Candidate]] = [[] for _ in usable]
+        core.authorize(AuditAction.PREVIEW, snapshot.standing)
         size = snapshot.in_force(core.now())
-        if request is not None:
+        if request is not None and book is not None:
+            recheck(core, snapshot, request, book, AuditAction.PREVIEW)
             scope = snapshot.scope(request.purpose, request.site, core.now(), zone=request.zone)
             found, size = look_alikes(snapshot, vectors, analyzer, scope), scope.subjects
         rows = {item.number: tuple(row) for item, row in zip(usable, found, strict=True)}

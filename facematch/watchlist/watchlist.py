@@ -237,9 +237,10 @@ class Watchlist(SubjectLifecycle, Operations):
         gates = Gates(quality=quality_gate)
         with self._core.operation(AuditAction.PREVIEW):
             request = None if purpose is None else identification.Request(purpose, site, zone)
-            if request is not None:
-                identification.require_permitted(self._core, request, self._rule_book(None), AuditAction.PREVIEW)
-            return preview(self._core, self.analyzer, images, gates, request)
+            book = None if request is None else self._rule_book(None)
+            if request is not None and book is not None:
+                identification.require_permitted(self._core, request, book, AuditAction.PREVIEW)
+            return preview(self._core, self.analyzer, images, gates, request=request, book=book)
 
     def identify(
         self,

@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from facematch.errors import AccessDenied
+from facematch.errors import AccessDenied, InvalidArgument, Suspended
 from facematch.testing import FakeAnalyzer, ManualClock, synthetic_consent
 from facematch.watchlist import Watchlist, installation
 from facematch.watchlist.filing import ConsentFiling
-from tests.unit.watchlist.support import Bench, open_bench, picture
+from tests.unit.watchlist.support import PURPOSE, SITE, Bench, open_bench, picture
 from tests.unit.watchlist.test_opening import _plain_database
 
 
@@ -116,3 +116,38 @@ def test_an_older_copy_does_not_bring_a_longer_consent_back_unnoticed(tmp_path: 
     put_back(copy, path)
     with open_bench(path) as bench:
         assert len(bench.watchlist.suspensions()) == 1
+
+
+def test_a_suspension_while_the_models_run_stops_the_look_alikes_of_a_preview(bench: Bench) -> None:
+    bench.enroll("alice", 1)
+    models = DuringTheModels(lambda: bench.watchlist.suspend(reason="a test"))
+    with opened(bench, "ana", analyzer=models) as other, pytest.raises(Suspended):
+        other.preview(picture(1, 1), purpose=PURPOSE, site=SITE)
+    assert (bench.last().action, bench.last().outcome) == ("preview", "refused")
+
+
+def test_a_role_that_is_taken_while_the_models_run_previews_nothing(bench: Bench) -> None:
+    bench.watchlist.actors.grant("bob", "enroller")
+    models = DuringTheModels(lambda: bench.watchlist.actors.revoke("bob"))
+    with opened(bench, "bob", analyzer=models) as other, pytest.raises(AccessDenied):
+        other.preview(picture(1))
+
+
+def test_the_word_of_somebody_who_lost_the_role_does_not_lift_a_suspension(bench: Bench) -> None:
+    bench.watchlist.actors.grant("mallory", "admin")
+    bench.watchlist.actors.grant("bob", "admin")
+    number = bench.watchlist.suspend(reason="a test").suspension_id
+    with opened(bench, "mallory") as other:
+        assert other.resume(number) is False
+    bench.watchlist.actors.revoke("mallory")
+    assert bench.watchlist.resume(number) is False
+    with opened(bench, "bob") as other:
+        assert other.resume(number) is True
+
+
+@pytest.mark.parametrize("end", [".vault", ".key", "", ".backup"])
+def test_a_copy_of_the_vault_does_not_overwrite_a_file_of_the_watchlist(bench: Bench, end: str) -> None:
+    bench.enroll("alice", 1)
+    with pytest.raises(InvalidArgument, match="of the watchlist itself"):
+        bench.watchlist.backup(f"{bench.path}.backup", vault_copy=f"{bench.path}{end}")
+    assert bench.watchlist.erase("alice", reason="asked for it").subject_id == "alice"
