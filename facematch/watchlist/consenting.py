@@ -11,7 +11,7 @@ from facematch.governance.policy import EnrolmentRequest
 from facematch.governance.receipts import ConsentReceipt
 from facematch.types import Renewal
 from facematch.watchlist.core import Core
-from facematch.watchlist.filing import StoredConsent, checked_record
+from facematch.watchlist.filing import StoredConsent, check_new_record, checked_record
 
 __all__ = ["answer", "receipt", "record_consent", "renew"]
 
@@ -31,6 +31,7 @@ def record_consent(core: Core, consent: Consent) -> int:
             subject = core.store.subject(connection, record.subject_id)
             if core.filing.find(connection, subject, record) is not None:
                 raise ConsentInvalid("this consent record is filed already", hint="nothing needs to be done")
+            check_new_record(record, [] if subject is None else core.filing.of(connection, subject), now)
             if subject is None:
                 subject = core.store.add_subject(connection, record.subject_id, now)
                 made.append(subject.subject_ref)

@@ -12,6 +12,7 @@ from sqlalchemy import Connection
 
 from facematch.errors import (
     AccessDenied,
+    BackupInvalid,
     FacematchError,
     InferenceError,
     KeyUnavailable,
@@ -39,6 +40,9 @@ from facematch.watchlist.vault import Vault
 __all__ = ["Core"]
 
 T = TypeVar("T")
+
+_WRITABLE = (SubjectNotFound, KeyUnavailable, BackupInvalid)
+"""Errors of a watchlist whose database can still be written to."""
 
 _ATTEMPTS = 5
 """Searches outside the write lock before one is done inside it, where nobody can come in between."""
@@ -199,7 +203,11 @@ class Core:
             if self.searches.commit(snapshot.generation, record):
                 return result
         with self.database.write() as connection:  # nobody comes in between here
-            record, result = compute(self.gallery.refresh(connection))
+            snapshot = self.gallery.refresh(connection)
+            if snapshot.generation != self.store.generation(connection):  # the file was put back under our feet
+                self.forget()
+                snapshot = self.gallery.refresh(connection)
+            record, result = compute(snapshot)
             self.append_audit(connection, [record])
             return result
 
@@ -324,7 +332,7 @@ class Core:
             finally:
                 self._acting.reset(outer)
         except FacematchError as error:
-            unwritable = isinstance(error, WatchlistError) and not isinstance(error, SubjectNotFound | KeyUnavailable)
+            unwritable = isinstance(error, WatchlistError) and not isinstance(error, _WRITABLE)
             if unwritable:
                 raise
             failed = isinstance(error, ModelError | InferenceError | KeyUnavailable)

@@ -31,7 +31,7 @@ from facematch.types import (
     PictureRefusal,
 )
 from facematch.watchlist.core import Core
-from facematch.watchlist.filing import StoredConsent, checked_record
+from facematch.watchlist.filing import StoredConsent, check_new_record, checked_record
 from facematch.watchlist.pictures import Gates, Usable, duplicate, examine, listed
 from facematch.watchlist.snapshot import Scope, Snapshot
 from facematch.watchlist.store import NewTemplate, Subject
@@ -251,6 +251,8 @@ def _standing(
     if record is not None:
         stored = core.filing.find(connection, subject, record)
         current = record if stored is None else stored.consent
+        if stored is None:
+            check_new_record(record, [] if subject is None else core.filing.of(connection, subject), now)
         ended = core.vault.endings().get(record.record_id)
         if ended is None and current.in_force(now):
             _ask_the_policy(core, connection, current, now)

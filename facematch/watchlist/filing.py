@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Row, Select, func, insert, or_, select, update
 
-from facematch.errors import ConsentInvalid, DatabaseCorrupt, FacematchError, KeyUnavailable
-from facematch.governance import OPEN_STATES, Consent, to_microseconds
+from facematch.errors import ConsentInvalid, ConsentRequired, DatabaseCorrupt, FacematchError, KeyUnavailable
+from facematch.governance import OPEN_STATES, Consent, ConsentState, to_microseconds
 from facematch.watchlist.codec import SealedCodec
 from facematch.watchlist.schema import (
     complaints,
@@ -25,8 +26,9 @@ from facematch.watchlist.schema import (
 )
 from facematch.watchlist.store import Subject, new_key
 
-__all__ = ["ConsentFiling", "ConsentLine", "StoredConsent", "checked_record", "contested_subjects", "subject_state"]
+__all__ = ["ConsentFiling", "ConsentLine", "StoredConsent", "check_new_record", "checked_record", "contested_subjects", "subject_state"]
 
+_ENDED = frozenset({ConsentState.WITHDRAWN, ConsentState.REVOKED, ConsentState.INVALIDATED})
 _RESTORE = "restore the database from a backup"
 
 
@@ -260,6 +262,36 @@ def checked_record(consent: object) -> Consent:
             f"consent must be a Consent, got {type(consent).__name__}", hint="make one with Consent.given()"
         )
     return Consent.from_dict(consent.model_dump(warnings=False))
+
+
+def check_new_record(consent: Consent, filed: Sequence[StoredConsent], now: datetime) -> None:
+    """Refuse to file a record that was renewed ahead of time, or given before the subject's consent ended.
+
+    A record may begin later. But events after that which lie ahead would prolong it beyond every limit, and a form
+    that was signed before a withdrawal does not undo it.
+
+    Args:
+        consent: The record, not filed yet.
+        filed: The subject's filed records.
+        now: The present moment.
+
+    Raises:
+        ConsentInvalid: An event after the first that gives consent lies ahead.
+        ConsentRequired: The subject's consent was ended after this one was given.
+    """
+    given = next((number for number, event in enumerate(consent.events) if event.state in OPEN_STATES), None)
+    if given is None:
+        return
+    if any(event.time > now for event in consent.events[given + 1 :]):
+        raise ConsentInvalid(
+            "an event of the consent record lies in the future", hint="file the record, and renew it when the time comes"
+        )
+    ends = [item.consent.events[-1].time for item in filed if item.consent.state in _ENDED]
+    if any(consent.events[given].time < end for end in ends):
+        raise ConsentRequired(
+            f"the consent record was given before the subject's consent ended on {max(ends).isoformat()}",
+            hint="let the subject give a new consent record",
+        )
 
 
 def contested_subjects() -> Select[Any]:

@@ -29,6 +29,7 @@ from facematch.watchlist.endings import carry_out, suspend_restored
 from facematch.watchlist.policies import add_policy
 from facematch.watchlist.schema import actor_roles, actors, consents, meta, policies
 from facematch.watchlist.sealing import seal_plain_rows
+from facematch.watchlist.standing_mark import mark_standing
 from facematch.watchlist.vault import Vault, require_unused, vault_path
 
 __all__ = ["check_policy", "default_keys", "finish", "reconcile", "unlock"]
@@ -107,6 +108,7 @@ def finish(core: Core, policy: Policy) -> None:
         if sealed:
             core.store.mark_unscrubbed(connection, max(generation, 1))
         details = {"policy": policy.digest, "owner": core.actor, "sealed_subjects": sealed, "generation": generation}
+        mark_standing(connection, core.codec)
         core.audit(connection, AuditAction.CREATE_WATCHLIST, AuditOutcome.DONE, details, now=now)
     if sealed:
         core.database.scrub(required=False)

@@ -48,7 +48,7 @@ def open_core(
         vault, new = unlock(database, keys, configured)
         try:
             codec = SealedCodec(vault)
-            standing = StandingCache()
+            standing = StandingCache(codec)
             gallery = Gallery(Store(codec), new_index, standing)
             core = Core(database, codec, gallery, standing, actor=name, clock=utc_now if clock is None else clock)
             finish(core, Policy.profile("access-control") if wanted is None else wanted)

@@ -81,6 +81,7 @@ meta = Table(
     Column("next_template", Integer, nullable=False),
     Column("scrub_pending", Integer, nullable=False),
     Column("created_at", Integer, nullable=False),
+    Column("standing_mark", Text),
     CheckConstraint("id = 1", name="one_row"),
 )
 

@@ -13,7 +13,9 @@ from facematch.errors import DatabaseCorrupt, FacematchError, Suspended
 from facematch.governance import from_microseconds
 from facematch.governance.policy import Policy, PolicyTimeline, PolicyVersion
 from facematch.governance.roles import Role
+from facematch.watchlist.codec import SealedCodec
 from facematch.watchlist.schema import actor_roles, policies, suspensions, zones
+from facematch.watchlist.standing_mark import check_standing
 from facematch.watchlist.store import generation_of
 
 __all__ = ["Standing", "StandingCache", "Suspension"]
@@ -102,9 +104,14 @@ class Standing:
 
 
 class StandingCache:
-    """Reads the standing of a generation once."""
+    """Reads the standing of a generation once, and checks that nobody changed it from outside.
 
-    def __init__(self) -> None:
+    Args:
+        codec: Knows the key of the mark.
+    """
+
+    def __init__(self, codec: SealedCodec) -> None:
+        self._codec = codec
         self._lock = threading.Lock()
         self._kept: Standing | None = None
 
@@ -118,6 +125,7 @@ class StandingCache:
         with self._lock:
             if self._kept is not None and self._kept.generation == generation:
                 return self._kept
+        check_standing(connection, self._codec)
         made = _read(connection, generation)
         with self._lock:
             if self._kept is None or self._kept.generation <= generation:

@@ -28,6 +28,7 @@ from facematch.watchlist.schema import (
     subjects,
     templates,
 )
+from facematch.watchlist.standing_mark import mark_standing
 
 _RESTORE = "restore the database from a backup"
 _FEW = 32
@@ -84,8 +85,9 @@ class Store:
         return generation_of(connection)
 
     def bump(self, connection: Connection) -> int:
-        """Begin a new generation and return it."""
+        """Begin a new generation and return it; everything else of the transaction must be written by then."""
         connection.execute(update(meta).values(generation=meta.c.generation + 1))
+        mark_standing(connection, self.codec)
         return self.generation(connection)
 
     def contract(self, connection: Connection) -> EmbeddingContract | None:

@@ -285,6 +285,7 @@ def _flipped(vector: bytes) -> str:
         lambda _: "UPDATE templates SET consent = 999",
         lambda _: "UPDATE meta SET contract_digest = 'x'",
         lambda _: "UPDATE meta SET dimension = 3",
+        lambda _: "UPDATE meta SET rotation = 0",
         lambda _: "UPDATE consents SET valid_until = 'never'",
     ],
 )
@@ -298,11 +299,10 @@ def test_damaged_rows_are_found_when_they_are_read(bench: Bench, damage: Callabl
     assert caught.value.hint
 
 
-@pytest.mark.parametrize("statement", ["UPDATE subjects SET subject_ref = 'other'", "UPDATE meta SET rotation = 0"])
-def test_rows_that_name_a_key_that_is_not_there_serve_nothing(bench: Bench, statement: str) -> None:
+def test_rows_that_name_a_key_that_is_not_there_serve_nothing(bench: Bench) -> None:
     bench.enroll("s", 1)
     bench.watchlist.close()
-    _change(bench.path, statement)
+    _change(bench.path, "UPDATE subjects SET subject_ref = 'other'")
     with open_bench(bench.path, clock=bench.clock) as again, pytest.raises(KeyUnavailable, match="has no key"):
         again.found(1)
 

@@ -77,6 +77,7 @@ CREATE TABLE meta (
     next_template INTEGER NOT NULL,
     scrub_pending INTEGER NOT NULL,
     created_at INTEGER NOT NULL,
+    standing_mark TEXT,
     CONSTRAINT pk_meta PRIMARY KEY (id),
     CONSTRAINT ck_meta_one_row CHECK (id = 1)
 );
