@@ -34,6 +34,7 @@ from facematch.watchlist.filing import ConsentFiling
 from facematch.watchlist.gallery import Gallery
 from facematch.watchlist.snapshot import Snapshot
 from facematch.watchlist.standing import Standing, StandingCache
+from facematch.watchlist.standing_mark import check_standing
 from facematch.watchlist.store import Subject
 from facematch.watchlist.vault import Vault
 
@@ -172,6 +173,7 @@ class Core:
         """
         action = self._acting.get()
         with self.database.write() as connection:
+            check_standing(connection, self.codec)  # a change from outside must not get the mark of ours
             before = self.store.generation(connection)
             if action is not None:
                 self.authorize(action, self.standing(connection))

@@ -29,7 +29,7 @@ from facematch.watchlist.endings import carry_out, suspend_restored
 from facematch.watchlist.policies import add_policy
 from facematch.watchlist.schema import actor_roles, actors, consents, meta, policies
 from facematch.watchlist.sealing import seal_plain_rows
-from facematch.watchlist.standing_mark import mark_standing
+from facematch.watchlist.standing_mark import check_standing, mark_standing
 from facematch.watchlist.vault import Vault, require_unused, vault_path
 
 __all__ = ["check_policy", "default_keys", "finish", "reconcile", "unlock"]
@@ -172,6 +172,7 @@ def _destroy_orphans(core: Core, endings: dict[str, tuple[str, int]], *, restore
 def _repair(core: Core) -> bool:
     """Carry out endings, and suspend where the database is older than its vault; returns whether it is."""
     with core.database.write() as connection:
+        check_standing(connection, core.codec)
         now = core.now()
         erased, ended = carry_out(core, connection)
         high = core.vault.high_water

@@ -72,11 +72,13 @@ def test_an_untouched_watchlist_opens_again(tmp_path: Path) -> None:
         assert again.watchlist.audit.verify().ok
 
 
-def test_a_change_under_an_open_watchlist_is_found_with_the_next_generation(tmp_path: Path) -> None:
+def test_a_change_under_an_open_watchlist_is_not_covered_up_by_its_next_change(tmp_path: Path) -> None:
     with open_bench(tmp_path / "w.db") as bench:
         bench.enroll("s", 1)
         change(bench.path, "INSERT INTO actor_roles VALUES ('eve', 'owner', 'ana', 0)")
-        with open_bench(tmp_path / "other.db"):
-            pass
-        with pytest.raises(DatabaseCorrupt), open_bench(bench.path, clock=bench.clock) as other:
-            other.watchlist.subjects()
+        with pytest.raises(DatabaseCorrupt):
+            bench.enroll("t", 2)
+        with pytest.raises(DatabaseCorrupt):
+            bench.watchlist.withdraw("s", reason="left")
+    with pytest.raises(DatabaseCorrupt), open_bench(tmp_path / "w.db", clock=bench.clock) as other:
+        other.watchlist.subjects()
