@@ -26,7 +26,15 @@ from facematch.watchlist.schema import (
 )
 from facematch.watchlist.store import Subject, new_key
 
-__all__ = ["ConsentFiling", "ConsentLine", "StoredConsent", "check_new_record", "checked_record", "contested_subjects", "subject_state"]
+__all__ = [
+    "ConsentFiling",
+    "ConsentLine",
+    "StoredConsent",
+    "check_new_record",
+    "checked_record",
+    "contested_subjects",
+    "subject_state",
+]
 
 _ENDED = frozenset({ConsentState.WITHDRAWN, ConsentState.REVOKED, ConsentState.INVALIDATED})
 _RESTORE = "restore the database from a backup"
@@ -284,7 +292,8 @@ def check_new_record(consent: Consent, filed: Sequence[StoredConsent], now: date
         return
     if any(event.time > now for event in consent.events[given + 1 :]):
         raise ConsentInvalid(
-            "an event of the consent record lies in the future", hint="file the record, and renew it when the time comes"
+            "an event of the consent record lies in the future",
+            hint="file the record, and renew it when the time comes",
         )
     ends = [item.consent.events[-1].time for item in filed if item.consent.state in _ENDED]
     if any(consent.events[given].time < end for end in ends):

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import shutil
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from facematch.errors import AccessDenied, InvalidArgument, Suspended
+from facematch.errors import AccessDenied, BackupInvalid, ConsentInvalid, ConsentRequired, InvalidArgument, Suspended
+from facematch.governance import Consent
 from facematch.testing import FakeAnalyzer, ManualClock, synthetic_consent
 from facematch.watchlist import Watchlist, installation
 from facematch.watchlist.filing import ConsentFiling
@@ -151,3 +154,59 @@ def test_a_copy_of_the_vault_does_not_overwrite_a_file_of_the_watchlist(bench: B
     with pytest.raises(InvalidArgument, match="of the watchlist itself"):
         bench.watchlist.backup(f"{bench.path}.backup", vault_copy=f"{bench.path}{end}")
     assert bench.watchlist.erase("alice", reason="asked for it").subject_id == "alice"
+
+
+def renewed_ahead(consent: Consent, times: int) -> Consent:
+    """The record with renewals that have not happened."""
+    data, when = consent.to_dict(), consent.events[0].time
+    for number in range(times):
+        when += timedelta(days=300)
+        state, end = ("GIVEN" if number % 2 else "RENEWED"), when + timedelta(days=700)
+        event = {"time": when.isoformat(), "actor": "x", "state": state, "valid_until": end.isoformat()}
+        data["events"].append(event)
+    return Consent.from_dict(data)
+
+
+def test_a_record_that_comes_with_renewals_of_years_to_come_is_not_filed(bench: Bench) -> None:
+    record = renewed_ahead(bench.consent("alice"), 9)
+    with pytest.raises(ConsentInvalid, match="in the future"):
+        bench.watchlist.enroll("alice", picture(1), consent=record)
+    with pytest.raises(ConsentInvalid, match="in the future"):
+        bench.watchlist.record_consent(record)
+    assert bench.watchlist.subjects() == []
+
+
+def test_a_form_signed_before_a_withdrawal_does_not_undo_it(bench: Bench) -> None:
+    kept_back = bench.consent("alice")
+    bench.enroll("alice", 1)
+    bench.clock.advance(timedelta(days=1))
+    bench.watchlist.withdraw("alice", reason="no more")
+    bench.clock.advance(timedelta(days=1))
+    with pytest.raises(ConsentRequired, match="before the subject's consent ended"):
+        bench.watchlist.enroll("alice", picture(1), consent=kept_back)
+    with pytest.raises(ConsentRequired, match="before the subject's consent ended"):
+        bench.watchlist.record_consent(kept_back)
+    assert bench.found(1) == []
+    bench.enroll("alice", 1)
+    assert bench.found(1) == ["alice"]
+
+
+def test_a_restore_that_is_refused_is_audited(bench: Bench, tmp_path: Path) -> None:
+    with pytest.raises(BackupInvalid):
+        bench.watchlist.restore(tmp_path / "nothing")
+    assert (bench.last().action, bench.last().outcome, bench.last().details) == (
+        "restore",
+        "refused",
+        {"code": "backup_invalid"},
+    )
+
+
+def test_a_database_put_back_under_an_open_watchlist_is_not_searched_from_memory(bench: Bench, tmp_path: Path) -> None:
+    bench.enroll("alice", 1)
+    bench.watchlist.backup(tmp_path / "copy.db")
+    bench.enroll("bob", 2)
+    assert bench.found(2) == ["bob"]
+    with closing(sqlite3.connect(tmp_path / "copy.db")) as older, closing(sqlite3.connect(bench.path)) as present:
+        older.backup(present)
+    assert bench.found(2) == []
+    assert bench.found(1) == ["alice"]
