@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hmac
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,6 +26,7 @@ __all__ = ["SealedCodec", "TemplateIds"]
 _UNIT = 1e-3
 _RESTORE = "restore the database from a backup"
 _SUBJECT = "subject:"
+_WHOSE = "whose:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,13 +77,29 @@ class SealedCodec:
 
     # --- keys of subjects
 
-    def new_subject(self, subject_ref: str, generation: int) -> None:
-        """Make the data key of a subject that is new at a generation of the database."""
-        self.vault.make_key(_SUBJECT + subject_ref, generation=generation)
+    def new_subject(self, subject_ref: str, generation: int, subject_id: str | None = None) -> None:
+        """Make the data key of a subject that is new at a generation of the database.
+
+        The mark of its id is kept beside it, so that it is found again where only a backup still holds the subject.
+        """
+        whose = {} if subject_id is None else {_WHOSE + subject_ref: bytes.fromhex(self.lookup(subject_id))}
+        self.vault.make_key(_SUBJECT + subject_ref, generation=generation, beside=whose)
 
     def destroy_subject(self, subject_ref: str) -> bool:
-        """Destroy the data key of a subject; returns whether there was one."""
-        return self.vault.destroy(_SUBJECT + subject_ref)
+        """Destroy the data key of a subject and the mark beside it; returns whether there was one."""
+        return self.vault.destroy(_SUBJECT + subject_ref, _WHOSE + subject_ref)
+
+    def former_refs(self, subject_id: str, present: Collection[str]) -> list[str]:
+        """Other references that a subject had, and whose keys are there for backups that may still be put back.
+
+        Args:
+            subject_id: The subject.
+            present: References of the subjects in the database.
+        """
+        if not any(name[len(_WHOSE) :] not in present for name in self.vault.names(_WHOSE)):
+            return []
+        mark = bytes.fromhex(self.lookup(subject_id))
+        return [ref for ref, whose in self.vault.keys(_WHOSE).items() if whose == mark and ref not in present]
 
     def subject_refs(self) -> dict[str, int]:
         """References of the subjects that have a data key, and the generation each key was made at."""

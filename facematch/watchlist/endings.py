@@ -24,7 +24,7 @@ from facematch.watchlist.filing import StoredConsent
 from facematch.watchlist.schema import suspensions
 from facematch.watchlist.store import Subject
 
-__all__ = ["carry_out", "end", "end_records", "suspend_restored"]
+__all__ = ["carry_out", "destroy_erased", "end", "end_records", "suspend_restored"]
 
 _ACTIONS: Final = {
     ConsentState.WITHDRAWN: AuditAction.WITHDRAW,
@@ -59,6 +59,8 @@ def end(core: Core, subject_id: str, reason: str, state: ConsentState) -> Withdr
             ended = end_records(core, connection, subject, open_ones, state=state, now=now, reason=reason)
             moment = to_microseconds(now)
             endings.extend((state.value, record_id, moment) for record_id in ended)
+            former = core.codec.former_refs(subject_id, core.store.references(connection))
+            endings.extend((state.value, ref, moment) for ref in former)  # a backup may hold records of an earlier time
             generation = core.store.bump(connection)
             details = {"consents": len(ended), "generation": generation}
             core.audit(
@@ -99,22 +101,39 @@ def carry_out(core: Core, connection: Connection) -> tuple[int, int]:
         Numbers of subjects erased and of consent records ended.
     """
     endings = core.vault.endings()
+    gone = {ref for ref, (kind, _) in endings.items() if kind == "ERASED"}
+    again = {ref for record_id, _, ref in core.filing.open_records(connection) if record_id in gone} - gone
+    core.vault.note_endings([("ERASED", ref, to_microseconds(core.now())) for ref in sorted(again)])
     erased = 0
     for subject_ref, key in core.store.references(connection).items():
-        if endings.get(subject_ref, ("", 0))[0] == "ERASED":
+        if subject_ref in gone | again:
             core.store.erase(connection, key)
             erased += 1
     ended = 0
     for record_id, subject_key, subject_ref in core.filing.open_records(connection):
-        if record_id not in endings:
-            continue
-        kind, time = endings[record_id]
+        kind, time = endings.get(record_id, endings.get(subject_ref, ("", 0)))
         subject = Subject(subject_key, "", subject_ref)
-        again = [item for item in core.filing.of(connection, subject) if item.consent.record_id == record_id]
+        records = [item for item in core.filing.of(connection, subject) if item.consent.record_id == record_id]
+        if not kind or (record_id not in endings and not _given_by(records, time)):
+            continue
         moment = from_microseconds(time)
         state = ConsentState(kind)
-        ended += len(end_records(core, connection, subject, again, state=state, now=moment, reason=None))
+        ended += len(end_records(core, connection, subject, records, state=state, now=moment, reason=None))
     return erased, ended
+
+
+def _given_by(records: list[StoredConsent], time: int) -> bool:
+    """Whether records were given by then; one that was given later is a new beginning."""
+    begins = [item.consent.valid_from for item in records]
+    return all(begin is not None and to_microseconds(begin) <= time for begin in begins)
+
+
+def destroy_erased(core: Core) -> None:
+    """Destroy the keys of subjects that the vault knows as erased; once the database holds them no more."""
+    endings = core.vault.endings()
+    for ref in core.codec.subject_refs():
+        if endings.get(ref, ("", 0))[0] == "ERASED":
+            core.codec.destroy_subject(ref)
 
 
 def suspend_restored(core: Core, connection: Connection, now: datetime) -> None:

@@ -102,14 +102,17 @@ def erase(
             before = core.store.generation(connection)
             ids, vectors = _templates_of(core, connection, subject.key)
             records = _record_ids(connection, subject.key)
+            former = core.codec.former_refs(subject_id, core.store.references(connection))
             erased = core.store.erase(connection, subject.key)
             generation = core.store.bump(connection)
             core.store.mark_unscrubbed(connection, generation)
-            endings.append(("ERASED", subject.subject_ref, moment))
+            endings.extend(("ERASED", ref, moment) for ref in (subject.subject_ref, *former))
             endings.extend(("ERASED", record_id, moment) for record_id in records)
             details = {"templates": erased.templates, "consents": erased.consent_records, "generation": generation}
             seq = core.audit(connection, AuditAction.ERASE, AuditOutcome.DONE, details, subject=subject, now=now)
     destroyed = core.codec.destroy_subject(subject.subject_ref)
+    for ref in former:
+        core.codec.destroy_subject(ref)
     found = _self_search(core, ids, vectors)
     proof, root = _proof(core, seq)
     certificate = sign_certificate(

@@ -147,12 +147,12 @@ def reconcile(core: Core) -> None:
     unnoted = [row for row in closed if row[1] not in endings]
     if unnoted:
         core.vault.note_endings(unnoted)
-    if unended or unerased or restored:
+    broken = bool(unended or unerased or restored)
+    if broken:
         restored = _repair(core)
-        if unerased:
-            core.database.scrub(required=False)
-    if unerased or not set(core.codec.subject_refs()) <= set(references):
-        _destroy_orphans(core, endings, restored=restored)
+        core.database.scrub(required=False)
+    if broken or not set(core.codec.subject_refs()) <= set(references):
+        _destroy_orphans(core, core.vault.endings(), restored=restored)
 
 
 def _destroy_orphans(core: Core, endings: dict[str, tuple[str, int]], *, restored: bool) -> None:
@@ -165,7 +165,8 @@ def _destroy_orphans(core: Core, endings: dict[str, tuple[str, int]], *, restore
         references = core.store.references(connection)
         generation = core.store.generation(connection)
         for ref, made in core.codec.subject_refs().items():
-            if ref not in references and (ref in endings or (made == generation and not restored)):
+            erased = endings.get(ref, ("", 0))[0] == "ERASED"
+            if ref not in references and (erased or (made == generation and not restored)):
                 core.codec.destroy_subject(ref)
 
 

@@ -20,7 +20,7 @@ from facematch.errors import BackupInvalid, DatabaseUnavailable, FacematchError
 from facematch.governance import AuditAction, AuditOutcome
 from facematch.watchlist.core import Core
 from facematch.watchlist.database import Database
-from facematch.watchlist.endings import carry_out, suspend_restored
+from facematch.watchlist.endings import carry_out, destroy_erased, suspend_restored
 from facematch.watchlist.schema import (
     complaints,
     consent_events,
@@ -73,6 +73,7 @@ def restore(core: Core, source: Path) -> None:
             core.store.mark_unscrubbed(connection, generation)
             details = {"ended": ended, "erased": erased, "unreadable": unreadable, "generation": generation}
             core.audit(connection, AuditAction.RESTORE, AuditOutcome.DONE, details, now=now)
+        destroy_erased(core)
         core.database.scrub(required=False)
 
 

@@ -75,7 +75,7 @@ def _seal_subjects(core: Core, connection: Connection) -> int:
     known = core.codec.subject_refs()  # an attempt that was cut off made its keys already
     for row in people:
         if row.subject_ref not in known:
-            core.codec.new_subject(row.subject_ref, core.store.generation(connection))
+            core.codec.new_subject(row.subject_ref, core.store.generation(connection), row.subject_id)
         result = connection.execute(
             insert(subjects).values(
                 lookup=core.codec.lookup(row.subject_id),

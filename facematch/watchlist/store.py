@@ -180,7 +180,7 @@ class Store:
     def add_subject(self, connection: Connection, subject_id: str, now: datetime) -> Subject:
         """A new subject, with a data key and a random reference for the audit log."""
         subject_ref = str(uuid.UUID(bytes=secrets.token_bytes(16), version=4))
-        self.codec.new_subject(subject_ref, self.generation(connection))
+        self.codec.new_subject(subject_ref, self.generation(connection), subject_id)
         result = connection.execute(
             insert(subjects).values(
                 lookup=self.codec.lookup(subject_id),

@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 
@@ -135,20 +135,22 @@ class Vault:
 
     # --- keys
 
-    def make_key(self, name: str, *, generation: int = 0) -> bytes:
+    def make_key(self, name: str, *, generation: int = 0, beside: Mapping[str, bytes] | None = None) -> bytes:
         """Make, store and return a new random key.
 
         Args:
             name: Its name.
             generation: Generation of the database that it is made for.
+            beside: Values of 32 bytes by name, kept like keys, in the same transaction.
 
         Raises:
             VaultCorrupt: There is one of that name.
         """
         key = new_key()
         with self._writing() as connection:
-            wrapped = seal(self._vault_key(), key, self._binding(name))
-            connection.execute("INSERT INTO keys VALUES (?, ?, ?)", (name, wrapped, generation))
+            for title, value in {name: key, **(beside or {})}.items():
+                wrapped = seal(self._vault_key(), value, self._binding(title))
+                connection.execute("INSERT INTO keys VALUES (?, ?, ?)", (title, wrapped, generation))
         return key
 
     def key(self, name: str) -> bytes:
@@ -190,10 +192,10 @@ class Vault:
             ).fetchall()
         return dict(rows)
 
-    def destroy(self, name: str) -> bool:
-        """Destroy a key for good; its bytes are overwritten in the file. Returns whether there was one."""
+    def destroy(self, *names: str) -> bool:
+        """Destroy keys for good; their bytes are overwritten in the file. Returns whether there was one."""
         with self._writing() as connection:
-            return connection.execute("DELETE FROM keys WHERE name = ?", (name,)).rowcount > 0
+            return sum(connection.execute("DELETE FROM keys WHERE name = ?", (name,)).rowcount for name in names) > 0
 
     def signing_key(self, name: str = "signing") -> SigningKey:
         """The key that signs heads, checkpoints, receipts and certificates."""
@@ -255,9 +257,10 @@ class Vault:
             connection.execute("UPDATE vault SET high_water = max(high_water, ?)", (generation,))
 
     def endings(self) -> dict[str, tuple[str, int]]:
-        """Everything that ended: reference to kind and time."""
+        """Everything that ended: reference to kind and time; an erasure outweighs whatever ended before it."""
         with self._lock, self._errors():
-            rows = self._connection.execute("SELECT ref, kind, time FROM endings").fetchall()
+            query = "SELECT ref, kind, time FROM endings ORDER BY kind = 'ERASED', time"
+            rows = self._connection.execute(query).fetchall()
         return {ref: (kind, time) for ref, kind, time in rows}
 
     @property

@@ -12,10 +12,18 @@ from typing import Any
 
 import pytest
 
-from facematch.errors import AccessDenied, BackupInvalid, ConsentInvalid, ConsentRequired, InvalidArgument, Suspended
+from facematch.errors import (
+    AccessDenied,
+    BackupInvalid,
+    ConsentInvalid,
+    ConsentRequired,
+    InvalidArgument,
+    SeparationOfDuties,
+    Suspended,
+)
 from facematch.governance import Consent
 from facematch.testing import FakeAnalyzer, ManualClock, synthetic_consent
-from facematch.watchlist import Watchlist, installation
+from facematch.watchlist import Watchlist, installation, sealing
 from facematch.watchlist.filing import ConsentFiling
 from tests.unit.watchlist.support import PURPOSE, SITE, Bench, open_bench, picture
 from tests.unit.watchlist.test_opening import _plain_database
@@ -51,7 +59,7 @@ def test_an_upgrade_that_is_cut_off_before_its_commit_is_finished_by_the_next_op
 ) -> None:
     path, clock = tmp_path / "old.db", ManualClock()
     _plain_database(path, [synthetic_consent("s-1", now=clock.now)], "0002")
-    seal = installation.seal_plain_rows
+    seal = sealing.seal_plain_rows
 
     def cut_off(core: Any, connection: Any) -> int:
         seal(core, connection)
@@ -69,7 +77,8 @@ def test_an_opening_beside_a_busy_process_does_not_take_its_work_for_a_restored_
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bench.enroll("alice", 1)
-    read, done = ConsentFiling.open_records, []
+    read = ConsentFiling.open_records
+    done: list[object] = []
 
     def meanwhile(self: ConsentFiling, connection: Any) -> Any:
         if not done:
@@ -210,3 +219,88 @@ def test_a_database_put_back_under_an_open_watchlist_is_not_searched_from_memory
         older.backup(present)
     assert bench.found(2) == []
     assert bench.found(1) == ["alice"]
+
+
+def lifted(bench: Bench) -> None:
+    """Lift every suspension, as two people do after a restore."""
+    if "bob" not in bench.watchlist.actors.roles():
+        bench.watchlist.actors.grant("bob", "admin")
+    with opened(bench, "bob") as other:
+        for item in bench.watchlist.suspensions():
+            assert (bench.watchlist.resume(item.suspension_id), other.resume(item.suspension_id)) == (False, True)
+
+
+def twice_enrolled(bench: Bench, folder: Path) -> None:
+    """Alice, once in a backup and again in the watchlist, under another reference and another record."""
+    bench.watchlist.backup(folder / "without.db")
+    bench.enroll("alice", 1)
+    bench.watchlist.backup(folder / "with.db")
+    bench.watchlist.restore(folder / "without.db")
+    lifted(bench)
+    bench.clock.advance(timedelta(days=1))
+    bench.enroll("alice", 1)
+    bench.clock.advance(timedelta(days=1))
+
+
+def test_an_erased_subject_does_not_come_back_from_a_backup_of_an_earlier_enrolment(
+    bench: Bench, tmp_path: Path
+) -> None:
+    twice_enrolled(bench, tmp_path)
+    bench.watchlist.erase("alice", reason="asked for it")
+    assert bench.watchlist.keys.state().subjects == 0
+    bench.watchlist.restore(tmp_path / "with.db")
+    lifted(bench)
+    assert (bench.watchlist.subjects(), bench.found(1)) == ([], [])
+
+
+def test_a_withdrawn_subject_is_not_found_from_a_backup_of_an_earlier_enrolment(bench: Bench, tmp_path: Path) -> None:
+    twice_enrolled(bench, tmp_path)
+    bench.watchlist.withdraw("alice", reason="no more")
+    bench.watchlist.restore(tmp_path / "with.db")
+    lifted(bench)
+    assert [(record.subject_id, record.state) for record in bench.watchlist.subjects()] == [("alice", "withdrawn")]
+    assert bench.found(1) == []
+    bench.clock.advance(timedelta(days=1))
+    bench.enroll("alice", 1)
+    with opened(bench, "ana"):  # a new consent is not ended by what ended before it
+        assert bench.found(1) == ["alice"]
+
+
+@pytest.mark.parametrize("by_file", [False, True])
+def test_a_record_erased_under_another_reference_does_not_keep_the_watchlist_from_opening(
+    tmp_path: Path, *, by_file: bool
+) -> None:
+    path = tmp_path / "watchlist.db"
+    with open_bench(path) as bench:
+        bench.watchlist.backup(tmp_path / "without.db")
+        consent = bench.enroll("alice", 1)
+        bench.watchlist.backup(tmp_path / "with.db")
+        bench.watchlist.restore(tmp_path / "without.db")
+        bench.watchlist.enroll("alice", picture(1), consent=consent)
+        with closing(sqlite3.connect(f"{path}.vault")) as raw:  # as an earlier version of facematch left it
+            raw.execute("DELETE FROM keys WHERE name LIKE 'whose:%'")
+            raw.commit()
+        bench.watchlist.erase("alice", reason="asked for it")
+        if not by_file:
+            bench.watchlist.restore(tmp_path / "with.db")
+    if by_file:
+        put_back(tmp_path / "with.db", path)
+    with open_bench(path) as bench:
+        assert (bench.watchlist.subjects(), bench.watchlist.keys.state().subjects) == ([], 0)
+
+
+@pytest.mark.parametrize("unseen", ["\ufe0f", "\u034f", "\u3164", "\uffa0", "\u2800", "\U000e0100", "\u17b4"])
+def test_a_name_with_a_character_that_shows_nothing_is_no_second_person(bench: Bench, unseen: str) -> None:
+    number = bench.watchlist.suspend(reason="a test").suspension_id
+    assert bench.watchlist.resume(number) is False
+    bench.watchlist.actors.grant(f"an{unseen}a", "admin")
+    with opened(bench, f"an{unseen}a") as other, pytest.raises(SeparationOfDuties):
+        other.resume(number)
+
+
+def test_a_complaint_is_not_decided_by_a_number(bench: Bench) -> None:
+    bench.enroll("alice", 1)
+    number = bench.watchlist.rights.complain("alice", ground="not me")
+    with pytest.raises(InvalidArgument, match="True or False"):
+        bench.watchlist.rights.decide(number, upheld=2)  # type: ignore[arg-type]
+    assert bench.found(1) == []

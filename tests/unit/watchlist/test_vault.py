@@ -457,5 +457,5 @@ def test_the_state_of_the_keys_shows_no_key(bench: Bench) -> None:
     assert (state.subjects, state.rotation) == (1, 1)
     assert bytes.fromhex(state.signing_public_key) == bench.watchlist.audit.public_key
     secrets = [*bench.watchlist._core.vault.keys("").values(), bench.watchlist._core.vault._vault_key()]
-    assert len(secrets) == 5
+    assert len(secrets) == 6
     assert [key for key in secrets if key.hex() in repr(state)] == []
