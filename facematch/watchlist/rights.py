@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import insert, select, update
 
-from facematch.errors import ApprovalNotFound, ConsentRequired, RecipientRefused
+from facematch.errors import ApprovalNotFound, ConsentRequired, InvalidArgument, RecipientRefused
 from facematch.governance import AuditAction, AuditOutcome, check_subject_id, to_microseconds
 from facematch.governance.identifiers import check_name, check_text
 from facematch.governance.policy import DisclosureRequest
@@ -83,6 +83,8 @@ class Rights:
         """
         core = self._core
         with core.operation(AuditAction.UNRESTRICT), core.changing() as connection:
+            if not isinstance(upheld, bool):  # another number would lift the restriction and read like an upheld one
+                raise InvalidArgument(f"upheld is True or False, got {upheld!r}", hint="say which")
             now = core.now()
             row = connection.execute(
                 select(complaints.c.subject).where(complaints.c.id == complaint, complaints.c.decided_at.is_(None))
