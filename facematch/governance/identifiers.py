@@ -24,6 +24,11 @@ __all__ = [
 ]
 
 _KEBAB = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
+_UNSEEN = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
+)
+"""Default_Ignorable_Code_Point of Unicode, as far as Python calls it printable, and the empty Braille pattern."""
+
 _MAX_NAME = 128
 _MAX_TEXT = 2000
 
@@ -112,13 +117,15 @@ def check_purpose(value: object) -> str:
 def same_name(first: str, second: str) -> bool:
     """Whether two names may be one person's: equal but for case, compatibility forms and white space.
 
-    Used where two *different* people are asked for, so that ``ana`` and ``Ana`` do not count as two.
+    Characters that show nothing, such as variation selectors, make no other name either. Used where two *different*
+    people are asked for, so that ``ana`` and ``Ana`` do not count as two.
     """
     return _folded(first) == _folded(second)
 
 
 def _folded(name: str) -> str:
-    return "".join(unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold()).split())
+    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
+    return "".join(_UNSEEN.sub("", folded).split())
 
 
 def check_text(value: object, what: str) -> str:
