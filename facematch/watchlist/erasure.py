@@ -193,7 +193,12 @@ def _record_ids(connection: Connection, subject_key: int) -> tuple[str, ...]:
 
 def _self_search(core: Core, ids: list[int], vectors: list[FloatArray]) -> int:
     """How many of the erased templates a search of the whole gallery with themselves still returns."""
-    snapshot = core.snapshot()
+    try:
+        snapshot = core.snapshot()
+    except (DatabaseCorrupt, KeyUnavailable):  # of somebody else: nothing can be searched, and the rows still count
+        with core.database.read() as connection:
+            left = connection.execute(select(templates.c.template_id).where(templates.c.template_id.in_(ids)))
+            return len(left.all())
     if snapshot.index is None or not vectors or not snapshot.template_ids.size:
         return int(np.isin(ids, snapshot.template_ids).sum())
     _, found = snapshot.index.search(

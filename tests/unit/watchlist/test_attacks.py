@@ -304,3 +304,15 @@ def test_a_complaint_is_not_decided_by_a_number(bench: Bench) -> None:
     with pytest.raises(InvalidArgument, match="True or False"):
         bench.watchlist.rights.decide(number, upheld=2)  # type: ignore[arg-type]
     assert bench.found(1) == []
+
+
+def test_a_key_that_somebody_else_lost_costs_nobody_the_certificate(bench: Bench) -> None:
+    bench.enroll("alice", 1)
+    bench.enroll("bob", 2)
+    core = bench.watchlist._core
+    with core.database.read() as connection:
+        bob = core.require_subject(connection, "bob").subject_ref
+    core.codec.destroy_subject(bob)
+    core.forget()
+    certificate = bench.watchlist.erase("alice", reason="asked for it").certificate
+    assert certificate["self_search"]["templates_found"] == 0
