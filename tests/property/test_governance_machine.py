@@ -13,12 +13,12 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -91,6 +91,7 @@ class Record:
     is_open: bool = True
     renewed: bool = False
     ended: datetime | None = None
+    ended_by_somebody: bool = False
     batches: list[Batch] = field(default_factory=list)
 
     def in_force(self, now: datetime) -> bool:
@@ -116,6 +117,9 @@ class Person:
     ref: str
     records: list[Record] = field(default_factory=list)
     complaints: dict[int, str] = field(default_factory=dict)
+
+    def ended_after(self, moment: datetime) -> bool:
+        return any(r.ended_by_somebody and r.ended is not None and moment < r.ended for r in self.records)
 
     @property
     def contested(self) -> bool:
@@ -159,6 +163,8 @@ class GovernanceMachine(RuleBasedStateMachine):
         self.people: dict[str, Person] = {}
         self.ended: set[str] = set()
         self.erased: set[str] = set()
+        self.refs: dict[str, set[str]] = {}
+        self.ended_refs: dict[str, dict[str, datetime]] = {}
         self.certificates: list[Mapping[str, Any]] = []
         self.stops: dict[int, Stop] = {}
         self.open_zones: set[tuple[str, str]] = set()
@@ -257,14 +263,21 @@ class GovernanceMachine(RuleBasedStateMachine):
             with pytest.raises(ReferenceRestricted):
                 watchlist.enroll(subject, self._picture(person), consent=consent)
             return
+        if known is not None and known.ended_after(self.clock.now):
+            with pytest.raises(ConsentRequired, match="given before the subject's consent ended"):
+                watchlist.enroll(subject, self._picture(person), consent=consent)
+            return
         if self._refuses(frozenset(wanted)):
             with pytest.raises(PolicyRefused, match="purpose"):
                 watchlist.enroll(subject, self._picture(person), consent=consent)
             return
+        if known is not None and self.clock.now <= self._ended_since(known.ref):
+            return  # what a backup without the end would hold of that time ends again with the next opening
         result = watchlist.enroll(subject, self._picture(person), consent=consent)
         assert result.state == ("pending" if self.dual else "active")
         if known is None:
             known = self.people[subject] = Person(self._ref(subject))
+            self.refs.setdefault(subject, set()).add(known.ref)
         record = Record(
             consent.record_id,
             frozenset(wanted),
@@ -275,6 +288,15 @@ class GovernanceMachine(RuleBasedStateMachine):
         )
         record.batches.append(self._batch(result.enrolment_id, person, ACTORS[handle]))
         known.records.append(record)
+
+    def _ended_since(self, ref: str) -> datetime:
+        """The latest end that was noted for a reference while only backups held it."""
+        return max(self.ended_refs.get(ref, {}).values(), default=datetime.min.replace(tzinfo=UTC))
+
+    def _former(self, subject: str) -> set[str]:
+        """References that the subject had in databases that backups may still bring back."""
+        present = {person.ref for person in self.people.values()}
+        return self.refs.get(subject, set()) - present - self.erased
 
     def _ref(self, subject: str) -> str:
         core = self.handles[0]._core
@@ -361,13 +383,15 @@ class GovernanceMachine(RuleBasedStateMachine):
                 call(subject, reason="left")
             return
         call(subject, reason="left")
-        self._ended(known)
+        self._ended(subject, verb)
 
-    def _ended(self, known: Person) -> None:
-        for record in known.records:
+    def _ended(self, subject: str, verb: str) -> None:
+        for record in self.people[subject].records:
             if record.is_open:
-                record.is_open, record.ended = False, self.clock.now
+                record.is_open, record.ended, record.ended_by_somebody = False, self.clock.now, True
                 self.ended.add(record.record_id)
+        for ref in self._former(subject):
+            self.ended_refs.setdefault(ref, {}).setdefault(verb, self.clock.now)
 
     @rule(subject=subjects, handle=handles)
     def erase(self, subject: str, handle: int) -> None:
@@ -379,7 +403,7 @@ class GovernanceMachine(RuleBasedStateMachine):
 
     def _erased(self, subject: str, certificate: Mapping[str, Any] | None) -> None:
         known = self.people.pop(subject)
-        self.erased.add(known.ref)
+        self.erased |= {known.ref, *self._former(subject)}
         if certificate is not None:
             assert certificate["subject_ref"] == known.ref
             assert certificate["self_search"]["templates_found"] == 0
@@ -531,8 +555,9 @@ class GovernanceMachine(RuleBasedStateMachine):
         for person in self.people.values():
             person.complaints |= complaints.get(person.ref, {})
             for record in person.records:
-                if record.is_open and record.record_id in self.ended:
-                    record.is_open, record.ended = False, self._ending_of(record)
+                if record.is_open and (record.record_id in self.ended or record.start <= self._ended_since(person.ref)):
+                    record.is_open, record.ended, record.ended_by_somebody = False, self._ending_of(record), True
+                    self.ended.add(record.record_id)
         new = {stop.suspension_id for stop in self.handles[0].suspensions()} - set(self.stops)
         assert len(new) == 1
         self.stops[new.pop()] = Stop(None, None)
@@ -600,7 +625,7 @@ class GovernanceMachine(RuleBasedStateMachine):
         if step[1] and verb == "erase":
             self._erased(subject, None)
         elif step[1]:
-            self._ended(known)
+            self._ended(subject, verb)
 
     @rule(
         subject=subjects,
@@ -622,7 +647,9 @@ class GovernanceMachine(RuleBasedStateMachine):
     )
     def an_enrolment_is_cut_off(self, subject: str, person: int, handle: int, step: str, clean: bool) -> None:
         known = self.people.get(subject)
-        if self._refuses(frozenset({PURPOSES[0]})) or (known is not None and known.contested):
+        if self._refuses(frozenset({PURPOSES[0]})):
+            return
+        if known is not None and (known.contested or known.ended_after(self.clock.now)):
             return
         if known is not None and step.startswith("codec"):
             return  # no key is made
@@ -752,9 +779,13 @@ class RetailMachine(GovernanceMachine):
 
 def _run(machine: type[GovernanceMachine], examples: int, steps: int) -> None:
     slow = [HealthCheck.too_slow, HealthCheck.data_too_large]
+    # shrinking takes minutes where every step writes to disk: a failure is told as it was found
+    phases = [Phase.explicit, Phase.reuse, Phase.generate, Phase.target]
     run_state_machine_as_test(
         machine,
-        settings=settings(max_examples=examples, stateful_step_count=steps, deadline=None, suppress_health_check=slow),
+        settings=settings(
+            max_examples=examples, stateful_step_count=steps, deadline=None, suppress_health_check=slow, phases=phases
+        ),
     )
 
 
