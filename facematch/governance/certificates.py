@@ -73,6 +73,7 @@ def verify_certificate(
         raise ReceiptInvalid("the signature does not fit: the certificate was changed", hint=_HINT) from error
     if not proof.verify(root):
         raise ReceiptInvalid("the proof does not lead to the root of the audit log", hint=_HINT)
-    if entry.get("action") != "erase" or entry.get("subject_ref") != data.get("subject_ref"):
+    done = entry.get("action") == "erase" and entry.get("outcome") == "done"
+    if not done or entry.get("subject_ref") != data.get("subject_ref"):
         raise ReceiptInvalid("the proved audit entry is not the one of this erasure", hint=_HINT)
     return data

@@ -14,6 +14,7 @@ from facematch.errors import InvalidArgument
 __all__ = [
     "check_kebab",
     "check_name",
+    "check_number",
     "check_purpose",
     "check_site",
     "check_subject_id",
@@ -126,6 +127,17 @@ def same_name(first: str, second: str) -> bool:
 def _folded(name: str) -> str:
     folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
     return "".join(_UNSEEN.sub("", folded).split())
+
+
+def check_number(value: object, what: str) -> int:
+    """Check the number of an enrolment, a complaint or a suspension: a whole number that a database can hold.
+
+    Raises:
+        InvalidArgument: It is none.
+    """
+    if isinstance(value, bool) or not isinstance(value, int) or not abs(value) < 1 << 63:
+        raise InvalidArgument(f"{what} must be a whole number", hint=f"pass {what} as it was given")
+    return value
 
 
 def check_text(value: object, what: str) -> str:

@@ -8,8 +8,8 @@
      REFUSED              ▼
               WITHDRAWN | REVOKED | EXPIRED | INVALIDATED
 
-Only GIVEN and RENEWED allow processing. The last four and REFUSED are final: whoever changes their mind gives a new
-record.
+A renewed consent may be renewed again. Only GIVEN and RENEWED allow processing. The last four and REFUSED are final:
+whoever changes their mind gives a new record.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ TRANSITIONS: Mapping[ConsentState, frozenset[ConsentState]] = MappingProxyType(
     {
         ConsentState.REQUESTED: frozenset({ConsentState.GIVEN, ConsentState.REFUSED}),
         ConsentState.GIVEN: _ENDS | {ConsentState.RENEWED},
-        ConsentState.RENEWED: _ENDS | {ConsentState.GIVEN},
+        ConsentState.RENEWED: _ENDS | {ConsentState.GIVEN, ConsentState.RENEWED},
         ConsentState.REFUSED: _NONE,
         ConsentState.WITHDRAWN: _NONE,
         ConsentState.REVOKED: _NONE,

@@ -9,12 +9,13 @@ from __future__ import annotations
 from sqlalchemy import delete, func, insert, select
 from sqlalchemy.dialects.sqlite import insert as upsert
 
-from facematch.errors import InvalidArgument, SeparationOfDuties
+from facematch.errors import AccessDenied, InvalidArgument, SeparationOfDuties
 from facematch.governance import AuditAction, AuditOutcome, to_microseconds
 from facematch.governance.identifiers import check_name
-from facematch.governance.roles import Role, check_separation
+from facematch.governance.roles import Role, check_other_person, check_separation
 from facematch.watchlist.core import Core
 from facematch.watchlist.schema import actor_roles, actors
+from facematch.watchlist.standing import Standing
 
 __all__ = ["Actors"]
 
@@ -38,7 +39,8 @@ class Actors:
 
         Raises:
             AccessDenied: Only an admin grants roles.
-            SeparationOfDuties: The policy forbids one actor to hold these roles together.
+            SeparationOfDuties: The policy forbids one actor to hold these roles together, or the actor would grant
+                them to themselves.
             InvalidArgument: There is no such role, or the name is malformed.
             AuditError: The audit entry could not be written; nothing changed.
         """
@@ -51,6 +53,7 @@ class Actors:
             with core.changing() as connection:
                 now = core.now()
                 standing = core.standing(connection)
+                self._check_granter(standing, name, wanted)
                 held = standing.roles.get(name, frozenset()) | wanted
                 check_separation(held, standing.policy(now).policy)
                 moment = to_microseconds(now)
@@ -81,10 +84,12 @@ class Actors:
             name = check_name(actor, "actor")
             with core.changing() as connection:
                 now = core.now()
-                held = core.standing(connection).roles.get(name, frozenset())
+                standing = core.standing(connection)
+                held = standing.roles.get(name, frozenset())
                 if not held:
                     raise InvalidArgument(f"{name!r} has no role", hint="Watchlist.actors.roles() lists them")
                 gone = frozenset(_role(role) for role in roles) if roles else held
+                self._check_owner(standing, gone & held)
                 connection.execute(
                     delete(actor_roles).where(
                         actor_roles.c.actor == name, actor_roles.c.role.in_([role.value for role in gone])
@@ -98,6 +103,17 @@ class Actors:
                 details = {"actor": name, "roles": sorted(role.value for role in gone)}
                 core.audit(connection, AuditAction.REVOKE_ROLE, AuditOutcome.DONE, details, now=now)
         return held - gone
+
+    def _check_granter(self, standing: Standing, name: str, wanted: frozenset[Role]) -> None:
+        if Role.OWNER in standing.roles.get(self._core.actor, frozenset()):
+            return
+        self._check_owner(standing, wanted)
+        check_other_person(name, self._core.actor, "a grant of roles")
+
+    def _check_owner(self, standing: Standing, concerned: frozenset[Role]) -> None:
+        """Only an owner makes or unmakes an owner; an admin could otherwise become one alone."""
+        if Role.OWNER in concerned and Role.OWNER not in standing.roles.get(self._core.actor, frozenset()):
+            raise AccessDenied("only an owner grants or takes the role owner", hint="ask an owner to do it")
 
 
 def _role(value: Role | str) -> Role:

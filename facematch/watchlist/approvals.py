@@ -8,7 +8,7 @@ from sqlalchemy import Connection, Row, Select, delete, func, select, update
 
 from facematch.errors import ApprovalNotFound, ConsentRequired
 from facematch.governance import AuditAction, AuditOutcome, from_microseconds, to_microseconds
-from facematch.governance.identifiers import check_text
+from facematch.governance.identifiers import check_number, check_text
 from facematch.governance.policy import ApprovalRequest, QualityRequest
 from facematch.governance.roles import check_other_person
 from facematch.types import PendingEnrolment
@@ -122,6 +122,7 @@ class Approvals:
         return count
 
     def _waiting(self, connection: Connection, enrolment_id: int) -> tuple[Row[Any], Subject]:
+        check_number(enrolment_id, "the number of an enrolment")
         query = select(enrolments).where(enrolments.c.id == enrolment_id, enrolments.c.state == "PENDING")
         row = connection.execute(query).one_or_none()
         if row is None:

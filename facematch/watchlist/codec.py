@@ -40,6 +40,7 @@ class TemplateIds:
         sample_mark: Keyed mark of the picture.
         contract: Digest of the embedding contract.
         rotation: Version of the rotation.
+        enrolment: The enrolment, which may wait for an approval.
     """
 
     template_id: int
@@ -48,6 +49,7 @@ class TemplateIds:
     sample_mark: str
     contract: str
     rotation: int
+    enrolment: int
 
     def binding(self) -> bytes:
         """The ids as bytes, to be bound into the authentication tag."""
@@ -59,6 +61,7 @@ class TemplateIds:
             self.sample_mark,
             self.contract,
             str(self.rotation),
+            str(self.enrolment),
         )
         return "\n".join(parts).encode()
 

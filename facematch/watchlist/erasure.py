@@ -27,6 +27,9 @@ from facematch.watchlist.vault import vault_path
 
 __all__ = ["ErasureCheck", "check_erasure", "erase"]
 
+_NOWHERE = -1
+"""The key of a subject that has no row."""
+
 _SHORTEST_NAME = 6
 """Subject ids shorter than this, in bytes, stand in any file by chance, so they are not looked for."""
 
@@ -94,7 +97,8 @@ def erase(
         check_subject_id(subject_id)
         check_text(reason, "reason")
         with core.concluding() as (connection, endings):
-            subject = core.require_subject(connection, subject_id)
+            former = core.codec.former_refs(subject_id, core.store.references(connection))
+            subject = _present_or_former(core, connection, subject_id, former)
             now = core.now()
             if unless is not None:
                 unless(connection, subject, now)
@@ -102,7 +106,6 @@ def erase(
             before = core.store.generation(connection)
             ids, vectors = _templates_of(core, connection, subject.key)
             records = _record_ids(connection, subject.key)
-            former = core.codec.former_refs(subject_id, core.store.references(connection))
             erased = core.store.erase(connection, subject.key)
             generation = core.store.bump(connection)
             core.store.mark_unscrubbed(connection, generation)
@@ -172,6 +175,17 @@ def check_erasure(core: Core, certificate: Mapping[str, Any] | str | bytes, also
             details = {"erased_ref": subject_ref, "findings": len(findings)}
             core.audit(connection, AuditAction.CHECK_ERASURE, AuditOutcome.DONE, details)
     return result
+
+
+def _present_or_former(core: Core, connection: Connection, subject_id: str, former: list[str]) -> Subject:
+    """The subject, or one that only a backup still holds: its key is destroyed all the same.
+
+    Raises:
+        SubjectNotFound: There is neither.
+    """
+    if former and core.store.subject(connection, subject_id) is None:
+        return Subject(_NOWHERE, subject_id, former[0])
+    return core.require_subject(connection, subject_id)
 
 
 def _templates_of(core: Core, connection: Connection, subject_key: int) -> tuple[list[int], list[FloatArray]]:

@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Row, Select, func, insert, or_, select, updat
 
 from facematch.errors import ConsentInvalid, ConsentRequired, DatabaseCorrupt, FacematchError, KeyUnavailable
 from facematch.governance import OPEN_STATES, Consent, ConsentState, to_microseconds
+from facematch.watchlist.clear_marks import clear_columns
 from facematch.watchlist.codec import SealedCodec
 from facematch.watchlist.schema import (
     complaints,
@@ -147,7 +148,7 @@ class ConsentFiling:
                 subject=subject.key,
                 mark=mark,
                 record=self._codec.seal_json(subject.subject_ref, data, f"consent record {consent.record_id}"),
-                **_current(consent),
+                **clear_columns(self._codec, consent, subject.subject_ref),
             )
         )
         key = new_key(result.inserted_primary_key)
@@ -165,7 +166,8 @@ class ConsentFiling:
     ) -> None:
         """Store the last event of ``changed``, which is ``stored`` after one transition."""
         self._add_event(connection, subject, stored.key, changed, len(changed.events) - 1)
-        connection.execute(update(consents).where(consents.c.id == stored.key).values(**_current(changed)))
+        columns = clear_columns(self._codec, changed, subject.subject_ref)
+        connection.execute(update(consents).where(consents.c.id == stored.key).values(**columns))
 
     def lines(self, connection: Connection) -> dict[int, list[ConsentLine]]:
         """The consent records of all subjects in short, by the subject's key, oldest first."""
@@ -245,8 +247,9 @@ class ConsentFiling:
             raise
         except (ValueError, TypeError, FacematchError) as error:
             raise DatabaseCorrupt("a consent record in the database is damaged", hint=_RESTORE) from error
-        stored = {"state": row.state, "valid_from": row.valid_from, "valid_until": row.valid_until}
-        if stored != _current(consent) or consent.record_id != row.record_id:
+        columns = ("state", "valid_from", "valid_until", "clear_mark")
+        stored = {column: getattr(row, column) for column in columns}
+        if stored != clear_columns(self._codec, consent, subject.subject_ref) or consent.record_id != row.record_id:
             raise DatabaseCorrupt("a consent record contradicts its events", hint=_RESTORE)
         for column, names in (
             (consent_purposes.c.purpose, consent.purposes),
@@ -306,16 +309,6 @@ def check_new_record(consent: Consent, filed: Sequence[StoredConsent], now: date
 def contested_subjects() -> Select[Any]:
     """The query for keys of subjects whose references are restricted."""
     return select(complaints.c.subject).where(or_(complaints.c.decided_at.is_(None), complaints.c.upheld == 1))
-
-
-def _current(consent: Consent) -> dict[str, object]:
-    """State and validity as columns; a record that was never given is valid from 0 until 0."""
-    start, end = consent.valid_from, consent.valid_until
-    return {
-        "state": consent.state.value,
-        "valid_from": 0 if start is None else to_microseconds(start),
-        "valid_until": 0 if end is None else to_microseconds(end),
-    }
 
 
 def _event_name(record_id: str, position: int) -> str:

@@ -19,6 +19,7 @@ from facematch.governance import OPEN_STATES
 from facematch.protocols import VectorIndex
 from facematch.types import EmbeddingContract, FloatArray
 from facematch.watchlist.calibrations import current_calibration
+from facematch.watchlist.clear_marks import ClearMarks
 from facematch.watchlist.filing import contested_subjects
 from facematch.watchlist.schema import (
     consent_purposes,
@@ -49,6 +50,7 @@ class Gallery:
         self.new_index = new_index
         self._standing = standing
         self._lock = threading.Lock()
+        self._marks = ClearMarks(store.codec)
         self._snapshot: Snapshot | None = None
 
     def refresh(self, connection: Connection) -> Snapshot:
@@ -82,6 +84,7 @@ class Gallery:
     def _load(
         self, connection: Connection, generation: int, contract: EmbeddingContract | None, current: Snapshot | None
     ) -> Snapshot:
+        self._marks.check(connection)
         known = {} if current is None else dict(zip(current.subject_refs, current.subject_ids, strict=True))
         people = self.store.subjects(connection, known)
         person_row = {subject.key: number for number, subject in enumerate(people)}

@@ -46,10 +46,13 @@ class Keys:
         self._core = core
 
     def state(self) -> KeyState:
-        """What is locked under which key; no key bytes."""
+        """What is locked under which key; no key bytes.
+
+        Raises:
+            AccessDenied: No role of the actor permits reports.
+        """
         core = self._core
-        core.configuration()
-        with core.database.read() as connection:
+        with core.operation(AuditAction.REPORT), core.database.read() as connection:
             rotation = core.store.rotation_version(connection)
         return KeyState(
             provider_key=core.vault.provider_key,

@@ -18,6 +18,7 @@ from sqlalchemy import Connection, delete, func, insert, select, update
 
 from facematch.errors import BackupInvalid, DatabaseUnavailable, FacematchError
 from facematch.governance import AuditAction, AuditOutcome
+from facematch.watchlist.clear_marks import ClearMarks
 from facematch.watchlist.core import Core
 from facematch.watchlist.database import Database
 from facematch.watchlist.endings import carry_out, destroy_erased, suspend_restored
@@ -64,6 +65,7 @@ def restore(core: Core, source: Path) -> None:
             for table in _TABLES:
                 for part in old.execute(select(table)).mappings().partitions(_CHUNK):
                     connection.execute(insert(table), [dict(row) for row in part])
+            ClearMarks(core.codec).check(connection)
             _take_over(old, connection)
             _contest_again(core, connection, contested)
             erased, ended = carry_out(core, connection)

@@ -167,14 +167,16 @@ def _stale_enrolments(connection: Connection, policy: Policy, now: datetime) -> 
 
 def _reject(core: Core, number: int) -> bool:
     with core.writing() as connection:
-        state = connection.execute(select(enrolments.c.state).where(enrolments.c.id == number)).scalar()
-        if state != "PENDING":
+        query = select(enrolments.c.subject).where(enrolments.c.id == number, enrolments.c.state == "PENDING")
+        key = connection.execute(query).scalar()
+        if key is None:
             return False
+        subject = core.store.subject_by_key(connection, key)
         count = remove_enrolment(connection, number)
         generation = core.store.bump(connection)
         core.store.mark_unscrubbed(connection, generation)
         details = {"enrolment": number, "templates": count, "generation": generation, "overdue": True}
-        core.audit(connection, AuditAction.REJECT, AuditOutcome.DONE, details)
+        core.audit(connection, AuditAction.REJECT, AuditOutcome.DONE, details, subject=subject)
     return True
 
 

@@ -9,7 +9,7 @@ from sqlalchemy import insert, select, update
 
 from facematch.errors import ApprovalNotFound, ConsentRequired, InvalidArgument, RecipientRefused
 from facematch.governance import AuditAction, AuditOutcome, check_subject_id, to_microseconds
-from facematch.governance.identifiers import check_name, check_text
+from facematch.governance.identifiers import check_name, check_number, check_text
 from facematch.governance.policy import DisclosureRequest
 from facematch.watchlist.access import write_access_export
 from facematch.watchlist.core import Core
@@ -86,6 +86,7 @@ class Rights:
             if not isinstance(upheld, bool):  # another number would lift the restriction and read like an upheld one
                 raise InvalidArgument(f"upheld is True or False, got {upheld!r}", hint="say which")
             now = core.now()
+            check_number(complaint, "the number of a complaint")
             row = connection.execute(
                 select(complaints.c.subject).where(complaints.c.id == complaint, complaints.c.decided_at.is_(None))
             ).one_or_none()

@@ -109,6 +109,7 @@ consents = Table(
     Column("state", Text, nullable=False),
     Column("valid_from", Integer, nullable=False),
     Column("valid_until", Integer, nullable=False),
+    Column("clear_mark", Text, nullable=False),
     UniqueConstraint("record_id"),
     Index(None, "subject"),
     sqlite_autoincrement=True,

@@ -131,7 +131,7 @@ def _seal_consent(core: Core, connection: Connection, subject: Subject, old_key:
             raise DatabaseCorrupt(_DAMAGED, hint="a template's checksum does not fit")
         mark = core.codec.sample_mark(subject.subject_ref, row.sample_digest)
         vector = np.frombuffer(row.vector, dtype="<f4").astype(np.float32)
-        new = TemplateIds(row.template_id, subject.subject_ref, consent.record_id, mark, contract.digest, 1)
+        new = TemplateIds(row.template_id, subject.subject_ref, consent.record_id, mark, contract.digest, 1, enrolment)
         connection.execute(
             insert(templates).values(
                 template_id=row.template_id,

@@ -248,7 +248,7 @@ class Store:
         connection.execute(update(meta).values(next_template=template_id + 1))
         mark = self.codec.sample_mark(subject.subject_ref, template.sample_digest)
         rotation = self.rotation_version(connection)
-        ids = TemplateIds(template_id, subject.subject_ref, consent[1], mark, contract.digest, rotation)
+        ids = TemplateIds(template_id, subject.subject_ref, consent[1], mark, contract.digest, rotation, enrolment)
         connection.execute(
             insert(templates).values(
                 template_id=template_id,
@@ -333,13 +333,15 @@ class Store:
         keys = self._keys_of(sorted({row.subject_ref for row in rows}))
         for row in rows:
             ref = row.subject_ref
-            ids = TemplateIds(row.template_id, ref, row.record_id, row.sample_mark, contract.digest, version)
+            bound = (row.template_id, ref, row.record_id, row.sample_mark, contract.digest, version, row.enrolment)
+            ids = TemplateIds(*bound)
             yield row.template_id, ids, self.codec.decode(row.vector, ids, contract.dimension, key=keys[ref])
 
 
 _SEALED = (
     select(
         templates.c.template_id,
+        templates.c.enrolment,
         templates.c.vector,
         templates.c.sample_mark,
         subjects.c.subject_ref,

@@ -103,6 +103,11 @@ class FileKeys:
             KeyUnavailable: The file cannot be written.
         """
         made = cls(path)
+        if not made.path.parent.is_dir():
+            raise KeyUnavailable(
+                f"the folder of the key file {str(made.path)!r} does not exist",
+                hint=f"create it first: mkdir -p {made.path.parent}",
+            )
         with made._locked():
             if not made.path.exists():
                 key = new_key()

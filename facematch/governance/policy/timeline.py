@@ -79,9 +79,9 @@ class PolicyTimeline:
         return self._versions
 
     def in_force(self, at: datetime) -> PolicyVersion | None:
-        """The version that rules at a moment: the one effective from the latest moment up to then.
+        """The version that rules at a moment: of those effective by then, the one that was set last.
 
-        Of two effective from the same moment, the one set later (with the higher number) rules.
+        So a version that is set now takes the place of one that was set before and waits for its day.
 
         Args:
             at: The moment, timezone-aware.
@@ -94,7 +94,7 @@ class PolicyTimeline:
         """
         moment = to_utc(at, "at")
         begun = (version for version in self._versions if version.effective_from <= moment)
-        return max(begun, key=lambda version: (version.effective_from, version.version), default=None)
+        return max(begun, key=lambda version: version.version, default=None)
 
     def policy_at(self, at: datetime) -> Policy:
         """The policy that rules at a moment; before the first version the empty one, which refuses everything.

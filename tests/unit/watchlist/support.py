@@ -59,5 +59,6 @@ class Bench:
 def open_bench(path: Path, **options: Any) -> Iterator[Bench]:
     """A bench on a new or existing file."""
     clock, analyzer = options.pop("clock", ManualClock()), options.pop("analyzer", FakeAnalyzer())
-    with Watchlist.open(f"sqlite:///{path}", actor="ana", analyzer=analyzer, clock=clock, **options) as watchlist:
+    actor = options.pop("actor", "ana")
+    with Watchlist.open(f"sqlite:///{path}", actor=actor, analyzer=analyzer, clock=clock, **options) as watchlist:
         yield Bench(watchlist, clock, path, analyzer)

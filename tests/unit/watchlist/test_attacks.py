@@ -19,9 +19,12 @@ from facematch.errors import (
     ConsentRequired,
     InvalidArgument,
     SeparationOfDuties,
+    SubjectNotFound,
     Suspended,
 )
 from facematch.governance import Consent
+from facematch.governance.policy import Policy
+from facematch.governance.roles import Role
 from facematch.testing import FakeAnalyzer, ManualClock, synthetic_consent
 from facematch.watchlist import Watchlist, installation, sealing
 from facematch.watchlist.filing import ConsentFiling
@@ -316,3 +319,51 @@ def test_a_key_that_somebody_else_lost_costs_nobody_the_certificate(bench: Bench
     core.forget()
     certificate = bench.watchlist.erase("alice", reason="asked for it").certificate
     assert certificate["self_search"]["templates_found"] == 0
+
+
+def test_somebody_who_is_only_in_a_backup_can_be_erased(bench: Bench, tmp_path: Path) -> None:
+    empty = bench.watchlist.backup(tmp_path / "before.db")
+    bench.enroll("alice", 1)
+    later = bench.watchlist.backup(tmp_path / "later.db")
+    bench.watchlist.restore(empty)
+    assert bench.watchlist.subjects() == []
+    erased = bench.watchlist.erase("alice", reason="asked for it")
+    assert (erased.templates_erased, erased.certificate["data_key"]["destroyed"]) == (0, True)
+    assert bench.watchlist.check_erasure(erased.certificate).ok
+    bench.watchlist.restore(later)
+    assert bench.watchlist.subjects() == []
+    with pytest.raises(SubjectNotFound):
+        bench.watchlist.erase("alice", reason="again")
+
+
+def test_an_admin_cannot_become_owner_or_grant_themselves_anything(bench: Bench) -> None:
+    bench.watchlist.actors.grant("adam", "admin")
+    with Watchlist.open(f"sqlite:///{bench.path}", actor="adam", clock=bench.clock) as adam:
+        with pytest.raises(SeparationOfDuties):
+            adam.actors.grant("adam", "operator")
+        with pytest.raises(AccessDenied):
+            adam.actors.grant("eve", "owner")
+        with pytest.raises(AccessDenied):
+            adam.actors.revoke("ana", "owner")
+        with pytest.raises(AccessDenied):
+            adam.actors.revoke("ana")
+        assert adam.actors.grant("eve", "operator") == {Role.OPERATOR}
+    assert bench.watchlist.actors.roles()["ana"] == {Role.OWNER}
+
+
+def test_a_stricter_policy_takes_the_place_of_one_that_waits(bench: Bench) -> None:
+    document = Policy.profile("access-control").to_dict()
+    looser = Policy.from_dict({**document, "title": "looser"})
+    stricter = Policy.from_dict({**document, "title": "stricter", "purposes": {"allowed": ["events"]}})
+    bench.watchlist.policies.set(looser, effective_from=bench.clock.now + timedelta(days=5))
+    bench.watchlist.policies.set(stricter)
+    bench.clock.advance(timedelta(days=6))
+    assert bench.watchlist.policies.current().policy.title == "stricter"
+
+
+@pytest.mark.parametrize("number", [2**70, -(2**70), True, "1", None, 1.0])
+def test_a_number_that_no_database_holds_is_a_typed_error(bench: Bench, number: Any) -> None:
+    with pytest.raises(InvalidArgument):
+        bench.watchlist.approvals.approve(number)
+    with pytest.raises(InvalidArgument):
+        bench.watchlist.rights.decide(number, upheld=True)

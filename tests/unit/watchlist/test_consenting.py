@@ -118,3 +118,15 @@ def test_a_receipt_is_signed_by_the_watchlist_and_audited(bench: Bench) -> None:
         bench.watchlist.receipt("nobody")
     with pytest.raises(ConsentTransitionError):
         bench.watchlist.receipt("s", record_id="no-such-record")
+
+
+def test_a_consent_may_be_renewed_again_and_again(bench: Bench, tmp_path: Path) -> None:
+    bench.enroll("s", 1, valid_for=30 * DAY)
+    ends = []
+    for year in range(3):
+        bench.clock.advance(20 * DAY)
+        (tmp_path / f"form-{year}.pdf").write_bytes(f"signed again, {year}".encode())
+        ends.append(bench.watchlist.renew("s", valid_for=30 * DAY, evidence=tmp_path / f"form-{year}.pdf").valid_until)
+    assert ends == sorted(set(ends))
+    assert len(bench.watchlist.consents("s")[0].events) == 4
+    assert bench.found(1) == ["s"]

@@ -82,3 +82,17 @@ def test_a_change_under_an_open_watchlist_is_not_covered_up_by_its_next_change(t
             bench.watchlist.withdraw("s", reason="left")
     with pytest.raises(DatabaseCorrupt), open_bench(tmp_path / "w.db", clock=bench.clock) as other:
         other.watchlist.subjects()
+
+
+def test_a_pending_template_moved_under_an_approved_enrolment_serves_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "w.db"
+    with open_bench(path, policy=Policy.from_dict(DUAL)) as bench:
+        bench.enroll("approved", 1)
+        bench.watchlist.actors.grant("ben", "approver")
+        with open_bench(path, clock=bench.clock, actor="ben") as ben:
+            ben.watchlist.approvals.approve(1)
+        bench.enroll("pending", 2)
+        assert (bench.found(1), bench.found(2)) == (["approved"], [])
+    change(path, "UPDATE templates SET enrolment = 1 WHERE enrolment = 2")
+    with pytest.raises(DatabaseCorrupt), open_bench(path, clock=bench.clock) as again:
+        again.found(2)

@@ -221,7 +221,7 @@ def codec(vault: Vault) -> SealedCodec:
     return made
 
 
-IDS = TemplateIds(7, "a", "record", "mark", "contract", 1)
+IDS = TemplateIds(7, "a", "record", "mark", "contract", 1, 3)
 
 
 def test_a_template_opens_as_its_rotation_and_keeps_its_inner_products(codec: SealedCodec) -> None:

@@ -164,6 +164,7 @@ CREATE TABLE consents (
     state TEXT NOT NULL,
     valid_from INTEGER NOT NULL,
     valid_until INTEGER NOT NULL,
+    clear_mark TEXT NOT NULL,
     CONSTRAINT uq_consents_record_id UNIQUE (record_id),
     CONSTRAINT fk_consents_subject FOREIGN KEY(subject) REFERENCES subjects (id)
 );

@@ -216,8 +216,11 @@ def test_every_flipped_bit_of_a_key_file_is_found_or_does_no_harm(tmp_path: Path
 
 def test_a_folder_that_cannot_be_written_is_a_typed_error(tmp_path: Path) -> None:
     (tmp_path / "a file").touch()
-    with pytest.raises(KeyUnavailable, match="cannot be written"):
+    with pytest.raises(KeyUnavailable, match="does not exist"):
         FileKeys.create(tmp_path / "a file" / "a.key")
+    with pytest.raises(KeyUnavailable, match="mkdir"):
+        FileKeys.create(tmp_path / "none" / "a.key")
+    assert not (tmp_path / "none").exists()
     (tmp_path / "a.key").mkdir(mode=0o700)
     with pytest.raises(KeyUnavailable, match="cannot be read"):
         _ = FileKeys(tmp_path / "a.key").key_id

@@ -22,10 +22,11 @@ def version(number: int, effective_from: datetime, **changes: Any) -> PolicyVers
 FIRST, SECOND, PLANNED, CORRECTED = (
     version(1, NOW),
     version(2, NOW + 10 * DAY),
-    version(3, NOW + 30 * DAY),
+    version(5, NOW + 30 * DAY),
     version(4, NOW + 10 * DAY),
 )
-TIMELINE = PolicyTimeline([PLANNED, FIRST, CORRECTED, SECOND])
+OVERTAKEN = version(3, NOW + 20 * DAY)
+TIMELINE = PolicyTimeline([PLANNED, FIRST, CORRECTED, OVERTAKEN, SECOND])
 
 
 @pytest.mark.parametrize(
@@ -35,6 +36,7 @@ TIMELINE = PolicyTimeline([PLANNED, FIRST, CORRECTED, SECOND])
         (NOW, FIRST),
         (NOW + 10 * DAY - TICK, FIRST),
         (NOW + 10 * DAY, CORRECTED),
+        (NOW + 20 * DAY, CORRECTED),  # set after the version that waited for this day, and in its place
         (NOW + 30 * DAY - TICK, CORRECTED),
         (NOW + 30 * DAY, PLANNED),
         (NOW + 9999 * DAY, PLANNED),
@@ -46,7 +48,7 @@ def test_what_ruled_at_a_moment(at: datetime, ruled: PolicyVersion | None) -> No
 
 
 def test_a_version_that_comes_later_does_not_change_what_ruled_before() -> None:
-    later = PolicyTimeline([*TIMELINE.versions, version(5, NOW + 40 * DAY, set_at=NOW + 35 * DAY)])
+    later = PolicyTimeline([*TIMELINE.versions, version(6, NOW + 40 * DAY, set_at=NOW + 35 * DAY)])
     moments = [NOW + days * DAY for days in range(-2, 40)]
     assert [later.in_force(at) for at in moments] == [TIMELINE.in_force(at) for at in moments]
 
@@ -65,7 +67,7 @@ def test_an_empty_timeline_refuses_everything() -> None:
 
 
 def test_versions_are_listed_by_number() -> None:
-    assert [entry.version for entry in TIMELINE.versions] == [1, 2, 3, 4]
+    assert [entry.version for entry in TIMELINE.versions] == [1, 2, 3, 4, 5]
 
 
 def test_numbers_do_not_repeat() -> None:
