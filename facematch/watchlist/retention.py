@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, select
 
 from facematch.errors import SubjectNotFound
 from facematch.governance import OPEN_STATES, AuditAction, AuditOutcome, ConsentState, from_microseconds
@@ -99,15 +99,17 @@ class _Consent:
 
 def _consents_of(connection: Connection, subject: Subject) -> list[_Consent]:
     query = (
-        select(consents.c.state, consents.c.valid_until, func.max(consent_events.c.time))
+        select(consents.c.id, consents.c.state, consents.c.valid_until, consent_events.c.time)
         .join(consent_events, consent_events.c.consent == consents.c.id)
         .where(consents.c.subject == subject.key)
-        .group_by(consents.c.id)
+        .order_by(consents.c.id, consent_events.c.position)  # by position: a clock may have gone back in between
     )
-    return [
-        _Consent(ConsentState(state), from_microseconds(end), from_microseconds(last))
-        for state, end, last in connection.execute(query)
-    ]
+    return list(
+        {
+            key: _Consent(ConsentState(state), from_microseconds(end), from_microseconds(time))
+            for key, state, end, time in connection.execute(query)
+        }.values()
+    )
 
 
 def _must_go(connection: Connection, subject: Subject, policy: Policy, now: datetime) -> bool:

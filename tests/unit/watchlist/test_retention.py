@@ -209,3 +209,14 @@ def test_a_subject_whom_another_process_erases_during_the_sweep_is_no_failure(
         assert _did(interrupted(lambda: other.watchlist.erase("s", reason="asked"))) == (("s",), (), ())
     with pytest.raises(SubjectNotFound):
         bench.watchlist.consents("s")
+
+
+def test_the_time_counts_from_the_last_event_also_when_the_clock_went_back(bench: Bench, tmp_path: Path) -> None:
+    bench.enroll("s", 1, valid_for=300 * DAY)
+    bench.clock.advance(100 * DAY)
+    (tmp_path / "again.pdf").write_bytes(b"signed again")
+    bench.watchlist.renew("s", valid_for=300 * DAY, evidence=tmp_path / "again.pdf")
+    bench.clock.advance(-50 * DAY)
+    bench.watchlist.withdraw("s", reason="left")
+    bench.clock.advance(31 * DAY)  # the profile keeps ended references for 30 days
+    assert bench.watchlist.sweep().erased == ("s",)
