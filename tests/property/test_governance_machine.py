@@ -214,8 +214,8 @@ class GovernanceMachine(RuleBasedStateMachine):
         return synthetic_picture([SyntheticFace(person, self.pictures)])
 
     def _wide(self) -> bool:
-        begun = [(start, number, wide) for number, (start, wide) in enumerate(self.ruling) if start <= self.clock.now]
-        return max(begun)[2] if begun else self.ruling[0][1]
+        begun = [wide for start, wide in self.ruling if start <= self.clock.now]
+        return begun[-1] if begun else self.ruling[0][1]  # of those that have begun, the one set last
 
     def _refuses(self, wanted: frozenset[str]) -> bool:
         return not self._wide() and not wanted <= {PURPOSES[0]}
