@@ -11,6 +11,7 @@ from sqlalchemy import Connection, insert
 from facematch.errors import InvalidArgument
 from facematch.governance import AuditAction, AuditOutcome, to_microseconds, to_utc
 from facematch.governance.policy import Policy, PolicyVersion
+from facematch.governance.roles import Role, check_separation
 from facematch.watchlist.core import Core
 from facematch.watchlist.schema import policies
 from facematch.watchlist.store import new_key
@@ -77,6 +78,7 @@ class Policies:
 
         Raises:
             PolicyInvalid: The document is malformed.
+            SeparationOfDuties: An actor holds roles together that it separates; take one of them first.
             InvalidArgument: The moment lies in the past.
             AccessDenied: No role of the actor permits it.
             AuditError: The audit entry could not be written; nothing changed.
@@ -91,6 +93,9 @@ class Policies:
                     raise InvalidArgument(
                         "a policy cannot rule the past", hint="leave effective_from out, or name a moment to come"
                     )
+                for held in core.standing(connection).roles.values():
+                    if Role.OWNER not in held:  # the first person has to be able to set it at all
+                        check_separation(held, wanted)
                 version = add_policy(connection, wanted, effective_from=start, now=now, actor=core.actor)
                 details = {"version": version, "digest": wanted.digest, "effective_from": start.isoformat()}
                 core.audit(connection, AuditAction.SET_POLICY, AuditOutcome.DONE, details, now=now)

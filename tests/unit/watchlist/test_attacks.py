@@ -367,3 +367,13 @@ def test_a_number_that_no_database_holds_is_a_typed_error(bench: Bench, number: 
         bench.watchlist.approvals.approve(number)
     with pytest.raises(InvalidArgument):
         bench.watchlist.rights.decide(number, upheld=True)
+
+
+def test_a_policy_that_separates_roles_is_not_set_while_somebody_holds_them_together(bench: Bench) -> None:
+    bench.watchlist.actors.grant("ben", "enroller", "approver")
+    document = Policy.profile("access-control").to_dict()
+    separating = Policy.from_dict({**document, "separate_roles": {"pairs": [["approver", "enroller"]]}})
+    with pytest.raises(SeparationOfDuties):
+        bench.watchlist.policies.set(separating)
+    bench.watchlist.actors.revoke("ben", "approver")
+    assert bench.watchlist.policies.set(separating).version == 2
