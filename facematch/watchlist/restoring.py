@@ -16,7 +16,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection, delete, func, insert, select, update
 
-from facematch.errors import BackupInvalid, DatabaseUnavailable, FacematchError
+from facematch.errors import BackupInvalid, DatabaseCorrupt, DatabaseUnavailable, FacematchError
 from facematch.governance import AuditAction, AuditOutcome
 from facematch.watchlist.clear_marks import ClearMarks
 from facematch.watchlist.core import Core
@@ -34,6 +34,7 @@ from facematch.watchlist.schema import (
     subjects,
     templates,
 )
+from facematch.watchlist.standing_mark import check_standing
 
 __all__ = ["restore"]
 
@@ -91,6 +92,10 @@ def _drop_unreadable(core: Core, connection: Connection) -> int:
 def _check_origin(core: Core, old: Connection) -> None:
     if old.execute(select(meta.c.watchlist_id)).scalar_one() != core.vault.watchlist_id:
         raise BackupInvalid("the file is a backup of another watchlist", hint="name a backup of this watchlist")
+    try:
+        check_standing(old, core.codec)  # an approval written into the backup must not come in with it
+    except DatabaseCorrupt as error:
+        raise BackupInvalid(f"the backup was changed: {error.message}", hint="name another backup") from error
 
 
 def _take_over(old: Connection, connection: Connection) -> None:

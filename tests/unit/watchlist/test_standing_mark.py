@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from facematch.errors import DatabaseCorrupt
+from facematch.errors import BackupInvalid, DatabaseCorrupt
 from facematch.governance.policy import Policy
 from facematch.governance.zones import Zone
 from tests.unit.watchlist.support import PURPOSE, SITE, Bench, open_bench, picture
@@ -96,3 +96,14 @@ def test_a_pending_template_moved_under_an_approved_enrolment_serves_nothing(tmp
     change(path, "UPDATE templates SET enrolment = 1 WHERE enrolment = 2")
     with pytest.raises(DatabaseCorrupt), open_bench(path, clock=bench.clock) as again:
         again.found(2)
+
+
+def test_an_approval_written_into_a_backup_does_not_come_in_with_it(tmp_path: Path) -> None:
+    with open_bench(tmp_path / "w.db", policy=Policy.from_dict(DUAL)) as bench:
+        bench.enroll("pending", 1)
+        backup = bench.watchlist.backup(tmp_path / "backup.db")
+        change(backup, "UPDATE enrolments SET state = 'ACTIVE'")
+        with pytest.raises(BackupInvalid, match="changed"):
+            bench.watchlist.restore(backup)
+        assert [item.subject_id for item in bench.watchlist.approvals.pending()] == ["pending"]
+        assert bench.watchlist.suspensions() == ()
