@@ -13,18 +13,14 @@ from facematch.governance.receipts import ConsentReceipt
 from facematch.protocols import Progress
 from facematch.types import Erasure, Renewal, SubjectRecord, Sweep, Withdrawal
 from facematch.watchlist import consenting, endings, erasure, records
-from facematch.watchlist.core import Core
+from facematch.watchlist.handle import Handle
 from facematch.watchlist.retention import sweep
 
 __all__ = ["SubjectLifecycle"]
 
 
-class SubjectLifecycle:
+class SubjectLifecycle(Handle):
     """Consents, their endings, and erasure; a part of :class:`~facematch.watchlist.Watchlist`."""
-
-    @property
-    def _core(self) -> Core:
-        raise NotImplementedError
 
     def record_consent(self, consent: Consent) -> int:
         """File a consent record before any picture is taken, also one that was only asked for; returns the generation.

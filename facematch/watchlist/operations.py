@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from facematch.watchlist import places
-from facematch.watchlist.core import Core
+from facematch.watchlist.handle import Handle
 from facematch.watchlist.keeping import backup
 from facematch.watchlist.restoring import restore
 from facematch.watchlist.standing import Suspension
@@ -13,12 +13,8 @@ from facematch.watchlist.standing import Suspension
 __all__ = ["Operations"]
 
 
-class Operations:
+class Operations(Handle):
     """Suspensions and backups; a part of :class:`~facematch.watchlist.Watchlist`."""
-
-    @property
-    def _core(self) -> Core:
-        raise NotImplementedError
 
     def suspend(self, *, reason: str, site: str | None = None, zone: str | None = None) -> Suspension:
         """Suspend identification, everywhere or at one site or zone, from the next search of every process on.

@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from os import PathLike
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
-from facematch.errors import WatchlistClosed
 from facematch.governance import AuditAction, Consent, check_subject_id
 from facematch.governance.policy import Policy
 from facematch.matching import Calibration
@@ -75,11 +73,10 @@ class Watchlist(SubjectLifecycle, Operations):
         threshold: float | None,
         outgrown: Outgrown,
     ) -> None:
-        self._core_parts = core
+        super().__init__(core)
         self._analyzer = analyzer
         self._threshold = threshold
         self._outgrown = outgrown
-        self._closed = False
         self.audit = GovernedAuditLog(core)
         self.policies = Policies(core)
         self.actors = Actors(core)
@@ -163,16 +160,6 @@ class Watchlist(SubjectLifecycle, Operations):
             WatchlistClosed: After :meth:`close`.
         """
         return self._analyzer.get(self._core)
-
-    @property
-    def actor(self) -> str:
-        """Who is using the watchlist."""
-        return self._core_parts.actor
-
-    @property
-    def clock(self) -> Clock:
-        """Gives the present moment."""
-        return self._core_parts.clock
 
     def enroll(
         self,
@@ -363,27 +350,6 @@ class Watchlist(SubjectLifecycle, Operations):
         """The calibration artefact in force; ``None`` where the pack's own threshold rules."""
         self._core.configuration()
         return self._core.snapshot().calibration
-
-    def close(self) -> None:
-        """Close the database and forget the gallery; may be called again."""
-        self._closed = True
-        self._core_parts.close()
-
-    def __enter__(self) -> Self:
-        _ = self._core
-        return self
-
-    def __exit__(
-        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        """Close."""
-        self.close()
-
-    @property
-    def _core(self) -> Core:
-        if self._closed:
-            raise WatchlistClosed("the watchlist is closed", hint="open it again with Watchlist.open()")
-        return self._core_parts
 
     def _rule_book(self, requested: float | None) -> RuleBook:
         # refuses early, before a picture is decoded, what the search would refuse
