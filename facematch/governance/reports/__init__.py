@@ -4,15 +4,9 @@ Pure: configuration in, text out. What nobody stated is shown as not stated and 
 for a controller to complete; they are no legal advice and claim no conformance.
 """
 
+from facematch.governance.reports.access_file import AccessFile, StoredComplaint, StoredTemplate
 from facematch.governance.reports.access_log import LogLine, log_line
-from facematch.governance.reports.access_page import (
-    AccessFile,
-    StoredComplaint,
-    StoredTemplate,
-    access_page,
-    logic_sentences,
-    readme,
-)
+from facematch.governance.reports.access_page import access_page, logic_sentences, readme
 from facematch.governance.reports.document import (
     NOT_STATED,
     Bullets,
