@@ -188,8 +188,12 @@ def require_reachable(core: Core, subject_id: str, request: Request) -> None:
         raise _out_of_scope(subject_id, request)
 
 
-def _govern(snapshot: Snapshot, request: Request, book: RuleBook, now: datetime) -> tuple[Rules, int]:
-    """Apply suspensions, zones, the policy and the threshold; returns the rules and the policy's version."""
+def _govern(snapshot: Snapshot, request: Request, book: RuleBook, now: datetime) -> tuple[Rules, int, Scope]:
+    """Apply suspensions, zones, the policy and the threshold.
+
+    Returns:
+        The rules, the policy's version, and everybody whom the request may reach.
+    """
     standing = snapshot.standing
     standing.check_not_suspended(request.site, request.zone)
     if request.zone is not None and (request.site, request.zone) not in standing.zones:
@@ -199,6 +203,7 @@ def _govern(snapshot: Snapshot, request: Request, book: RuleBook, now: datetime)
         )
     ruling = standing.policy(now)
     rules = book.rules(snapshot.calibration)
+    reach = snapshot.scope(request.purpose, request.site, now, zone=request.zone)
     ruling.policy.check_search(
         SearchRequest(
             purpose=request.purpose,
@@ -206,11 +211,11 @@ def _govern(snapshot: Snapshot, request: Request, book: RuleBook, now: datetime)
             zone=request.zone,
             now=now,
             open_zones=standing.zones,
-            gallery_subjects=snapshot.scope(request.purpose, request.site, now, zone=request.zone).subjects,
+            gallery_subjects=reach.subjects,
             calibration=_facts(rules.point),
         )
     )
-    return rules, ruling.version
+    return rules, ruling.version, reach
 
 
 def _facts(point: OperatingPoint | None) -> CalibrationFacts | None:
@@ -240,8 +245,9 @@ def _search(
         now = core.now()
         _check_contract(snapshot, book)
         core.authorize(action, snapshot.standing)
-        rules, version = _govern(snapshot, request, book, now)
-        scope = snapshot.scope(request.purpose, request.site, now, zone=request.zone, subject_id=subject_id)
+        rules, version, scope = _govern(snapshot, request, book, now)
+        if subject_id is not None:
+            scope = snapshot.scope(request.purpose, request.site, now, zone=request.zone, subject_id=subject_id)
         found = snapshot.search(queries, scope, top_k=request.top_k, threshold=rules.threshold, rule=rules.rule)
         notes = rules.notes(scope)
         return concluded(_Answer(snapshot, scope, rules, notes, version, found), now)

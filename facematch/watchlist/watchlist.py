@@ -352,8 +352,5 @@ class Watchlist(SubjectLifecycle, Operations):
         return self._core.snapshot().calibration
 
     def _rule_book(self, requested: float | None) -> RuleBook:
-        # refuses early, before a picture is decoded, what the search would refuse
         analyzer = self.analyzer
-        book = RuleBook(analyzer.contract, analyzer.operating_point, self._threshold, requested, self._outgrown)
-        book.rules(self._core.snapshot().calibration)
-        return book
+        return RuleBook(analyzer.contract, analyzer.operating_point, self._threshold, requested, self._outgrown)
