@@ -20,6 +20,7 @@ from facematch.cli import (
     audit,
     backups,
     calibration,
+    consent,
     doctor,
     enrol,
     evaluate,
@@ -59,7 +60,7 @@ app.command("enroll")(enrol.enroll)
 app.command("identify")(identify.identify)
 app.command("verify")(identify.verify)
 app.command("video")(video.video)
-app.command("withdraw")(subjects.withdraw)
+app.command("withdraw")(consent.withdraw)
 app.command("erase")(subjects.erase)
 app.command("subjects")(subjects.subjects)
 app.command("suspend")(suspensions.suspend)

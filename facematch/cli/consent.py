@@ -44,7 +44,7 @@ from facematch.errors import InvalidArgument
 from facematch.governance import Consent
 from facematch.types import Renewal, Withdrawal
 
-__all__ = ["RecordId", "app", "print_ending"]
+__all__ = ["RecordId", "app", "withdraw"]
 
 app = typer.Typer(help="Consent records: file, renew, end, hand out and check.", no_args_is_help=True)
 
@@ -262,10 +262,10 @@ def withdraw(
 ) -> None:
     """Record that the subject ended every open consent; no later search can return the subject.
 
-    Example: `facematch consent withdraw s-0042 --reason "left the company"`
+    Example: `facematch withdraw s-0042 --reason "left the company"`
     """
     with open_watchlist(database, actor, key_file=key_file) as watchlist:
-        print_ending(watchlist.withdraw(subject, reason=reason), as_json=as_json)
+        _print_ending(watchlist.withdraw(subject, reason=reason), as_json=as_json)
 
 
 @app.command("revoke")
@@ -282,7 +282,7 @@ def revoke(
     Example: `facematch consent revoke s-0042 --reason "ban lifted"`
     """
     with open_watchlist(database, actor, key_file=key_file) as watchlist:
-        print_ending(watchlist.revoke(subject, reason=reason), as_json=as_json)
+        _print_ending(watchlist.revoke(subject, reason=reason), as_json=as_json)
 
 
 @app.command("invalidate")
@@ -299,10 +299,10 @@ def invalidate(
     Example: `facematch consent invalidate s-0042 --reason "signed by somebody else"`
     """
     with open_watchlist(database, actor, key_file=key_file) as watchlist:
-        print_ending(watchlist.invalidate(subject, reason=reason), as_json=as_json)
+        _print_ending(watchlist.invalidate(subject, reason=reason), as_json=as_json)
 
 
-def print_ending(ending: Withdrawal, *, as_json: bool) -> None:
+def _print_ending(ending: Withdrawal, *, as_json: bool) -> None:
     """Say that the consents of a subject ended."""
     if as_json:
         print_json(

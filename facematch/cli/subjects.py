@@ -1,4 +1,4 @@
-"""``facematch subjects``, ``withdraw`` and ``erase``."""
+"""``facematch subjects`` and ``erase``."""
 
 from __future__ import annotations
 
@@ -9,14 +9,12 @@ from typing import Annotated
 
 import typer
 
-from facematch.cli.consent import print_ending
 from facematch.cli.files import read_bytes, rescued, reserved
 from facematch.cli.options import (
     Actor,
     AsJson,
     Database,
     KeyFile,
-    SubjectArgument,
     database_file,
     database_url,
     open_watchlist,
@@ -25,7 +23,7 @@ from facematch.cli.output import ExitCode, console, print_json, print_table
 from facematch.errors import ErasureUnfinished
 from facematch.types import Erasure
 
-__all__ = ["erase", "subjects", "withdraw"]
+__all__ = ["erase", "subjects"]
 
 
 def subjects(database: Database = None, key_file: KeyFile = None, actor: Actor = None, as_json: AsJson = False) -> None:
@@ -64,22 +62,6 @@ def subjects(database: Database = None, key_file: KeyFile = None, actor: Actor =
         for record in records
     ]
     print_table("Subjects", ("subject", "state", "purposes", "sites", "templates", "valid until"), rows)
-
-
-def withdraw(
-    subject: SubjectArgument,
-    reason: Annotated[str, typer.Option("--reason", help="Why; required.")],
-    database: Database = None,
-    key_file: KeyFile = None,
-    actor: Actor = None,
-    as_json: AsJson = False,
-) -> None:
-    """Record that a subject withdrew consent; no later search can return the subject.
-
-    Example: `facematch withdraw s-0042 --reason "left the company"`
-    """
-    with open_watchlist(database, actor, key_file=key_file) as watchlist:
-        print_ending(watchlist.withdraw(subject, reason=reason), as_json=as_json)
 
 
 def erase(
