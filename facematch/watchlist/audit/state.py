@@ -10,7 +10,7 @@ from sqlalchemy import Connection, func, select
 from facematch.errors import AuditTampered
 from facematch.governance.audit.merkle import NodeGetter, peaks
 from facematch.governance.audit.offline import CompactRange, head_message, verify_signature
-from facematch.watchlist.schema import audit, audit_checkpoints, audit_head, audit_nodes, signing_keys
+from facematch.watchlist.schema import audit, audit_checkpoints, audit_nodes, signing_keys
 
 __all__ = [
     "TAMPERED_HINT",
@@ -56,7 +56,8 @@ def read_head(connection: Connection) -> Head | None:
     Raises:
         AuditTampered: The row is damaged.
     """
-    row = connection.execute(select(audit_head)).one_or_none()
+    # plain SQL, because this is on every append's way
+    row = connection.exec_driver_sql("SELECT size, root, pruned, key_id, signature FROM audit_head").one_or_none()
     if row is None:
         return None
     values = (row.size, row.root, row.pruned, row.key_id, row.signature)

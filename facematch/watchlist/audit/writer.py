@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 
 import rfc8785
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import Connection, func, insert, select
 from sqlalchemy.exc import DBAPIError
 
 from facematch.errors import AuditError, AuditTampered, InvalidArgument
@@ -29,6 +29,7 @@ _INSERT_ENTRY = (
     "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
 _INSERT_NODE = "INSERT INTO audit_nodes (level, position, hash) VALUES (?, ?, ?)"
+_UPDATE_HEAD = "UPDATE audit_head SET size = ?, root = ?, pruned = ?, key_id = ?, signature = ?"
 
 
 class TableAuditWriter:
@@ -206,8 +207,7 @@ class TableAuditWriter:
             self._register(signer, now)
         root = tree.root()
         signature = sign_head(signer, origin=self._origin, size=tree.size, root=root, pruned=pruned)
-        values = {"size": tree.size, "root": root, "pruned": pruned, "key_id": signer.key_id, "signature": signature}
-        self._connection.execute(update(audit_head).values(values))
+        self._connection.exec_driver_sql(_UPDATE_HEAD, (tree.size, root, pruned, signer.key_id, signature))
 
     def _register(self, signer: AuditSigner, now: datetime) -> None:
         known = public_keys(self._connection).get(signer.key_id)
