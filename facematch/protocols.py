@@ -20,8 +20,11 @@ from facematch.types import (
     FaceQuality,
     FloatArray,
     Identification,
+    IdSet,
     Image,
     ImageSource,
+    IndexStats,
+    Matches,
     OperatingPoint,
 )
 
@@ -37,6 +40,7 @@ __all__ = [
     "Progress",
     "QualityAssessor",
     "VectorIndex",
+    "VectorSearch",
 ]
 
 Clock: TypeAlias = Callable[[], datetime]
@@ -174,8 +178,8 @@ class FaceSearch(Protocol):
 
 
 @runtime_checkable
-class VectorIndex(Protocol):
-    """Inner-product search over unit vectors under stable int64 ids."""
+class VectorSearch(Protocol):
+    """Inner-product search over vectors under stable int64 ids. Many threads may search at once."""
 
     @property
     def dimension(self) -> int:
@@ -186,28 +190,79 @@ class VectorIndex(Protocol):
         """Number of vectors."""
         ...
 
-    def add(self, ids: NDArray[np.int64], vectors: FloatArray) -> None:
-        """Add vectors ``(N, D)`` under new ids ``(N,)``; an id already there is an error: nothing is added."""
-        ...
-
-    def remove(self, ids: NDArray[np.int64]) -> int:
-        """Remove ids, effective with the next search; returns how many were there."""
-        ...
-
     def search(
-        self, queries: FloatArray, k: int, *, allowed: NDArray[np.int64] | None = None
+        self, queries: FloatArray, k: int, *, allowed: IdSet | NDArray[np.int64] | None = None
     ) -> tuple[FloatArray, NDArray[np.int64]]:
         """The ``k`` highest inner products of each query.
 
         Args:
             queries: ``(Q, D)`` ``float32``.
             k: Results wanted a query, at least 1.
-            allowed: Only these ids are compared (filter before scoring); ``None`` allows all.
+            allowed: Only these ids are compared (filter before scoring), ids that are not there are ignored; ``None``
+                allows all. An :class:`~facematch.types.IdSet` that is used again is not resolved again.
 
         Returns:
-            ``scores (Q, k)`` and ``ids (Q, k)``, highest first, ties by smaller id; missing places hold score
-            ``-inf`` and id ``-1``.
+            ``scores (Q, k)`` ``float32`` and ``ids (Q, k)`` ``int64``, highest first, ties by smaller id; missing
+            places hold score ``-inf`` and id ``-1``.
+
+        Raises:
+            VectorIndexError: A wrong type or shape, or numbers that are not finite.
         """
+        ...
+
+    def search_above(
+        self, queries: FloatArray, threshold: float, *, allowed: IdSet | NDArray[np.int64] | None = None
+    ) -> Matches:
+        """Everything that scores ``threshold`` or more.
+
+        Args:
+            queries: ``(Q, D)`` ``float32``.
+            threshold: Lowest score that counts, finite.
+            allowed: As in :meth:`search`.
+
+        Raises:
+            VectorIndexError: A wrong type or shape, or numbers that are not finite.
+        """
+        ...
+
+    def vectors(self, ids: NDArray[np.int64]) -> FloatArray:
+        """The vectors ``(N, D)`` ``float32`` of ids ``(N,)``, as they were added.
+
+        Raises:
+            VectorIndexError: An id is not there.
+        """
+        ...
+
+
+@runtime_checkable
+class VectorIndex(VectorSearch, Protocol):
+    """A :class:`VectorSearch` that changes while others search."""
+
+    def add(self, ids: NDArray[np.int64], vectors: FloatArray) -> None:
+        """Add vectors ``(N, D)`` under new ids ``(N,)``, effective with the next search.
+
+        Raises:
+            VectorIndexError: A wrong type or shape, or an id that is already there: nothing is added.
+        """
+        ...
+
+    def remove(self, ids: NDArray[np.int64]) -> int:
+        """Remove ids, effective with the next search; ids that are not there are ignored.
+
+        Returns:
+            How many were there.
+        """
+        ...
+
+    def view(self) -> VectorSearch:
+        """What :meth:`search` would search now, whatever is added or removed later.
+
+        An index that cannot keep a moment returns itself; it must then never return what was removed.
+        """
+        ...
+
+    def stats(self) -> IndexStats:
+        """Figures about the index."""
         ...
 
 

@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from facematch.errors import VectorIndexError
-from facematch.types import FloatArray
+from facematch.types import FloatArray, IdSet, Matches
 
-__all__ = ["check_dimension", "check_ids", "check_k", "check_vectors", "exact_scores", "ranked"]
+__all__ = [
+    "check_dimension",
+    "check_ids",
+    "check_k",
+    "check_scope",
+    "check_threshold",
+    "check_vectors",
+    "exact_scores",
+    "in_order",
+    "matches",
+    "not_there",
+    "ranked",
+]
 
 
 def check_dimension(dimension: object) -> int:
@@ -74,6 +88,37 @@ def check_k(k: object) -> int:
     return int(k)
 
 
+def check_threshold(threshold: object) -> float:
+    """A lowest score.
+
+    Raises:
+        VectorIndexError: It is no finite number.
+    """
+    if (
+        isinstance(threshold, bool)
+        or not isinstance(threshold, int | float | np.integer | np.floating)
+        or not math.isfinite(threshold)
+    ):
+        raise VectorIndexError(f"a threshold must be a finite number, got {threshold!r}", hint="a raw cosine")
+    return float(threshold)
+
+
+def check_scope(allowed: Any) -> IdSet | None:
+    """The ids that a search may reach as a set; ``None`` for all.
+
+    Raises:
+        VectorIndexError: Wrong type, shape, a negative id or a repeated one.
+    """
+    if allowed is None or isinstance(allowed, IdSet):
+        return allowed
+    return IdSet(check_ids(allowed, "allowed"))
+
+
+def not_there() -> VectorIndexError:
+    """The error of an id that an index does not hold."""
+    return VectorIndexError("an id is not in the index", hint="it may have been removed; ask for ids that are there")
+
+
 def exact_scores(vectors: FloatArray, query: FloatArray) -> FloatArray:
     """Inner products of each row with ``query``, summed in float64 row by row.
 
@@ -84,14 +129,29 @@ def exact_scores(vectors: FloatArray, query: FloatArray) -> FloatArray:
     return np.asarray(products.sum(axis=1), dtype=np.float32)
 
 
+def in_order(scores: FloatArray, ids: NDArray[np.int64]) -> tuple[FloatArray, NDArray[np.int64]]:
+    """Scores and ids, highest score first, ties by smaller id."""
+    order = np.lexsort((ids, -scores))
+    return scores[order], ids[order]
+
+
 def ranked(scores: FloatArray, ids: NDArray[np.int64], k: int) -> tuple[FloatArray, NDArray[np.int64]]:
     """The first ``k`` places, highest score first, ties by smaller id; empty places hold ``-inf`` and ``-1``."""
-    order = np.lexsort((ids, -scores))[:k]
+    scores, ids = in_order(scores, ids)
     top_scores = np.full(k, -np.inf, dtype=np.float32)
     top_ids = np.full(k, -1, dtype=np.int64)
-    top_scores[: order.size] = scores[order]
-    top_ids[: order.size] = ids[order]
+    top_scores[: ids.size] = scores[:k]
+    top_ids[: ids.size] = ids[:k]
     return top_scores, top_ids
+
+
+def matches(found: Sequence[tuple[FloatArray, NDArray[np.int64]]]) -> Matches:
+    """The scores and ids of several queries as one."""
+    offsets = np.zeros(len(found) + 1, dtype=np.int64)
+    np.cumsum([ids.size for _, ids in found], out=offsets[1:])
+    scores = [np.empty(0, dtype=np.float32), *(scores for scores, _ in found)]
+    ids = [np.empty(0, dtype=np.int64), *(ids for _, ids in found)]
+    return Matches(offsets, np.concatenate(scores), np.concatenate(ids))
 
 
 def _form(value: Any) -> str:

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from facematch.errors import PictureRefusal
 from facematch.types.faces import Box, EmbeddingContract, Face, FloatArray, Image, ImageSource
+from facematch.types.index import IdSet, IndexStats, Matches
 from facematch.types.quality import FaceQuality, QualityGate
 from facematch.types.records import Erasure, PendingEnrolment, Renewal, SubjectRecord, Sweep, Withdrawal
 from facematch.types.results import (
@@ -39,9 +40,12 @@ __all__ = [
     "Face",
     "FaceQuality",
     "FloatArray",
+    "IdSet",
     "Identification",
     "Image",
     "ImageSource",
+    "IndexStats",
+    "Matches",
     "OperatingPoint",
     "PendingEnrolment",
     "PicturePreview",

@@ -1,4 +1,4 @@
-"""Exact search in NumPy: slow, small and obvious. It is the oracle for every other index."""
+"""Search in NumPy, in float64: slow, small and obvious. It is the oracle that every other index is compared with."""
 
 from __future__ import annotations
 
@@ -8,13 +8,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facematch.errors import VectorIndexError
-from facematch.index.checks import check_dimension, check_ids, check_k, check_vectors, exact_scores, ranked
-from facematch.types import FloatArray
+from facematch.index.checks import (
+    check_dimension,
+    check_ids,
+    check_k,
+    check_scope,
+    check_threshold,
+    check_vectors,
+    exact_scores,
+    in_order,
+    matches,
+    not_there,
+    ranked,
+)
+from facematch.types import FloatArray, IdSet, IndexStats, Matches
 
-__all__ = ["ExactIndex"]
+__all__ = ["OracleIndex"]
 
 
-class ExactIndex:
+class OracleIndex:
     """A :class:`~facematch.protocols.VectorIndex` that compares with every vector in float64.
 
     Safe to share between threads.
@@ -82,30 +94,70 @@ class ExactIndex:
             return removed
 
     def search(
-        self, queries: FloatArray, k: int, *, allowed: NDArray[np.int64] | None = None
+        self, queries: FloatArray, k: int, *, allowed: IdSet | NDArray[np.int64] | None = None
     ) -> tuple[FloatArray, NDArray[np.int64]]:
-        """The ``k`` highest inner products of each query.
-
-        Args:
-            queries: ``(Q, dimension)`` ``float32``.
-            k: Results wanted a query, at least 1.
-            allowed: Only these ids are compared; ids that are not there are ignored. ``None`` allows all.
-
-        Returns:
-            ``scores (Q, k)`` ``float32`` and ``ids (Q, k)`` ``int64``, highest first, ties by smaller id; missing
-            places hold ``-inf`` and ``-1``.
+        """The ``k`` highest inner products of each query; see :class:`~facematch.protocols.VectorSearch`.
 
         Raises:
             VectorIndexError: A wrong type or shape.
         """
         queries, k = check_vectors(queries, self._dimension, "queries"), check_k(k)
-        with self._lock:
-            ids, vectors = self._ids, self._vectors
-        if allowed is not None:
-            kept = np.isin(ids, check_ids(allowed, "allowed"))
-            ids, vectors = ids[kept], vectors[kept]
+        ids, vectors = self._reach(allowed)
         scores = np.full((queries.shape[0], k), -np.inf, dtype=np.float32)
         found = np.full((queries.shape[0], k), -1, dtype=np.int64)
         for row, query in enumerate(queries):
             scores[row], found[row] = ranked(exact_scores(vectors, query), ids, k)
         return scores, found
+
+    def search_above(
+        self, queries: FloatArray, threshold: float, *, allowed: IdSet | NDArray[np.int64] | None = None
+    ) -> Matches:
+        """Everything that scores ``threshold`` or more; see :class:`~facematch.protocols.VectorSearch`.
+
+        Raises:
+            VectorIndexError: A wrong type or shape.
+        """
+        queries, threshold = check_vectors(queries, self._dimension, "queries"), check_threshold(threshold)
+        ids, vectors = self._reach(allowed)
+        found = []
+        for query in queries:
+            scores = exact_scores(vectors, query)
+            reaching = np.flatnonzero(scores >= threshold)
+            found.append(in_order(scores[reaching], ids[reaching]))
+        return matches(found)
+
+    def vectors(self, ids: NDArray[np.int64]) -> FloatArray:
+        """The vectors ``(N, dimension)`` of ids ``(N,)``.
+
+        Raises:
+            VectorIndexError: An id is not there.
+        """
+        with self._lock:
+            known, vectors = self._ids, self._vectors
+        rows = {int(key): row for row, key in enumerate(known)}
+        wanted = ids.tolist()
+        if not rows.keys() >= set(wanted):
+            raise not_there()
+        return vectors[[rows[key] for key in wanted]]
+
+    def view(self) -> OracleIndex:
+        """An index of its own with what is here now."""
+        taken = OracleIndex(self._dimension)
+        with self._lock:
+            taken._ids, taken._vectors = self._ids, self._vectors
+        return taken
+
+    def stats(self) -> IndexStats:
+        """Figures about the index."""
+        with self._lock:
+            size = self._vectors.nbytes
+            return IndexStats("oracle", len(self), self._dimension, 0, size, size + self._ids.nbytes)
+
+    def _reach(self, allowed: IdSet | NDArray[np.int64] | None) -> tuple[NDArray[np.int64], FloatArray]:
+        with self._lock:
+            ids, vectors = self._ids, self._vectors
+        scope = check_scope(allowed)
+        if scope is None:
+            return ids, vectors
+        kept = np.isin(ids, scope.ids)
+        return ids[kept], vectors[kept]

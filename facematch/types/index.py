@@ -1,0 +1,130 @@
+"""What vector indexes take and give: sets of ids, hits above a threshold, figures about themselves."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facematch.errors import VectorIndexError
+from facematch.types.faces import FloatArray
+
+__all__ = ["IdSet", "IndexStats", "Matches"]
+
+_DENSE = 64
+"""A bitmap is used where the ids span at most this many times their number."""
+
+
+class IdSet:
+    """A set of int64 ids that never changes: the scope of a search, made once and used for many.
+
+    An index works out which of its rows are in the set when it first meets it, and remembers that beside the set for
+    as long as both live. Safe to share between threads.
+
+    Args:
+        ids: ``(N,)`` ``int64``, not negative, in any order; repeated ids count once.
+
+    Raises:
+        VectorIndexError: Not a one-dimensional ``int64`` array, or a negative id.
+    """
+
+    __slots__ = ("__weakref__", "_bitmap", "_ids", "_lock", "_rows")
+
+    def __init__(self, ids: NDArray[np.int64]) -> None:
+        if not isinstance(ids, np.ndarray) or ids.dtype != np.int64 or ids.ndim != 1:
+            form = f"{ids.dtype} {ids.shape}" if isinstance(ids, np.ndarray) else type(ids).__name__
+            raise VectorIndexError(f"ids must be an int64 array (N,), got {form}", hint="use dtype=np.int64")
+        ascending = ids.size < 2 or bool((ids[1:] > ids[:-1]).all())
+        self._ids: NDArray[np.int64] = ids.copy() if ascending else np.unique(ids)
+        if self._ids.size and self._ids[0] < 0:
+            raise VectorIndexError(f"ids must not be negative, got {int(self._ids[0])}", hint="-1 marks an empty place")
+        self._ids.flags.writeable = False
+        self._bitmap: NDArray[np.bool_] | None = None
+        self._lock = threading.Lock()
+        self._rows: WeakKeyDictionary[Any, NDArray[np.bool_]] = WeakKeyDictionary()
+
+    @property
+    def ids(self) -> NDArray[np.int64]:
+        """``(N,)`` the ids, ascending; read-only."""
+        return self._ids
+
+    def __len__(self) -> int:
+        """Number of ids."""
+        return int(self._ids.size)
+
+    def contains(self, ids: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """``(M,)``: which of the ids ``(M,)`` are in the set."""
+        if self._ids.size == 0 or ids.size == 0:
+            return np.zeros(ids.size, dtype=bool)
+        last = int(self._ids[-1])
+        if last < _DENSE * self._ids.size:
+            if self._bitmap is None:
+                bitmap = np.zeros(last + 2, dtype=bool)
+                bitmap[self._ids] = True
+                self._bitmap = bitmap
+            return self._bitmap[np.clip(ids, -1, last + 1)]  # both ends, -1 and last + 1, are the last place: False
+        at = np.searchsorted(self._ids, ids).clip(max=self._ids.size - 1)
+        return np.asarray(self._ids[at] == ids)
+
+    def rows(self, owner: object, ids: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """:meth:`contains`, remembered for ``owner``, whose ``ids`` must never change."""
+        with self._lock:
+            known = self._rows.get(owner)
+        if known is None:
+            known = self.contains(ids)
+            known.flags.writeable = False
+            with self._lock:
+                self._rows[owner] = known
+        return known
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Matches:
+    """What reached a threshold, for several queries in one.
+
+    Attributes:
+        offsets: ``(Q + 1,)`` ``int64``; query ``q`` has the places ``offsets[q]`` to ``offsets[q + 1]``.
+        scores: ``(M,)`` ``float32``, within a query highest first.
+        ids: ``(M,)`` ``int64``; ties by smaller id.
+    """
+
+    offsets: NDArray[np.int64]
+    scores: FloatArray
+    ids: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        """Number of queries."""
+        return int(self.offsets.size) - 1
+
+    def of(self, query: int) -> tuple[FloatArray, NDArray[np.int64]]:
+        """Scores and ids of one query."""
+        here = slice(int(self.offsets[query]), int(self.offsets[query + 1]))
+        return self.scores[here], self.ids[here]
+
+
+@dataclass(frozen=True, slots=True)
+class IndexStats:
+    """What an index says of itself.
+
+    Attributes:
+        kind: Kind of index, such as ``exact``.
+        vectors: Number of vectors that a search can return.
+        dimension: Length of the vectors.
+        removed: Rows that are still in memory and that no search reads any more.
+        vector_bytes: Size of the vectors themselves at the precision they are kept at.
+        total_bytes: All memory that the index holds for them, ids and codes included.
+        details: More figures, by name, of the kind of index: recall measured, parameters, time of the last compaction.
+    """
+
+    kind: str
+    vectors: int
+    dimension: int
+    removed: int
+    vector_bytes: int
+    total_bytes: int
+    details: Mapping[str, Any] = field(default_factory=dict)
