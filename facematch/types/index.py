@@ -35,7 +35,7 @@ class IdSet:
 
     __slots__ = ("__weakref__", "_bitmap", "_ids", "_lock", "_rows")
 
-    def __init__(self, ids: NDArray[np.int64]) -> None:
+    def __init__(self, ids: Any) -> None:
         if not isinstance(ids, np.ndarray) or ids.dtype != np.int64 or ids.ndim != 1:
             form = f"{ids.dtype} {ids.shape}" if isinstance(ids, np.ndarray) else type(ids).__name__
             raise VectorIndexError(f"ids must be an int64 array (N,), got {form}", hint="use dtype=np.int64")

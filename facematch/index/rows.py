@@ -1,0 +1,256 @@
+"""Vectors in memory, in segments that readers never see change.
+
+A :class:`Rows` is one moment of an index. Each change makes another that shares what has not changed: adding writes
+behind the last row that any moment knows of, removing makes a new bitmap of one segment. Whoever holds a ``Rows`` may
+read it without a lock for as long as it likes. There is one writer at a time; the index sees to it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facematch.index.directory import Directory
+from facematch.types import FloatArray, IdSet
+
+__all__ = ["Rows", "Segment", "segment_rows"]
+
+Ints = NDArray[np.int64]
+
+_SEGMENT_BYTES = 8 << 20
+_FIRST_ROWS = 256
+_WORTH_REWRITING = 4
+"""A segment is written anew when one of this many of its rows is removed."""
+
+
+def segment_rows(dimension: int) -> int:
+    """How many vectors a full segment holds: 8 MiB of them, as a power of two between 1,024 and 65,536."""
+    fitting = _SEGMENT_BYTES // (4 * dimension)
+    return int(min(max(1 << (max(fitting, 1).bit_length() - 1), 1024), 65536))
+
+
+class _Storage:
+    """Memory of a segment, overwritten with zeros when the last reader lets go of it."""
+
+    __slots__ = ("ids", "vectors")
+
+    def __init__(self, capacity: int, dimension: int) -> None:
+        self.vectors: FloatArray = np.empty((capacity, dimension), dtype=np.float32)
+        self.ids: Ints = np.empty(capacity, dtype=np.int64)
+
+    def __del__(self) -> None:
+        if hasattr(self, "vectors"):
+            self.vectors.fill(0.0)
+
+
+@dataclass(frozen=True, eq=False)
+class Segment:
+    """Some rows of an index at one moment.
+
+    Attributes:
+        storage: Memory that several moments share.
+        count: Rows in use.
+        live: ``(count,)`` which of them have not been removed; ``None`` where none has.
+        dead: How many have been removed.
+        longest: An upper bound of the vectors' lengths.
+    """
+
+    storage: _Storage
+    count: int
+    live: NDArray[np.bool_] | None
+    dead: int
+    longest: float
+
+    @property
+    def vectors(self) -> FloatArray:
+        """``(count, D)`` ``float32``."""
+        return self.storage.vectors[: self.count]
+
+    @property
+    def ids(self) -> Ints:
+        """``(count,)`` ``int64``."""
+        return self.storage.ids[: self.count]
+
+    def reach(self, scope: IdSet | None) -> Ints | None:
+        """The rows that a search may read, ascending; ``None`` for all."""
+        if scope is None:
+            return None if self.live is None else np.flatnonzero(self.live)
+        inside = scope.rows(self, self.ids)
+        if self.live is not None:
+            inside = inside & self.live
+        return None if bool(inside.all()) else np.flatnonzero(inside)
+
+    def appended(self, ids: Ints, vectors: FloatArray, limit: int) -> Segment:
+        """The segment with more rows; the caller sees to it that they fit into ``limit``."""
+        count = self.count + ids.size
+        storage = self.storage
+        if count > len(storage.ids):
+            capacity = min(max(2 * len(storage.ids), 1 << (count - 1).bit_length()), limit)
+            storage = _Storage(capacity, vectors.shape[1])
+            storage.vectors[: self.count] = self.vectors
+            storage.ids[: self.count] = self.ids
+        storage.vectors[self.count : count] = vectors
+        storage.ids[self.count : count] = ids
+        live = None if self.live is None else np.concatenate([self.live, np.ones(ids.size, dtype=bool)])
+        return Segment(storage, count, live, self.dead, max(self.longest, _longest(vectors)))
+
+    def without(self, rows: Ints) -> Segment:
+        """The segment with those rows, which are live, removed."""
+        live = np.ones(self.count, dtype=bool) if self.live is None else self.live.copy()
+        live[rows] = False
+        return replace(self, live=live, dead=self.dead + rows.size)
+
+    def rewritten(self) -> Segment:
+        """The segment in memory of its own, without what was removed."""
+        live = np.ones(self.count, dtype=bool) if self.live is None else self.live
+        count = self.count - self.dead
+        storage = _Storage(max(count, _FIRST_ROWS), self.storage.vectors.shape[1])
+        np.compress(live, self.vectors, axis=0, out=storage.vectors[:count])
+        storage.ids[:count] = self.ids[live]
+        return Segment(storage, count, None, 0, self.longest)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Rows:
+    """All vectors of an index at one moment.
+
+    Attributes:
+        dimension: Length of the vectors.
+        segments: The segments; a row's number is its place in its segment plus the segment's place times
+            :func:`segment_rows`.
+        directory: Ids to row numbers.
+        size: Number of vectors that are not removed.
+    """
+
+    dimension: int
+    segments: tuple[Segment, ...] = ()
+    directory: Directory = Directory()  # noqa: RUF009 - it never changes
+    size: int = 0
+
+    @property
+    def dead(self) -> int:
+        """Rows in memory that were removed."""
+        return sum(segment.dead for segment in self.segments)
+
+    @property
+    def nbytes(self) -> int:
+        """Memory in bytes, without what was reserved and never written to."""
+        rows = sum(segment.count for segment in self.segments)
+        masks = sum(segment.live.nbytes for segment in self.segments if segment.live is not None)
+        return rows * (4 * self.dimension + 8) + masks + self.directory.nbytes
+
+    @property
+    def longest(self) -> float:
+        """An upper bound of the vectors' lengths."""
+        return max((segment.longest for segment in self.segments), default=0.0)
+
+    def find(self, ids: Ints) -> Ints:
+        """``(N,)`` the row numbers of ids ``(N,)``, -1 for those that are not there."""
+        rows = self.directory.rows(ids)
+        for number, places, which in self._by_segment(rows):
+            segment = self.segments[number]
+            inside = places < segment.count
+            right = np.zeros(places.size, dtype=bool)
+            right[inside] = segment.ids[places[inside]] == ids[which[inside]]
+            if segment.live is not None:
+                right[inside] &= segment.live[places[inside]]
+            rows[which[~right]] = -1
+        return rows
+
+    def take(self, rows: Ints) -> FloatArray:
+        """The vectors ``(N, D)`` at row numbers ``(N,)``."""
+        taken = np.empty((rows.size, self.dimension), dtype=np.float32)
+        for number, places, which in self._by_segment(rows):
+            taken[which] = self.segments[number].vectors[places]
+        return taken
+
+    def ids_of(self, rows: Ints) -> Ints:
+        """The ids ``(N,)`` at row numbers ``(N,)``."""
+        taken = np.empty(rows.size, dtype=np.int64)
+        for number, places, which in self._by_segment(rows):
+            taken[which] = self.segments[number].ids[places]
+        return taken
+
+    def ids(self) -> Ints:
+        """All ids, in the order of the rows."""
+        parts = [segment.ids if segment.live is None else segment.ids[segment.live] for segment in self.segments]
+        return np.concatenate(parts) if parts else np.empty(0, dtype=np.int64)
+
+    def adding(self, ids: Ints, vectors: FloatArray) -> Rows:
+        """A moment with more vectors; none of the ids is there yet."""
+        limit = segment_rows(self.dimension)
+        segments, directory, start = list(self.segments), self.directory, 0
+        number = 0
+        while start < ids.size:
+            if number == len(segments):
+                first = _Storage(min(limit, _FIRST_ROWS), self.dimension)
+                segments.append(Segment(first, 0, None, 0, 0.0))
+            segment = segments[number]
+            end = min(ids.size, start + limit - segment.count)
+            if end > start:
+                segments[number] = segment.appended(ids[start:end], vectors[start:end], limit)
+                places = number * limit + np.arange(segment.count, segments[number].count)
+                directory = directory.noting(ids[start:end], places)
+                start = end
+            number += 1
+        return replace(self, segments=tuple(segments), directory=directory, size=self.size + ids.size)
+
+    def removing(self, ids: Ints) -> Rows:
+        """A moment without the ids that are there; ``self`` if none is."""
+        rows = self.find(ids)
+        rows = rows[rows >= 0]
+        if rows.size == 0:
+            return self
+        segments = list(self.segments)
+        for number, places, _ in self._by_segment(rows):
+            segments[number] = segments[number].without(places)
+        moment = replace(self, segments=tuple(segments), size=self.size - rows.size)
+        return moment.compacted(_WORTH_REWRITING)
+
+    def compacted(self, worth: int | None = None) -> Rows:
+        """A moment that shares no memory with removed rows.
+
+        Args:
+            worth: Only segments of which one in ``worth`` rows is removed are written anew; ``None`` for all.
+        """
+        limit, segments, directory = segment_rows(self.dimension), list(self.segments), self.directory
+        for number, segment in enumerate(segments):
+            if segment.dead and (worth is None or segment.dead * worth >= segment.count):
+                segments[number] = segment.rewritten()
+                directory = directory.noting(
+                    segments[number].ids.copy(), number * limit + np.arange(segments[number].count)
+                )
+        if len(directory) > 2 * self.size + _FIRST_ROWS:
+            directory = _indexed(segments, limit)
+        return replace(self, segments=tuple(segments), directory=directory)
+
+    def _by_segment(self, rows: Ints) -> Iterator[tuple[int, Ints, Ints]]:
+        """Segment number, places in it, and which of the given row numbers they are; unknown rows are left out."""
+        if rows.size == 0:
+            return
+        limit = segment_rows(self.dimension)
+        order = np.argsort(rows, kind="stable")
+        numbers = rows[order] // limit
+        (starts,) = np.nonzero(np.diff(numbers, prepend=numbers[0] - 1))
+        for start, end in zip(starts, [*starts[1:], order.size], strict=True):
+            number = int(numbers[start])
+            if number >= 0:
+                which = order[start:end]
+                yield number, rows[which] - number * limit, which
+
+
+def _indexed(segments: Sequence[Segment], limit: int) -> Directory:
+    ids, places = [np.empty(0, dtype=np.int64)], [np.empty(0, dtype=np.int64)]
+    for number, segment in enumerate(segments):
+        live = np.arange(segment.count) if segment.live is None else np.flatnonzero(segment.live)
+        ids.append(segment.ids[live])
+        places.append(number * limit + live)
+    return Directory().noting(np.concatenate(ids), np.concatenate(places))
+
+
+def _longest(vectors: FloatArray) -> float:
+    squares = np.einsum("ij,ij->i", vectors, vectors, dtype=np.float64)
+    return float(np.sqrt(squares.max())) if squares.size else 0.0

@@ -1,0 +1,332 @@
+"""Exact search over all rows: matrix products through BLAS, a cheap selection, and scores computed again in float64.
+
+How it works. A block of rows is multiplied with all queries at once. The products are not sorted: their maxima over
+groups of rows (one pass that the processor does at the speed of its cache) tell which few groups can hold a result, and
+only those are looked at. The k-th largest maximum so far is a score that k rows reach, so whatever lies below it by
+more than rounding can never be among the k best. Threads take blocks in turn and share that bar.
+
+Why the answer is exact. A float32 inner product of length ``D``, summed in any order, is off by at most
+``gamma_D * |q| * |v|`` with ``gamma_D = D u / (1 - D u)`` and ``u = 2**-24`` (Higham, Accuracy and Stability of
+Numerical Algorithms, 2nd ed., section 3.1). Rows are dropped only where they lie below the bar by more than twice that
+and the rounding of the final score; the rest is computed again as :func:`~facematch.index.checks.exact_scores` does.
+"""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facematch.index.checks import in_order, matches
+from facematch.index.products import multiply
+from facematch.index.rows import Rows, Segment, segment_rows
+from facematch.index.sharing import helpers, shared_out
+from facematch.types import FloatArray, IdSet, Matches
+
+__all__ = ["exact_pairs", "scan_above", "scan_best"]
+
+Ints = NDArray[np.int64]
+
+_QUERIES = 256
+"""Queries that are multiplied at once; more are done in turns."""
+_PRODUCTS = 1 << 20
+"""Products that are looked at together (4 MiB of them)."""
+_FEW_ROWS = 4096
+"""Rows that are not worth cutting further."""
+_SHARES = 4
+"""Blocks a thread, where there are enough rows: the faster thread takes more of them."""
+_GROUP = 32
+_ROOM = 4
+"""How many times more maxima than wanted results the bar is taken from."""
+_WIDE = 64
+"""Maxima that the bar is taken from at least."""
+_MANY = 1 << 21
+"""Candidates that are kept before the worst of them are thrown away."""
+_PAIRS = 1 << 14
+"""Pairs that are computed again at once."""
+
+
+def scan_best(moment: Rows, queries: FloatArray, k: int, scope: IdSet | None) -> tuple[FloatArray, Ints]:
+    """The ``k`` best rows of each query, as :meth:`~facematch.protocols.VectorSearch.search` gives them.
+
+    Args:
+        moment: What is searched.
+        queries: ``(Q, D)`` ``float32``, checked.
+        k: Results wanted a query.
+        scope: Only these ids are compared; ``None`` for all.
+    """
+    scores = np.full((len(queries), k), -np.inf, dtype=np.float32)
+    ids = np.full((len(queries), k), -1, dtype=np.int64)
+    for start in range(0, len(queries), _QUERIES):
+        part = queries[start : start + _QUERIES]
+        best = _Best(moment, part, k)
+        _each_block(moment, part, scope, best.look_at)
+        found, place, own = best.result()
+        scores[start + found.query, place] = found.products
+        ids[start + found.query, place] = own
+    return scores, ids
+
+
+def scan_above(moment: Rows, queries: FloatArray, threshold: float, scope: IdSet | None) -> Matches:
+    """Every row that scores ``threshold`` or more; see :meth:`~facematch.protocols.VectorSearch.search_above`."""
+    found: list[tuple[FloatArray, Ints]] = []
+    for start in range(0, len(queries), _QUERIES):
+        part = queries[start : start + _QUERIES]
+        bar = _bar(np.full(len(part), threshold), _slack(moment, part) + abs(threshold) * 2.0**-22)
+        hits = [_NONE]
+
+        def look_at(block: _Block, bar: FloatArray = bar, hits: list[_Hits] = hits) -> None:
+            hits.append(block.reaching(block.maxima(_GROUP), bar))
+
+        _each_block(moment, part, scope, look_at)
+        query, rows, _ = _together(hits)
+        found += _above(moment, part, query, rows, threshold)
+    return matches(found)
+
+
+def _above(
+    moment: Rows, queries: FloatArray, query: Ints, rows: Ints, threshold: float
+) -> list[tuple[FloatArray, Ints]]:
+    scores = exact_pairs(moment, queries, query, rows)
+    reaching = scores >= threshold
+    query, scores, ids = query[reaching], scores[reaching], moment.ids_of(rows[reaching])
+    order = np.argsort(query, kind="stable")
+    ends = np.searchsorted(query[order], np.arange(len(queries) + 1))
+    parts = [order[start:end] for start, end in itertools.pairwise(ends)]
+    return [in_order(scores[own], ids[own]) for own in parts]
+
+
+def exact_pairs(moment: Rows, queries: FloatArray, query: Ints, rows: Ints) -> FloatArray:
+    """``(N,)`` scores of pairs of a query ``(N,)`` and a row ``(N,)``, computed as the oracle computes them."""
+    scores = np.empty(query.size, dtype=np.float32)
+    for start in range(0, query.size, _PAIRS):
+        here = slice(start, start + _PAIRS)
+        products = moment.take(rows[here]).astype(np.float64)
+        products *= queries[query[here]]  # float32 widens to float64 without loss
+        scores[here] = products.sum(axis=1)
+    return scores
+
+
+class _Hits(NamedTuple):
+    """Pairs of a query and a row, and their products in float32."""
+
+    query: Ints
+    rows: Ints
+    products: FloatArray
+
+
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """Rows of one segment: ``start`` to ``end`` of those that a search may read.
+
+    Attributes:
+        segment: The segment.
+        first: Row number of its first row.
+        start: Begin, counted in rows that may be read.
+        end: End.
+        reach: The places in the segment that may be read; ``None`` for all.
+    """
+
+    segment: Segment
+    first: int
+    start: int
+    end: int
+    reach: Ints | None
+
+    def places(self) -> Ints | slice:
+        """Where the rows stand in the segment."""
+        return slice(self.start, self.end) if self.reach is None else self.reach[self.start : self.end]
+
+
+class _Block:
+    """Products of some rows with all queries, filled again and again.
+
+    Args:
+        capacity: Rows that it can take, a multiple of the largest group.
+        queries: ``(Q, D)`` ``float32``.
+
+    Attributes:
+        filled: Rows in use.
+    """
+
+    def __init__(self, capacity: int, queries: FloatArray) -> None:
+        self._columns = np.ascontiguousarray(queries.T)
+        self._products: FloatArray = np.empty((capacity, len(queries)), dtype=np.float32)
+        self._pieces: Sequence[_Piece] = ()
+        self._starts: list[int] = []
+        self.filled = 0
+
+    def fill(self, pieces: Sequence[_Piece]) -> None:
+        """Multiply the rows of ``pieces``; what was there before is forgotten."""
+        self._pieces, self._starts, self.filled = pieces, [], 0
+        for piece in pieces:
+            here = piece.places()
+            vectors = piece.segment.vectors
+            rows = vectors[here] if isinstance(here, slice) else vectors.take(here, axis=0)
+            end = self.filled + len(rows)
+            multiply(rows, self._columns, self._products[self.filled : end])
+            self._starts.append(self.filled)
+            self.filled = end
+
+    def maxima(self, group: int) -> FloatArray:
+        """``(M, Q)`` maxima over groups of at most ``group`` rows; group ``j`` holds the rows ``j + i * M``."""
+        count = -(-self.filled // group)
+        self._products[self.filled : count * group] = -np.inf
+        maxima: FloatArray = self._grouped(count, group).max(axis=0)
+        return maxima.reshape(count, -1)
+
+    def reaching(self, maxima: FloatArray, bar: FloatArray) -> _Hits:
+        """What reaches the query's bar ``(Q,)``, found by way of :meth:`maxima`."""
+        count = len(maxima)
+        groups, query = np.divmod(np.flatnonzero(maxima >= bar), maxima.shape[1])
+        own = self._grouped(count, -(-self.filled // count)).reshape(-1, count, maxima.shape[1])[:, groups, query]
+        member, hit = np.nonzero(own >= bar[query])
+        places = member * count + groups[hit]
+        inside = places < self.filled
+        return _Hits(query[hit[inside]], self._row_numbers(places[inside]), own[member[inside], hit[inside]])
+
+    def _grouped(self, count: int, group: int) -> FloatArray:
+        return self._products[: count * group].reshape(group, -1)
+
+    def _row_numbers(self, places: Ints) -> Ints:
+        piece = np.searchsorted(self._starts, places, side="right") - 1
+        numbers = np.empty(places.size, dtype=np.int64)
+        for which in np.unique(piece).tolist():
+            own = piece == which
+            part = self._pieces[which]
+            local = places[own] - self._starts[which] + part.start
+            numbers[own] = part.first + (local if part.reach is None else part.reach[local])
+        return numbers
+
+
+def _each_block(moment: Rows, queries: FloatArray, scope: IdSet | None, look_at: Callable[[_Block], None]) -> None:
+    """Show ``look_at`` the products of all rows that a search may read, in any order and from several threads."""
+    limit = segment_rows(moment.dimension)
+    pieces = []
+    for number, segment in enumerate(moment.segments):
+        reach = segment.reach(scope)
+        count = segment.count if reach is None else reach.size
+        if count:
+            pieces.append(_Piece(segment, number * limit, 0, count, reach))
+    total = sum(piece.end for piece in pieces)
+    if total == 0 or len(queries) == 0:
+        return
+    largest = max(_PRODUCTS // len(queries), _GROUP)
+    share = -(-total // (_SHARES * (helpers() + 1)))
+    capacity = -(-min(largest, max(share, _FEW_ROWS), total) // _GROUP) * _GROUP
+
+    def work(blocks: Iterator[list[_Piece]]) -> None:
+        block: _Block | None = None
+        for some in blocks:
+            block = block or _Block(capacity, queries)
+            block.fill(some)
+            look_at(block)
+
+    shared_out(_cut(pieces, capacity), work, wanted=-(-total // capacity))
+
+
+def _cut(pieces: Sequence[_Piece], size: int) -> Iterator[list[_Piece]]:
+    """The pieces, cut and put together so that each list holds ``size`` rows, the last one fewer."""
+    some: list[_Piece] = []
+    room = size
+    for piece in pieces:
+        start = piece.start
+        while start < piece.end:
+            part = replace(piece, start=start, end=min(piece.end, start + room))
+            some.append(part)
+            room -= part.end - start
+            start = part.end
+            if room == 0:
+                yield some
+                some, room = [], size
+    if some:
+        yield some
+
+
+def _slack(moment: Rows, queries: FloatArray) -> NDArray[np.float64]:
+    """``(Q,)``: how far below the bar a float32 product may lie and still be a result."""
+    lengths = np.sqrt(np.einsum("ij,ij->i", queries, queries, dtype=np.float64))
+    share = moment.dimension * 2.0**-24
+    gamma = share / max(1.0 - share, 0.5)
+    return np.asarray((2.0 * gamma + 2.0**-22) * lengths * moment.longest * 1.001 + 1e-30)
+
+
+def _bar(floor: NDArray[Any], slack: NDArray[np.float64]) -> FloatArray:
+    """``floor - slack`` as ``float32``, rounded down."""
+    return np.nextafter((floor - slack).astype(np.float32), np.float32(-np.inf))
+
+
+def _together(hits: Sequence[_Hits]) -> _Hits:
+    query, rows, products = (np.concatenate(part) for part in zip(*hits, strict=True))
+    return _Hits(query, rows, products)
+
+
+_NONE = _Hits(np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64), np.empty(0, dtype=np.float32))
+
+
+class _Best:
+    """The candidates for the ``k`` best of each query, while blocks go by."""
+
+    def __init__(self, moment: Rows, queries: FloatArray, k: int) -> None:
+        self._moment, self._queries, self._k = moment, queries, k
+        self._slack = _slack(moment, queries)
+        self._lock = threading.Lock()
+        self._highest = np.empty((0, len(queries)), dtype=np.float32)  # up to k maxima of different groups
+        self._floor: NDArray[Any] = np.full(len(queries), -np.inf)
+        self._hits: list[_Hits] = [_NONE]
+        self._count = 0
+
+    def look_at(self, block: _Block) -> None:
+        """Keep what may be among the best."""
+        group = _GROUP
+        while group > 1 and block.filled < group * _ROOM * self._k:
+            group //= 2
+        maxima = block.maxima(group)
+        bar = self._raised_bar(maxima)
+        hits = block.reaching(maxima, bar)
+        with self._lock:
+            self._hits.append(hits)
+            self._count += hits.query.size
+            if self._count > _MANY:
+                self._thin_out()
+
+    def _raised_bar(self, maxima: FloatArray) -> FloatArray:
+        """``k`` different groups reach the ``k``-th largest of their maxima, so at least ``k`` rows do."""
+        wide = max(_ROOM * self._k, _WIDE)
+        if len(maxima) >= 2 * wide:
+            deep = len(maxima) // wide
+            even = maxima[: deep * wide].reshape(deep, -1).max(axis=0).reshape(wide, -1)
+            maxima = np.concatenate([even, maxima[deep * wide :]])
+        with self._lock:
+            pool = np.concatenate([self._highest, maxima])
+            if len(pool) >= self._k:
+                pool = np.partition(pool, len(pool) - self._k, axis=0)[len(pool) - self._k :]
+                self._floor = pool[0]
+            self._highest = pool
+            return _bar(self._floor, self._slack)
+
+    def _ordered(self) -> tuple[_Hits, Ints, Ints]:
+        """The best of what has come so far in order, with places and ids."""
+        query, rows, products = _together(self._hits)
+        kept = products >= _bar(self._floor, self._slack)[query]
+        query, rows = query[kept], rows[kept]
+        scores, ids = exact_pairs(self._moment, self._queries, query, rows), self._moment.ids_of(rows)
+        order = np.lexsort((ids, -scores, query))
+        place = np.arange(query.size) - np.searchsorted(query[order], query[order])
+        best = place < self._k
+        order = order[best]
+        return _Hits(query[order], rows[order], scores[order]), place[best], ids[order]
+
+    def _thin_out(self) -> None:
+        """Rank what has come so far as results are ranked, and forget what has ``k`` better ones."""
+        best, _, _ = self._ordered()
+        self._hits, self._count = [best], best.query.size
+
+    def result(self) -> tuple[_Hits, Ints, Ints]:
+        """Every result: query, row and exact score, its place among the query's results, and its id."""
+        return self._ordered()
