@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 from facematch.index.directory import Directory
 from facematch.types import FloatArray, IdSet
 
-__all__ = ["Rows", "Segment", "segment_rows"]
+__all__ = ["Places", "Rows", "Segment", "segment_rows"]
 
 Ints = NDArray[np.int64]
+Places = NDArray[np.int32]
 
 _SEGMENT_BYTES = 8 << 20
 _FIRST_ROWS = 256
@@ -74,14 +75,22 @@ class Segment:
         """``(count,)`` ``int64``."""
         return self.storage.ids[: self.count]
 
-    def reach(self, scope: IdSet | None) -> Ints | None:
+    def reach(self, scope: IdSet | None) -> Places | None:
         """The rows that a search may read, ascending; ``None`` for all."""
         if scope is None:
-            return None if self.live is None else np.flatnonzero(self.live)
-        inside = scope.rows(self, self.ids)
+            return None if self.live is None else np.flatnonzero(self.live).astype(np.int32)
+        inside = scope.remembered(self, self._inside)
+        return None if inside.size == self.count else inside
+
+    def count_inside(self, scope: IdSet) -> int:
+        """How many rows a search with that scope may read."""
+        return int(scope.remembered(self, self._inside).size)
+
+    def _inside(self, scope: IdSet) -> Places:
+        inside = scope.contains(self.ids)
         if self.live is not None:
             inside = inside & self.live
-        return None if bool(inside.all()) else np.flatnonzero(inside)
+        return np.flatnonzero(inside).astype(np.int32)
 
     def appended(self, ids: Ints, vectors: FloatArray, limit: int) -> Segment:
         """The segment with more rows; the caller sees to it that they fit into ``limit``."""

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -15,6 +15,8 @@ from facematch.errors import VectorIndexError
 from facematch.types.faces import FloatArray
 
 __all__ = ["IdSet", "IndexStats", "Matches"]
+
+T = TypeVar("T")
 
 _DENSE = 64
 """A bitmap is used where the ids span at most this many times their number."""
@@ -33,7 +35,7 @@ class IdSet:
         VectorIndexError: Not a one-dimensional ``int64`` array, or a negative id.
     """
 
-    __slots__ = ("__weakref__", "_bitmap", "_ids", "_lock", "_rows")
+    __slots__ = ("__weakref__", "_bitmap", "_ids", "_kept", "_lock")
 
     def __init__(self, ids: Any) -> None:
         if not isinstance(ids, np.ndarray) or ids.dtype != np.int64 or ids.ndim != 1:
@@ -46,7 +48,7 @@ class IdSet:
         self._ids.flags.writeable = False
         self._bitmap: NDArray[np.bool_] | None = None
         self._lock = threading.Lock()
-        self._rows: WeakKeyDictionary[Any, NDArray[np.bool_]] = WeakKeyDictionary()
+        self._kept: WeakKeyDictionary[Any, Any] = WeakKeyDictionary()
 
     @property
     def ids(self) -> NDArray[np.int64]:
@@ -61,26 +63,31 @@ class IdSet:
         """``(M,)``: which of the ids ``(M,)`` are in the set."""
         if self._ids.size == 0 or ids.size == 0:
             return np.zeros(ids.size, dtype=bool)
-        last = int(self._ids[-1])
-        if last < _DENSE * self._ids.size:
-            if self._bitmap is None:
-                bitmap = np.zeros(last + 2, dtype=bool)
-                bitmap[self._ids] = True
-                self._bitmap = bitmap
-            return self._bitmap[np.clip(ids, -1, last + 1)]  # both ends, -1 and last + 1, are the last place: False
+        bitmap = self.bitmap()
+        if bitmap is not None:
+            return bitmap[np.clip(ids, -1, bitmap.size - 1)]  # both ends are the last place, which is False
         at = np.searchsorted(self._ids, ids).clip(max=self._ids.size - 1)
         return np.asarray(self._ids[at] == ids)
 
-    def rows(self, owner: object, ids: NDArray[np.int64]) -> NDArray[np.bool_]:
-        """:meth:`contains`, remembered for ``owner``, whose ``ids`` must never change."""
+    def bitmap(self) -> NDArray[np.bool_] | None:
+        """``(last id + 2,)``: which numbers are in the set; ``None`` where the ids lie too far apart for that."""
+        if self._bitmap is None and self._ids.size and int(self._ids[-1]) < _DENSE * self._ids.size:
+            bitmap = np.zeros(int(self._ids[-1]) + 2, dtype=bool)
+            bitmap[self._ids] = True
+            bitmap.flags.writeable = False
+            self._bitmap = bitmap
+        return self._bitmap
+
+    def remembered(self, owner: object, make: Callable[[IdSet], T]) -> T:
+        """What ``make`` gives for this set, made once for ``owner`` and forgotten together with it."""
         with self._lock:
-            known = self._rows.get(owner)
+            known = self._kept.get(owner)
         if known is None:
-            known = self.contains(ids)
-            known.flags.writeable = False
+            known = make(self)
             with self._lock:
-                self._rows[owner] = known
-        return known
+                self._kept[owner] = known
+        found: T = known
+        return found
 
 
 @dataclass(frozen=True, slots=True, eq=False)

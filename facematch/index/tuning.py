@@ -1,0 +1,166 @@
+"""How hard a search of codes must try: the least effort whose recall, measured on the gallery's own vectors, is enough.
+
+The probes of the measurement are made from the gallery: a vector turned by a random angle, between the one whose cosine
+is the threshold and half of it, towards a random mixture of other vectors. So they lie where faces lie, and the true
+result is as hard to find as a match that just reaches the threshold. Counted are probes whose exact best result reaches
+the threshold. A threshold that more than one in a hundred mixtures alone reaches, which resemble nobody in particular,
+is no threshold to work with in a gallery of that size; the score that one in a hundred reaches is taken instead.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facematch.index.coarse import Coarse, CoarseKind, Effort
+from facematch.index.rows import Rows
+from facematch.index.scan import exact_pairs, scan_best
+from facematch.types import FloatArray
+
+__all__ = ["Tuned", "efforts", "gallery_probes", "measured_recall", "tuned"]
+
+Ints = NDArray[np.int64]
+
+_PROBES = 3000
+_BATCH = 256
+_MIXED = 32
+_STRANGERS = 0.01
+_SEED = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Tuned:
+    """Codes and how hard to search them.
+
+    Attributes:
+        codes: The codes.
+        effort: The effort.
+        recall: Share of the measured probes whose best result was found; ``None`` where the effort was given.
+        probes: How many probes that was measured with.
+        threshold: The lowest score that counted.
+        seconds: How long learning, coding and measuring took.
+    """
+
+    codes: Coarse
+    effort: Effort
+    recall: float | None = None
+    probes: int = 0
+    threshold: float = 0.0
+    seconds: float = 0.0
+
+    def facts(self) -> dict[str, Any]:
+        """The figures for :class:`~facematch.types.IndexStats`."""
+        return {
+            "probes_a_search": self.effort.probes,
+            "rerank": self.effort.rerank,
+            "recall_at_1": self.recall,
+            "recall_measured_on": self.probes,
+            "recall_above": round(self.threshold, 4),
+            "build_seconds": round(self.seconds, 3),
+        }
+
+
+def coded(moment: Rows, kind: CoarseKind) -> Coarse:
+    """Codes of all rows, learnt from a random sample of them."""
+    ids = moment.ids()
+    rng = np.random.default_rng(_SEED)
+    chosen = rng.choice(ids.size, Coarse.sample_size(ids.size), replace=False)
+    codes = Coarse.learn(kind, moment.take(moment.find(ids[np.sort(chosen)])), ids.size)
+    for segment in moment.segments:
+        live = slice(None) if segment.live is None else segment.live
+        codes.add(segment.ids[live], segment.vectors[live])
+    return codes
+
+
+def tuned(
+    moment: Rows, kind: CoarseKind, *, recall: float, threshold: float, effort: Effort | None = None
+) -> Tuned | None:
+    """Codes of all rows and the least effort that reaches a recall.
+
+    Args:
+        moment: The rows; at least one.
+        kind: Kind of codes.
+        recall: The recall wanted.
+        threshold: Lowest score that matters.
+        effort: Take this one and measure nothing.
+
+    Returns:
+        ``None`` where no effort reaches the recall.
+    """
+    codes = coded(moment, kind)
+    if effort is not None:
+        return Tuned(codes, effort)
+    rng = np.random.default_rng(_SEED)
+    count = min(_PROBES, moment.size)
+    strangers = _best(moment, np.ascontiguousarray(_mixtures(moment, count, rng), dtype=np.float32))
+    threshold = max(threshold, float(np.quantile(strangers, 1.0 - _STRANGERS)))
+    probes = gallery_probes(moment, threshold, count, rng)
+    best = _best(moment, probes)
+    probes, best = probes[best >= threshold], best[best >= threshold]
+    for tried in efforts(codes):
+        measured = measured_recall(moment, codes, tried, probes, best)
+        if measured >= recall:
+            return Tuned(codes, tried, measured, len(probes), threshold)
+    return None
+
+
+def efforts(codes: Coarse) -> Iterator[Effort]:
+    """Efforts from small to large."""
+    most = codes.most_probes
+    if codes.kind == "pq":
+        yield from (Effort(1, rerank) for rerank in (16, 32, 64, 128, 256, 512))
+        return
+    rerank, probes = 32, 4 if codes.kind == "ivf" else 32
+    while probes < most // 2:
+        yield Effort(probes, rerank)
+        probes *= 2
+        rerank = min(2 * rerank if probes > 64 else rerank, 256)
+
+
+def gallery_probes(moment: Rows, threshold: float, count: int, rng: np.random.Generator) -> FloatArray:
+    """Probes ``(count, D)`` of unit length, made from the vectors of a gallery."""
+    own = _unit(moment.take(moment.find(rng.choice(moment.ids(), count))).astype(np.float64))
+    away = _mixtures(moment, count, rng)
+    away = _unit(away - (away * own).sum(axis=1, keepdims=True) * own)
+    angle = np.arccos(np.clip(threshold, -1.0, 1.0)) * rng.uniform(0.5, 1.0, (count, 1))
+    return np.ascontiguousarray(np.cos(angle) * own + np.sin(angle) * away, dtype=np.float32)
+
+
+def _mixtures(moment: Rows, count: int, rng: np.random.Generator) -> NDArray[np.float64]:
+    mixed = np.zeros((count, moment.dimension))
+    ids = moment.ids()
+    for _ in range(_MIXED):
+        mixed += rng.choice([-1.0, 1.0], (count, 1)) * moment.take(moment.find(rng.choice(ids, count)))
+    return _unit(mixed)
+
+
+def _best(moment: Rows, probes: FloatArray) -> FloatArray:
+    return np.concatenate([scan_best(moment, probes[i : i + _BATCH], 1, None)[0][:, 0] for i in _steps(len(probes))])
+
+
+def measured_recall(moment: Rows, codes: Coarse, effort: Effort, probes: FloatArray, best: FloatArray) -> float:
+    """Share of probes ``(P, D)`` whose best exact score ``(P,)`` is among what the codes propose; 1 without probes."""
+    if len(probes) == 0:
+        return 1.0
+    found = 0
+    for start in _steps(len(probes)):
+        part = probes[start : start + _BATCH]
+        ids = codes.propose(part, min(effort.rerank, len(codes)), effort, None)
+        query, rows = np.repeat(np.arange(len(part)), ids.shape[1]), moment.find(ids.ravel())
+        scores = np.full(rows.size, -np.inf, dtype=np.float32)
+        scores[rows >= 0] = exact_pairs(moment, part, query[rows >= 0], rows[rows >= 0])
+        found += int((scores.reshape(ids.shape).max(axis=1) >= best[start : start + _BATCH]).sum())
+    return found / len(probes)
+
+
+def _steps(count: int) -> range:
+    return range(0, count, _BATCH)
+
+
+def _unit(vectors: NDArray[np.float64]) -> NDArray[np.float64]:
+    unit: NDArray[np.float64] = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+    return unit
