@@ -43,6 +43,8 @@ _REST = 8192
 _SELECTIVE = 16384
 """A scope that reaches no more vectors than this is searched exactly."""
 _FIRST_ABOVE = 64
+_SHARE = 4
+"""A search that wants a larger share of the gallery than one in so many is done exactly."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -101,6 +103,8 @@ class ApproximateView:
         if coded is None:
             return _better(rest, scan_best(state.main, queries, k, scope), k) if state.main.size else rest
         places = coded.effort.rerank + 4 * (k - 1)
+        if places > state.main.size // _SHARE:
+            return _better(rest, scan_best(state.main, queries, k, filtering), k)
         return _better(rest, self._proposed(coded, queries, (k, places), filtering), k)
 
     def search_above(self, queries: FloatArray, threshold: float, *, allowed: IdSet | Ints | None = None) -> Matches:
@@ -141,8 +145,7 @@ class ApproximateView:
         reached = sum(segment.count_inside(scope) for segment in state.main.segments)
         if reached == state.main.size:
             return state.coded, None
-        worthwhile = state.coded is not None and state.coded.codes.can_filter() and reached > _SELECTIVE
-        return (state.coded if worthwhile else None), scope
+        return (state.coded if reached > _SELECTIVE else None), scope
 
     def _proposed(
         self, coded: Tuned, queries: FloatArray, wanted: tuple[int, int], scope: IdSet | None
@@ -150,7 +153,7 @@ class ApproximateView:
         """The best ``k`` of so many proposed places a query, by their exact scores."""
         k, places = wanted
         main = self._state.main
-        found = coded.codes.propose(queries, min(places, max(len(coded.codes), 1)), coded.effort, scope)
+        found = coded.codes.propose(queries, places, coded.effort, scope)
         rows = main.find(found.ravel())
         query = np.repeat(np.arange(len(queries)), found.shape[1])
         there = rows >= 0
@@ -162,7 +165,7 @@ class ApproximateView:
         """More and more candidates of one query, until they fall below the threshold."""
         main = self._state.main
         places = _FIRST_ABOVE
-        while coded is not None and places < main.size // 8:
+        while coded is not None and places < main.size // _SHARE:
             scores, ids = self._proposed(coded, query, (places, places + coded.effort.rerank), scope)
             reaching = scores[0] >= threshold
             if not reaching[-1]:

@@ -1,7 +1,8 @@
 """Coarse codes of vectors, through FAISS: they propose candidates whose scores are then computed exactly.
 
 Three kinds: ``pq`` compares with every 4-bit product code (fast scan), ``ivf`` only with those in the nearest lists,
-``hnsw`` walks a graph over 8-bit codes. A :class:`Coarse` never changes; it knows ids, not rows, so rows may move.
+``hnsw`` walks a graph over 8-bit codes. All three leave out what a scope leaves out before they compare (``pq`` is
+``ivf`` with one list, because FAISS's plain fast scan cannot). A :class:`Coarse` knows ids, not rows, so rows may move.
 """
 
 from __future__ import annotations
@@ -29,6 +30,8 @@ _LEARN_CODES = 65536
 """Vectors that product codes are learnt from at least."""
 _CENTROIDS = 16
 """Values of a 4-bit code, each of which must be learnt from a vector."""
+_LINK_BYTES = 4 * 2 * 32 * 32 // 31
+"""Links of a vector in the graph: 64 on the lowest level, 32 on each further one, which one in 32 reaches."""
 _SEED = 1234
 
 
@@ -63,13 +66,14 @@ class Coarse:
         self._index = index
 
     @classmethod
-    def learn(cls, kind: CoarseKind, sample: FloatArray, expected: int) -> Coarse:
+    def learn(cls, kind: CoarseKind, sample: FloatArray, expected: int, *, fine: bool = False) -> Coarse:
         """Codes with nothing in them yet, learnt from vectors.
 
         Args:
             kind: Kind of codes.
             sample: ``(S, D)`` ``float32``; see :meth:`sample_size`.
             expected: How many vectors will come.
+            fine: Whether product codes take two bits a number instead of one.
 
         Raises:
             VectorIndexError: Vectors of that length cannot be coded.
@@ -80,16 +84,13 @@ class Coarse:
                 f"{len(sample)} vectors of {dimension} numbers cannot be coded",
                 hint="use the index kind exact; it needs no codes",
             )
-        codes = f"PQ{dimension // 2}x4fs"
-        lists = cls.lists(expected, len(sample))
-        made = {"pq": f"IDMap,{codes}", "ivf": f"IVF{lists},{codes}", "hnsw": "IDMap,HNSW32,SQ8"}[kind]
+        codes = f"PQ{dimension // 2 if fine or dimension % 4 else dimension // 4}x4fs"
+        lists = 1 if kind == "pq" else cls.lists(expected, len(sample))
+        made = "IDMap,HNSW32,SQ8" if kind == "hnsw" else f"IVF{lists},{codes}"
         index: Any = faiss.index_factory(dimension, made, faiss.METRIC_INNER_PRODUCT)
-        if kind == "ivf":
-            index.cp.seed = _SEED
-            index.cp.min_points_per_centroid = 1
         if kind != "hnsw":
-            coder: Any = faiss.downcast_index(index.index if kind == "pq" else index).pq
-            coder.cp.min_points_per_centroid = 1
+            index.cp.seed = _SEED
+            index.cp.min_points_per_centroid = index.pq.cp.min_points_per_centroid = 1
         index.train(sample)
         return cls(kind, index)
 
@@ -122,20 +123,16 @@ class Coarse:
 
     @property
     def nbytes(self) -> int:
-        """Memory in bytes, counted from what FAISS would write to a file."""
+        """Memory in bytes: codes, ids, lists and links."""
         dimension = int(self._index.d)
-        code = {"pq": dimension // 4, "ivf": dimension // 4, "hnsw": dimension + 2 * 32 * 4 * 17 // 16}[self.kind]
-        lists = int(self._index.nlist) if self.kind == "ivf" else 0
-        return len(self) * (code + 8) + 4 * dimension * (lists + 16)
+        if self.kind == "hnsw":
+            return len(self) * (dimension + _LINK_BYTES + 8)
+        return len(self) * (int(self._index.code_size) + 8) + 4 * dimension * (int(self._index.nlist) + _CENTROIDS)
 
     @property
     def most_probes(self) -> int:
         """The largest useful number of probes."""
-        return {"pq": 1, "ivf": int(getattr(self._index, "nlist", 1)), "hnsw": max(len(self), 1)}[self.kind]
-
-    def can_filter(self) -> bool:
-        """Whether a scope is applied before scoring; ``pq`` reads everything."""
-        return self.kind != "pq"
+        return max(len(self), 1) if self.kind == "hnsw" else int(self._index.nlist)
 
     def propose(self, queries: FloatArray, count: int, effort: Effort, scope: IdSet | None) -> Ints:
         """Ids ``(Q, count)`` that may be the best, best first by their codes; -1 where there are no more.
@@ -144,20 +141,18 @@ class Coarse:
             queries: ``(Q, D)`` ``float32``.
             count: Ids wanted a query.
             effort: How hard to try.
-            scope: Only these ids are compared; only where :meth:`can_filter`.
+            scope: Only these ids are compared; ``None`` for all.
         """
         parameters: dict[str, Any] = {}
         if scope is not None:
             parameters["sel"] = scope.remembered(self, _selector)
-        if self.kind == "ivf":
-            params: Any = faiss.SearchParametersIVF
-            parameters["nprobe"] = min(effort.probes, self.most_probes)
-        elif self.kind == "hnsw":
-            params = faiss.SearchParametersHNSW
+        if self.kind == "hnsw":
+            params: Any = faiss.SearchParametersHNSW
             parameters["efSearch"] = max(effort.probes, count)
         else:
-            params = faiss.SearchParameters
-        found = self._index.search(queries, count, params=params(**parameters) if parameters else None)[1]
+            params = faiss.SearchParametersIVF
+            parameters["nprobe"] = min(effort.probes, self.most_probes)
+        found = self._index.search(queries, count, params=params(**parameters))[1]
         return np.asarray(found, dtype=np.int64)
 
     def to_bytes(self) -> NDArray[np.uint8]:

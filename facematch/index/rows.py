@@ -21,16 +21,16 @@ __all__ = ["Places", "Rows", "Segment", "segment_rows"]
 Ints = NDArray[np.int64]
 Places = NDArray[np.int32]
 
-_SEGMENT_BYTES = 8 << 20
+_SEGMENT_BYTES = 64 << 20
 _FIRST_ROWS = 256
 _WORTH_REWRITING = 4
 """A segment is written anew when one of this many of its rows is removed."""
 
 
 def segment_rows(dimension: int) -> int:
-    """How many vectors a full segment holds: 8 MiB of them, as a power of two between 1,024 and 65,536."""
+    """How many vectors a full segment holds: 64 MiB of them, as a power of two between 1,024 and 131,072."""
     fitting = _SEGMENT_BYTES // (4 * dimension)
-    return int(min(max(1 << (max(fitting, 1).bit_length() - 1), 1024), 65536))
+    return int(min(max(1 << (max(fitting, 1).bit_length() - 1), 1024), 131072))
 
 
 class _Storage:

@@ -64,12 +64,12 @@ class Tuned:
         }
 
 
-def coded(moment: Rows, kind: CoarseKind) -> Coarse:
-    """Codes of all rows, learnt from a random sample of them."""
+def coded(moment: Rows, kind: CoarseKind, *, fine: bool = False) -> Coarse:
+    """Codes of all rows, learnt from a random sample of them; see :meth:`Coarse.learn`."""
     ids = moment.ids()
     rng = np.random.default_rng(_SEED)
     chosen = rng.choice(ids.size, Coarse.sample_size(ids.size), replace=False)
-    codes = Coarse.learn(kind, moment.take(moment.find(ids[np.sort(chosen)])), ids.size)
+    codes = Coarse.learn(kind, moment.take(moment.find(ids[np.sort(chosen)])), ids.size, fine=fine)
     for segment in moment.segments:
         live = slice(None) if segment.live is None else segment.live
         codes.add(segment.ids[live], segment.vectors[live])
@@ -91,9 +91,8 @@ def tuned(
     Returns:
         ``None`` where no effort reaches the recall.
     """
-    codes = coded(moment, kind)
     if effort is not None:
-        return Tuned(codes, effort)
+        return Tuned(coded(moment, kind), effort)
     rng = np.random.default_rng(_SEED)
     count = min(_PROBES, moment.size)
     strangers = _best(moment, np.ascontiguousarray(_mixtures(moment, count, rng), dtype=np.float32))
@@ -101,10 +100,12 @@ def tuned(
     probes = gallery_probes(moment, threshold, count, rng)
     best = _best(moment, probes)
     probes, best = probes[best >= threshold], best[best >= threshold]
-    for tried in efforts(codes):
-        measured = measured_recall(moment, codes, tried, probes, best)
-        if measured >= recall:
-            return Tuned(codes, tried, measured, len(probes), threshold)
+    for fine in (False, True) if kind != "hnsw" else (False,):
+        codes = coded(moment, kind, fine=fine)
+        for tried in efforts(codes):
+            measured = measured_recall(moment, codes, tried, probes, best)
+            if measured >= recall:
+                return Tuned(codes, tried, measured, len(probes), threshold)
     return None
 
 
@@ -112,7 +113,7 @@ def efforts(codes: Coarse) -> Iterator[Effort]:
     """Efforts from small to large."""
     most = codes.most_probes
     if codes.kind == "pq":
-        yield from (Effort(1, rerank) for rerank in (16, 32, 64, 128, 256, 512))
+        yield from (Effort(1, rerank) for rerank in (32, 64, 128, 256, 512, 1024))
         return
     rerank, probes = 32, 4 if codes.kind == "ivf" else 32
     while probes < most // 2:
