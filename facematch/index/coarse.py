@@ -2,11 +2,13 @@
 
 Three kinds: ``pq`` compares with every 4-bit product code (fast scan), ``ivf`` only with those in the nearest lists,
 ``hnsw`` walks a graph over 8-bit codes. All three leave out what a scope leaves out before they compare (``pq`` is
-``ivf`` with one list, because FAISS's plain fast scan cannot). A :class:`Coarse` knows ids, not rows, so rows may move.
+``ivf`` with one list, because FAISS's plain fast scan cannot). Vectors are known by labels, which count from 0 in the
+order in which they were added.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
@@ -15,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facematch.errors import VectorIndexError
-from facematch.types import FloatArray, IdSet
+from facematch.types import FloatArray
 
 __all__ = ["KINDS", "Coarse", "CoarseKind", "Effort", "can_code"]
 
@@ -24,6 +26,8 @@ KINDS: tuple[CoarseKind, ...] = ("pq", "ivf", "hnsw")
 
 Ints = NDArray[np.int64]
 
+_SHARED_PROBES = 14
+"""FAISS's way of searching that shares the lists of one query among threads."""
 _LEARN_A_LIST = 64
 """Vectors that each list is learnt from."""
 _LEARN_CODES = 65536
@@ -54,7 +58,7 @@ def can_code(dimension: int, size: int) -> bool:
 
 
 class Coarse:
-    """Codes of vectors under their ids.
+    """Codes of vectors under their labels.
 
     Args:
         kind: Kind of codes.
@@ -86,35 +90,36 @@ class Coarse:
             )
         codes = f"PQ{dimension // 2 if fine or dimension % 4 else dimension // 4}x4fs"
         lists = 1 if kind == "pq" else cls.lists(expected, len(sample))
-        made = "IDMap,HNSW32,SQ8" if kind == "hnsw" else f"IVF{lists},{codes}"
+        made = "HNSW32,SQ8" if kind == "hnsw" else f"IVF{lists},{codes}"
         index: Any = faiss.index_factory(dimension, made, faiss.METRIC_INNER_PRODUCT)
         if kind != "hnsw":
             index.cp.seed = _SEED
             index.cp.min_points_per_centroid = index.pq.cp.min_points_per_centroid = 1
+            index.implem = _SHARED_PROBES
         index.train(sample)
         return cls(kind, index)
 
     @staticmethod
     def lists(expected: int, learnt_from: int) -> int:
-        """Number of lists for a gallery: about twice the square root of its size, as a power of two."""
-        wanted = 1 << max(int(2 * expected**0.5).bit_length() - 1, 0)
-        return max(min(wanted, max(learnt_from // 4, 1)), 1)
+        """Number of lists for a gallery: about half the square root of its size, as a power of two."""
+        wanted = 2 ** max(round(math.log2(max(expected, 4) ** 0.5 / 2)), 0)
+        return max(min(wanted, learnt_from // 4), 1)
 
     @classmethod
     def sample_size(cls, expected: int) -> int:
         """How many vectors to learn from."""
         return min(expected, max(_LEARN_A_LIST * cls.lists(expected, expected), _LEARN_CODES))
 
-    def add(self, ids: Ints, vectors: FloatArray) -> None:
+    def add(self, vectors: FloatArray) -> None:
         """Code more vectors, while nobody searches yet."""
-        self._index.add_with_ids(np.ascontiguousarray(vectors), np.ascontiguousarray(ids))
+        self._index.add(np.ascontiguousarray(vectors))
 
-    def without(self, ids: Ints) -> Coarse | None:
-        """The codes of all but ``ids``; ``None`` where this kind can only be made anew."""
+    def without(self, labels: Ints) -> Coarse | None:
+        """The codes of all but ``labels``; the others keep theirs. ``None`` where this kind can only be made anew."""
         if self.kind == "hnsw":
             return None
         index: Any = faiss.clone_index(self._index)
-        index.remove_ids(np.ascontiguousarray(ids))
+        index.remove_ids(np.ascontiguousarray(labels))
         return Coarse(self.kind, index)
 
     def __len__(self) -> int:
@@ -123,10 +128,10 @@ class Coarse:
 
     @property
     def nbytes(self) -> int:
-        """Memory in bytes: codes, ids, lists and links."""
+        """Memory in bytes: codes, labels, lists and links."""
         dimension = int(self._index.d)
         if self.kind == "hnsw":
-            return len(self) * (dimension + _LINK_BYTES + 8)
+            return len(self) * (dimension + _LINK_BYTES)
         return len(self) * (int(self._index.code_size) + 8) + 4 * dimension * (int(self._index.nlist) + _CENTROIDS)
 
     @property
@@ -134,18 +139,16 @@ class Coarse:
         """The largest useful number of probes."""
         return max(len(self), 1) if self.kind == "hnsw" else int(self._index.nlist)
 
-    def propose(self, queries: FloatArray, count: int, effort: Effort, scope: IdSet | None) -> Ints:
-        """Ids ``(Q, count)`` that may be the best, best first by their codes; -1 where there are no more.
+    def propose(self, queries: FloatArray, count: int, effort: Effort, selector: Any = None) -> Ints:
+        """Labels ``(Q, count)`` that may be the best, best first by their codes; -1 where there are no more.
 
         Args:
             queries: ``(Q, D)`` ``float32``.
-            count: Ids wanted a query.
+            count: Labels wanted a query.
             effort: How hard to try.
-            scope: Only these ids are compared; ``None`` for all.
+            selector: What :meth:`selector` gave, to compare with no others.
         """
-        parameters: dict[str, Any] = {}
-        if scope is not None:
-            parameters["sel"] = scope.remembered(self, _selector)
+        parameters: dict[str, Any] = {} if selector is None else {"sel": selector}
         if self.kind == "hnsw":
             params: Any = faiss.SearchParametersHNSW
             parameters["efSearch"] = max(effort.probes, count)
@@ -154,6 +157,12 @@ class Coarse:
             parameters["nprobe"] = min(effort.probes, self.most_probes)
         found = self._index.search(queries, count, params=params(**parameters))[1]
         return np.asarray(found, dtype=np.int64)
+
+    @staticmethod
+    def selector(inside: NDArray[np.bool_]) -> Any:
+        """What limits :meth:`propose` to the labels that are set in ``inside (N,)``."""
+        selector: Any = faiss.IDSelectorBitmap  # it keeps the memory that it reads
+        return selector(np.packbits(inside, bitorder="little"))
 
     def to_bytes(self) -> NDArray[np.uint8]:
         """The codes as FAISS writes them: ``(B,)`` ``uint8``."""
@@ -170,14 +179,3 @@ class Coarse:
             return cls(kind, faiss.deserialize_index(data))
         except RuntimeError as error:
             raise VectorIndexError("the codes of a saved index are damaged", hint="it is made anew") from error
-
-
-def _selector(scope: IdSet) -> Any:
-    """A FAISS selector; it keeps the memory that it reads."""
-    bitmap = scope.bitmap()
-    kind: Any
-    if bitmap is None:
-        kind = faiss.IDSelectorBatch
-        return kind(scope.ids)
-    kind = faiss.IDSelectorBitmap
-    return kind(np.packbits(bitmap, bitorder="little"))

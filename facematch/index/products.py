@@ -15,8 +15,8 @@ from facematch.types import FloatArray
 
 __all__ = ["multiply"]
 
-_SMALL = 1 << 21
-"""Multiplications below which NumPy's product is called instead: it starts sooner, and on one thread as well."""
+_SMALL = 1 << 13
+"""Multiplications below which NumPy's product is called instead: it starts sooner, and does not spread those few."""
 
 
 class _Session:

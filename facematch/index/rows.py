@@ -7,7 +7,7 @@ read it without a lock for as long as it likes. There is one writer at a time; t
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -207,8 +207,30 @@ class Rows:
             number += 1
         return replace(self, segments=tuple(segments), directory=directory, size=self.size + ids.size)
 
-    def removing(self, ids: Ints) -> Rows:
-        """A moment without the ids that are there; ``self`` if none is."""
+    def alive(self, rows: Ints) -> NDArray[np.bool_]:
+        """``(N,)`` which of the row numbers ``(N,)`` have not been removed; -1 has."""
+        alive = np.zeros(rows.size, dtype=bool)
+        for number, places, which in self._by_segment(rows):
+            live = self.segments[number].live
+            alive[which] = True if live is None else live[places]
+        return alive
+
+    def row_numbers(self) -> Ints:
+        """The row numbers of all vectors, in the order of the rows."""
+        limit = segment_rows(self.dimension)
+        parts = [np.empty(0, dtype=np.int64)]
+        for number, segment in enumerate(self.segments):
+            live = np.arange(segment.count) if segment.live is None else np.flatnonzero(segment.live)
+            parts.append(number * limit + live)
+        return np.concatenate(parts)
+
+    def removing(self, ids: Ints, *, rewrite: bool = True) -> Rows:
+        """A moment without the ids that are there; ``self`` if none is.
+
+        Args:
+            ids: ``(N,)``.
+            rewrite: Whether segments of which much has been removed are written anew, which moves their rows.
+        """
         rows = self.find(ids)
         rows = rows[rows >= 0]
         if rows.size == 0:
@@ -217,7 +239,7 @@ class Rows:
         for number, places, _ in self._by_segment(rows):
             segments[number] = segments[number].without(places)
         moment = replace(self, segments=tuple(segments), size=self.size - rows.size)
-        return moment.compacted(_WORTH_REWRITING)
+        return moment.compacted(_WORTH_REWRITING) if rewrite else moment
 
     def compacted(self, worth: int | None = None) -> Rows:
         """A moment that shares no memory with removed rows.
@@ -233,7 +255,8 @@ class Rows:
                     segments[number].ids.copy(), number * limit + np.arange(segments[number].count)
                 )
         if len(directory) > 2 * self.size + _FIRST_ROWS:
-            directory = _indexed(segments, limit)
+            moment = replace(self, segments=tuple(segments))
+            directory = Directory().noting(moment.ids(), moment.row_numbers())
         return replace(self, segments=tuple(segments), directory=directory)
 
     def _by_segment(self, rows: Ints) -> Iterator[tuple[int, Ints, Ints]]:
@@ -249,15 +272,6 @@ class Rows:
             if number >= 0:
                 which = order[start:end]
                 yield number, rows[which] - number * limit, which
-
-
-def _indexed(segments: Sequence[Segment], limit: int) -> Directory:
-    ids, places = [np.empty(0, dtype=np.int64)], [np.empty(0, dtype=np.int64)]
-    for number, segment in enumerate(segments):
-        live = np.arange(segment.count) if segment.live is None else np.flatnonzero(segment.live)
-        ids.append(segment.ids[live])
-        places.append(number * limit + live)
-    return Directory().noting(np.concatenate(ids), np.concatenate(places))
 
 
 def _longest(vectors: FloatArray) -> float:

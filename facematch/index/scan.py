@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from facematch.index.checks import in_order, matches
 from facematch.index.products import multiply
-from facematch.index.rows import Rows, Segment, segment_rows
+from facematch.index.rows import Places, Rows, Segment, segment_rows
 from facematch.index.sharing import helpers, shared_out
 from facematch.types import FloatArray, IdSet, Matches
 
@@ -136,9 +136,9 @@ class _Piece:
     first: int
     start: int
     end: int
-    reach: Ints | None
+    reach: Places | None
 
-    def places(self) -> Ints | slice:
+    def places(self) -> Places | slice:
         """Where the rows stand in the segment."""
         return slice(self.start, self.end) if self.reach is None else self.reach[self.start : self.end]
 

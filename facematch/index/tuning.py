@@ -30,6 +30,9 @@ _BATCH = 256
 _MIXED = 32
 _STRANGERS = 0.01
 _SEED = 20
+_SHARES = (1 / 32, 1 / 16, 1 / 8, 1 / 4, 3 / 8, 1 / 2, 5 / 8, 3 / 4)
+_CODES: dict[CoarseKind, tuple[bool, ...]] = {"ivf": (True,), "pq": (False, True), "hnsw": (True,)}
+"""Whether product codes are fine, in the order in which they are tried."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,14 +68,14 @@ class Tuned:
 
 
 def coded(moment: Rows, kind: CoarseKind, *, fine: bool = False) -> Coarse:
-    """Codes of all rows, learnt from a random sample of them; see :meth:`Coarse.learn`."""
+    """Codes of all rows in their order, learnt from a random sample of them; see :meth:`Coarse.learn`."""
     ids = moment.ids()
     rng = np.random.default_rng(_SEED)
     chosen = rng.choice(ids.size, Coarse.sample_size(ids.size), replace=False)
     codes = Coarse.learn(kind, moment.take(moment.find(ids[np.sort(chosen)])), ids.size, fine=fine)
     for segment in moment.segments:
         live = slice(None) if segment.live is None else segment.live
-        codes.add(segment.ids[live], segment.vectors[live])
+        codes.add(segment.vectors[live])
     return codes
 
 
@@ -92,7 +95,7 @@ def tuned(
         ``None`` where no effort reaches the recall.
     """
     if effort is not None:
-        return Tuned(coded(moment, kind), effort)
+        return Tuned(coded(moment, kind, fine=_CODES[kind][-1]), effort)
     rng = np.random.default_rng(_SEED)
     count = min(_PROBES, moment.size)
     strangers = _best(moment, np.ascontiguousarray(_mixtures(moment, count, rng), dtype=np.float32))
@@ -100,26 +103,27 @@ def tuned(
     probes = gallery_probes(moment, threshold, count, rng)
     best = _best(moment, probes)
     probes, best = probes[best >= threshold], best[best >= threshold]
-    for fine in (False, True) if kind != "hnsw" else (False,):
+    rows = moment.row_numbers()
+    for fine in _CODES[kind]:
         codes = coded(moment, kind, fine=fine)
-        for tried in efforts(codes):
-            measured = measured_recall(moment, codes, tried, probes, best)
+        for tried in efforts(codes, fine=fine):
+            measured = measured_recall(moment, codes, rows, tried, (probes, best))
             if measured >= recall:
                 return Tuned(codes, tried, measured, len(probes), threshold)
     return None
 
 
-def efforts(codes: Coarse) -> Iterator[Effort]:
+def efforts(codes: Coarse, *, fine: bool) -> Iterator[Effort]:
     """Efforts from small to large."""
     most = codes.most_probes
-    if codes.kind == "pq":
-        yield from (Effort(1, rerank) for rerank in (32, 64, 128, 256, 512, 1024))
+    reranks = (32, 64, 128) if fine else (128, 256, 512, 1024)
+    if codes.kind == "hnsw":
+        yield from (Effort(breadth, 32) for breadth in (32, 64, 128, 256, 512, 1024))
         return
-    rerank, probes = 32, 4 if codes.kind == "ivf" else 32
-    while probes < most // 2:
-        yield Effort(probes, rerank)
-        probes *= 2
-        rerank = min(2 * rerank if probes > 64 else rerank, 256)
+    tried = {max(round(most * share), 1) for share in _SHARES if codes.kind == "ivf"} | {most}
+    for probes in sorted(tried):
+        yield Effort(probes, reranks[0])
+    yield from (Effort(most, rerank) for rerank in reranks[1:])
 
 
 def gallery_probes(moment: Rows, threshold: float, count: int, rng: np.random.Generator) -> FloatArray:
@@ -143,19 +147,28 @@ def _best(moment: Rows, probes: FloatArray) -> FloatArray:
     return np.concatenate([scan_best(moment, probes[i : i + _BATCH], 1, None)[0][:, 0] for i in _steps(len(probes))])
 
 
-def measured_recall(moment: Rows, codes: Coarse, effort: Effort, probes: FloatArray, best: FloatArray) -> float:
-    """Share of probes ``(P, D)`` whose best exact score ``(P,)`` is among what the codes propose; 1 without probes."""
-    if len(probes) == 0:
-        return 1.0
+def measured_recall(
+    moment: Rows, codes: Coarse, rows: Ints, effort: Effort, asked: tuple[FloatArray, FloatArray]
+) -> float:
+    """Share of probes whose best exact score is among what the codes propose; 1 without probes.
+
+    Args:
+        moment: The vectors.
+        codes: Their codes.
+        rows: Row number of each label.
+        effort: The effort.
+        asked: Probes ``(P, D)`` and their best exact scores ``(P,)``.
+    """
+    probes, best = asked
     found = 0
     for start in _steps(len(probes)):
         part = probes[start : start + _BATCH]
-        ids = codes.propose(part, min(effort.rerank, len(codes)), effort, None)
-        query, rows = np.repeat(np.arange(len(part)), ids.shape[1]), moment.find(ids.ravel())
-        scores = np.full(rows.size, -np.inf, dtype=np.float32)
-        scores[rows >= 0] = exact_pairs(moment, part, query[rows >= 0], rows[rows >= 0])
-        found += int((scores.reshape(ids.shape).max(axis=1) >= best[start : start + _BATCH]).sum())
-    return found / len(probes)
+        labels = codes.propose(part, min(effort.rerank, len(codes)), effort)
+        query, there = np.repeat(np.arange(len(part)), labels.shape[1]), labels.ravel() >= 0
+        scores = np.full(there.size, -np.inf, dtype=np.float32)
+        scores[there] = exact_pairs(moment, part, query[there], rows[labels.ravel()[there]])
+        found += int((scores.reshape(labels.shape).max(axis=1) >= best[start : start + _BATCH]).sum())
+    return found / len(probes) if len(probes) else 1.0
 
 
 def _steps(count: int) -> range:
