@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from facematch.index.oracle import OracleIndex
-from facematch.index.flat import FaissFlatIndex
+from facematch.index.approximate import ApproximateIndex
 
 DIMENSION = 4
 # few directions, so that ties are everywhere
@@ -20,7 +20,7 @@ class IndexMachine(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.exact, self.flat = OracleIndex(DIMENSION), FaissFlatIndex(DIMENSION)
+        self.exact, self.flat = OracleIndex(DIMENSION), ApproximateIndex(DIMENSION)
         self.known: set[int] = set()
 
     @rule(wanted=st.dictionaries(ids, directions, min_size=1, max_size=12))

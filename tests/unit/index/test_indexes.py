@@ -9,7 +9,7 @@ import pytest
 from facematch import registry
 from facematch.errors import VectorIndexError
 from facematch.index.oracle import OracleIndex
-from facematch.index.flat import FaissFlatIndex
+from facematch.index.approximate import ApproximateIndex
 from facematch.protocols import VectorIndex
 from facematch.testing import check_vector_index
 from facematch.types import FloatArray
@@ -17,7 +17,7 @@ from facematch.types import FloatArray
 Factory = Callable[[int], VectorIndex]
 
 
-@pytest.fixture(params=[OracleIndex, FaissFlatIndex])
+@pytest.fixture(params=[OracleIndex, ApproximateIndex])
 def factory(request: pytest.FixtureRequest) -> Factory:
     chosen: Factory = request.param
     return chosen
@@ -73,7 +73,7 @@ def test_faiss_and_exact_give_the_very_same_scores() -> None:
     vectors, queries = _units(3000, 64), _units(20, 64, seed=1)
     vectors[1500:1600] = vectors[:100]
     ids = np.arange(3000, dtype=np.int64)
-    exact, flat = OracleIndex(64), FaissFlatIndex(64)
+    exact, flat = OracleIndex(64), ApproximateIndex(64)
     exact.add(ids, vectors)
     flat.add(ids, vectors)
     for allowed in (None, ids[::3].copy()):
@@ -84,7 +84,7 @@ def test_faiss_and_exact_give_the_very_same_scores() -> None:
 
 
 def test_removed_vectors_are_overwritten_in_faiss() -> None:
-    index = FaissFlatIndex(4)
+    index = ApproximateIndex(4)
     index.add(_ids(1, 2, 3), _units(3, 4))
     assert index.remove(_ids(1, 3)) == 2
     assert index.remove(_ids(1, 3)) == 0
