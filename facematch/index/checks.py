@@ -88,8 +88,8 @@ def check_k(k: object) -> int:
     return int(k)
 
 
-def check_threshold(threshold: object) -> float:
-    """A lowest score.
+def check_threshold(threshold: object) -> np.float64:
+    """A lowest score, of a type that NumPy does not round to ``float32`` when it compares scores with it.
 
     Raises:
         VectorIndexError: It is no finite number.
@@ -100,7 +100,7 @@ def check_threshold(threshold: object) -> float:
         or not math.isfinite(threshold)
     ):
         raise VectorIndexError(f"a threshold must be a finite number, got {threshold!r}", hint="a raw cosine")
-    return float(threshold)
+    return np.float64(threshold)
 
 
 def check_scope(allowed: Any) -> IdSet | None:

@@ -47,6 +47,8 @@ _WIDE = 64
 """Maxima that the bar is taken from at least."""
 _MANY = 1 << 21
 """Candidates that are kept before the worst of them are thrown away."""
+_LEVEL = 1e38
+"""Thresholds beyond this are compared with exact scores only: the products' bar must be a ``float32``."""
 _PAIRS = 1 << 14
 """Pairs that are computed again at once."""
 
@@ -75,9 +77,10 @@ def scan_best(moment: Rows, queries: FloatArray, k: int, scope: IdSet | None) ->
 def scan_above(moment: Rows, queries: FloatArray, threshold: float, scope: IdSet | None) -> Matches:
     """Every row that scores ``threshold`` or more; see :meth:`~facematch.protocols.VectorSearch.search_above`."""
     found: list[tuple[FloatArray, Ints]] = []
+    level = min(max(threshold, -_LEVEL), _LEVEL)
     for start in range(0, len(queries), _QUERIES):
         part = queries[start : start + _QUERIES]
-        bar = _bar(np.full(len(part), threshold), _slack(moment, part) + abs(threshold) * 2.0**-22)
+        bar = _bar(np.full(len(part), level), _slack(moment, part) + abs(level) * 2.0**-22)
         hits = [_NONE]
 
         def look_at(block: _Block, bar: FloatArray = bar, hits: list[_Hits] = hits) -> None:
