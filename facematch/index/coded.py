@@ -30,6 +30,8 @@ Ints = NDArray[np.int64]
 _SELECTIVE = 16384
 """A scope that reaches no more vectors than this is searched exactly."""
 _FIRST_ABOVE = 64
+_LOST = 2
+"""A query of whose places one in so many is taken by removed vectors is done exactly."""
 _SHARE = 4
 """A search that wants a larger share of the gallery than one in so many is done exactly."""
 
@@ -154,7 +156,11 @@ class ApproximateView:
     def _proposed(
         self, coded: Tuned, queries: FloatArray, wanted: tuple[int, int], scope: IdSet | None
     ) -> tuple[FloatArray, Ints]:
-        """The best ``k`` of so many proposed places a query, by their exact scores."""
+        """The best ``k`` of so many proposed places a query, by their exact scores.
+
+        Codes go on proposing what was removed. Where that has taken too many of a query's places, or fewer than ``k``
+        are left, the query is done exactly.
+        """
         k, places = wanted
         main = self._state.main
         selector = None if scope is None else scope.remembered(coded.codes, self._selector)
@@ -162,9 +168,15 @@ class ApproximateView:
         rows = np.where(labels >= 0, self._state.rows[labels], -1).ravel().astype(np.int64)
         query = np.repeat(np.arange(len(queries)), labels.shape[1])
         there = main.alive(rows) if main.dead else rows >= 0
+        gone = (rows >= 0) & ~there
+        lost = np.bincount(query[gone], minlength=len(queries))
         query, rows = query[there], rows[there]
         scores = exact_pairs(main, queries, query, rows)
-        return _first(query, scores, main.ids_of(rows), (len(queries), k))
+        best, found = _first(query, scores, main.ids_of(rows), (len(queries), k))
+        (again,) = np.nonzero((lost * _LOST > places) | (found[:, -1] < 0))
+        if again.size:
+            best[again], found[again] = scan_best(main, np.ascontiguousarray(queries[again]), k, scope)
+        return best, found
 
     def _selector(self, scope: IdSet) -> Any:
         rows = self._state.rows.astype(np.int64)
