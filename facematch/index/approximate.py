@@ -251,7 +251,8 @@ class ApproximateIndex:
                 self._take(everything, coded)
             return True
         finally:
-            self._removed_since = None
+            with self._writing:  # a removal looks at it twice
+                self._removed_since = None
 
     def _take(self, everything: Rows, coded: Tuned) -> None:
         now = self._state
