@@ -9,6 +9,7 @@ order in which they were added.
 from __future__ import annotations
 
 import math
+import os
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
@@ -37,6 +38,9 @@ _CENTROIDS = 16
 _LINK_BYTES = 4 * 2 * 32 * 32 // 31
 """Links of a vector in the graph: 64 on the lowest level, 32 on each further one, which one in 32 reaches."""
 _SEED = 1234
+
+if hasattr(os, "register_at_fork"):  # OpenMP waits for ever for the threads that a forked child has not got
+    os.register_at_fork(after_in_child=lambda: faiss.omp_set_num_threads(1))
 
 
 @dataclass(frozen=True, slots=True, order=True)

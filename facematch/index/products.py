@@ -6,6 +6,7 @@ as well, most of the time is spent waiting. ONNX Runtime's product runs where it
 
 from __future__ import annotations
 
+import os
 import threading
 from typing import Any
 
@@ -25,6 +26,9 @@ class _Session:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._made: Any = None
+
+    def renew_lock(self) -> None:
+        self._lock = threading.Lock()  # the old one may be held by a thread that the fork has not taken along
 
     def get(self) -> Any:
         if self._made is None:
@@ -54,6 +58,8 @@ def _session() -> Any:
 
 
 _SESSION = _Session()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_SESSION.renew_lock)
 
 
 def multiply(rows: FloatArray, columns: FloatArray, out: FloatArray) -> None:

@@ -6,6 +6,7 @@ import os
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from typing import TypeVar
 
 __all__ = ["helpers", "shared_out"]
@@ -18,16 +19,22 @@ class _Pool:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._made: tuple[int, ThreadPoolExecutor] | None = None
+        self._made: ThreadPoolExecutor | None = None
 
     def get(self) -> ThreadPoolExecutor:
         with self._lock:
-            if self._made is None or self._made[0] != os.getpid():
-                self._made = (os.getpid(), ThreadPoolExecutor(helpers(), thread_name_prefix="facematch-index"))
-            return self._made[1]
+            if self._made is None:
+                self._made = ThreadPoolExecutor(helpers(), thread_name_prefix="facematch-index")
+            return self._made
+
+    def forget(self) -> None:
+        self._lock = threading.Lock()  # the old one may be held by a thread that the fork has not taken along
+        self._made = None
 
 
 _POOL = _Pool()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_POOL.forget)
 
 
 def helpers() -> int:
@@ -45,15 +52,26 @@ def shared_out(parts: Iterable[T], work: Callable[[Iterator[T]], None], *, wante
         wanted: How many threads are worth while, at least 1.
 
     Raises:
-        BaseException: Whatever ``work`` raised first; the others stop taking parts.
+        BaseException: What ``work`` raised in any thread; the others stop taking parts.
     """
     queue = _Queue(iter(parts))
     others: list[Future[None]] = []
-    count = min(wanted - 1, helpers())
-    if count > 0:
-        pool = _POOL.get()
-        others = [pool.submit(work, queue) for _ in range(count)]
+    admitting = threading.Lock()
+
+    def help_out(number: int) -> None:
+        with admitting:
+            awaited = number < len(others)
+        if awaited:
+            try:
+                work(queue)
+            except BaseException:
+                queue.close()
+                raise
+
     try:
+        with admitting, suppress(RuntimeError):  # no more threads can be started: the interpreter may be ending
+            for number in range(min(wanted - 1, helpers())):
+                others.append(_POOL.get().submit(help_out, number))  # noqa: PERF401 - those before an error count
         work(queue)
     finally:
         queue.close()
