@@ -106,7 +106,7 @@ class Coarse:
     @staticmethod
     def lists(expected: int, learnt_from: int) -> int:
         """Number of lists for a gallery: about half the square root of its size, as a power of two."""
-        wanted = 2 ** max(round(math.log2(max(expected, 4) ** 0.5 / 2)), 0)
+        wanted = 1 << max(round(math.log2(max(expected, 4) ** 0.5 / 2)), 0)
         return max(min(wanted, learnt_from // 4), 1)
 
     @classmethod
@@ -154,12 +154,12 @@ class Coarse:
         """
         parameters: dict[str, Any] = {} if selector is None else {"sel": selector}
         if self.kind == "hnsw":
-            params: Any = faiss.SearchParametersHNSW
+            kind = "SearchParametersHNSW"  # by name: FAISS's types know only the other one
             parameters["efSearch"] = max(effort.probes, count)
         else:
-            params = faiss.SearchParametersIVF
+            kind = "SearchParametersIVF"
             parameters["nprobe"] = min(effort.probes, self.most_probes)
-        found = self._index.search(queries, count, params=params(**parameters))[1]
+        found = self._index.search(queries, count, params=getattr(faiss, kind)(**parameters))[1]
         return np.asarray(found, dtype=np.int64)
 
     @staticmethod
