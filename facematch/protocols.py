@@ -254,6 +254,10 @@ class VectorIndex(VectorSearch, Protocol):
         """
         ...
 
+    def compact(self) -> int:
+        """Let go of the memory of what was removed; returns how many vectors that were."""
+        ...
+
     def view(self) -> VectorSearch:
         """What :meth:`search` would search now, whatever is added or removed later.
 

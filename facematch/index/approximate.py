@@ -7,17 +7,20 @@ vector. When the rest has grown, everything is coded anew in the background and 
 
 from __future__ import annotations
 
+import atexit
 import threading
 import time
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any, Literal
+from weakref import WeakSet
 
 import numpy as np
 from numpy.typing import NDArray
 
 from facematch.errors import VectorIndexError
 from facematch.index.checks import check_dimension, check_ids, check_threshold, check_vectors
-from facematch.index.coarse import CoarseKind, Effort, can_code
+from facematch.index.coarse import KINDS, CoarseKind, Effort, can_code
 from facematch.index.coded import ApproximateView, CodedRows
 from facematch.index.costs import CostTable
 from facematch.index.rows import Rows
@@ -30,6 +33,42 @@ Ints = NDArray[np.int64]
 
 _REST = 8192
 """Vectors that may wait to be coded, or a tenth of the gallery if that is more."""
+
+
+class _Ending(Exception):
+    """The interpreter is ending."""
+
+
+class _Builders:
+    """Threads that learn codes. FAISS must not be at work when the interpreter is gone, so its end waits for them."""
+
+    def __init__(self) -> None:
+        self._threads: WeakSet[threading.Thread] = WeakSet()
+        self._ending = False
+
+    def start(self, index: ApproximateIndex) -> threading.Thread:
+        builder = threading.Thread(target=self._build, args=(index,), name="facematch-index-builder", daemon=True)
+        self._threads.add(builder)
+        builder.start()
+        return builder
+
+    def check(self) -> None:
+        if self._ending:
+            raise _Ending
+
+    def end(self) -> None:
+        self._ending = True
+        for builder in list(self._threads):
+            builder.join()
+
+    @staticmethod
+    def _build(index: ApproximateIndex) -> None:
+        with suppress(_Ending):
+            index.rebuild()
+
+
+_BUILDERS = _Builders()
+atexit.register(_BUILDERS.end)
 
 
 class ApproximateIndex:
@@ -68,6 +107,8 @@ class ApproximateIndex:
         empty = Rows(check_dimension(dimension))
         if not 0.0 < recall <= 1.0:
             raise VectorIndexError(f"recall must be over 0 and at most 1, got {recall!r}", hint="such as 0.999")
+        if kind != "auto" and kind not in KINDS:
+            raise VectorIndexError(f"unknown kind of codes {kind!r}", hint=f"auto or one of {', '.join(KINDS)}")
         self._kind, self._recall, self._threshold, self._effort = kind, recall, check_threshold(threshold), effort
         self._exact_below, self._background = exact_below, background
         self._costs = costs
@@ -219,8 +260,7 @@ class ApproximateIndex:
         waiting = state.rest.size + state.main.dead
         due = waiting > max(_REST, state.main.size // 10) and state.size > 1.1 * self._tried_at
         if due and self._wanted_kind(state.size) is not None:
-            self._builder = threading.Thread(target=self.rebuild, name="facematch-index-builder", daemon=True)
-            self._builder.start()
+            self._builder = _BUILDERS.start(self)
 
     def _wanted_kind(self, size: int) -> CoarseKind | None:
         if not can_code(self.dimension, size) or size < self._exact_below:
@@ -234,6 +274,7 @@ class ApproximateIndex:
         with self._writing:
             before = self._state
             self._removed_since = []
+        self._tried_at = before.size  # it is not tried again before the gallery has grown, unless this succeeds
         try:
             kind = self._wanted_kind(before.size)
             ids = before.rest.ids()
@@ -241,14 +282,21 @@ class ApproximateIndex:
             began = time.perf_counter()
             coded = None
             if kind is not None and everything.size:
-                coded = tuned(everything, kind, recall=self._recall, threshold=self._threshold, effort=self._effort)
-            self._tried_at = before.size
+                coded = tuned(
+                    everything,
+                    kind,
+                    recall=self._recall,
+                    threshold=self._threshold,
+                    effort=self._effort,
+                    between=_BUILDERS.check,
+                )
             self._failure = None if coded is not None else self._why_not(kind)
             if coded is None:
                 return self._state.coded is not None
             coded = replace(coded, seconds=time.perf_counter() - began)
             with self._writing:
                 self._take(everything, coded)
+            self._tried_at = 0
             return True
         finally:
             with self._writing:  # a removal looks at it twice

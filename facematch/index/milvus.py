@@ -390,11 +390,14 @@ class MilvusIndex:
         details = {"collection": self._collection, "index_type": self._index_type, "local_bytes": ids.nbytes}
         return IndexStats("milvus", ids.size, self._dimension, self._deleted, size, size + ids.nbytes, details)
 
-    def compact(self) -> None:
+    def compact(self) -> int:
         """Ask Milvus to write out what it holds and to rewrite its files without the deleted rows.
 
         Milvus does the work after this returns, and removes the old files later still (``dataCoord.gc``). Meant for
         after erasures, not for every removal: Milvus limits how often a collection may be written out.
+
+        Returns:
+            How many rows had been deleted since the last time.
 
         Raises:
             VectorIndexError: Milvus failed.
@@ -404,7 +407,8 @@ class MilvusIndex:
             with self._asking("compact a collection"):
                 self._client.flush(self._collection, timeout=self._timeout)
                 self._client.compact(self._collection, timeout=self._timeout)
-            self._deleted = 0
+            deleted, self._deleted = self._deleted, 0
+            return deleted
 
     def close(self) -> None:
         """Drop the collection and disconnect; may be called again.

@@ -93,6 +93,10 @@ class OracleIndex:
                 self._ids, self._vectors = self._ids[keep], self._vectors[keep]
             return removed
 
+    def compact(self) -> int:
+        """Nothing is kept of removed vectors: 0."""
+        return 0
+
     def search(
         self, queries: FloatArray, k: int, *, allowed: IdSet | NDArray[np.int64] | None = None
     ) -> tuple[FloatArray, NDArray[np.int64]]:

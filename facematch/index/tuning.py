@@ -9,7 +9,7 @@ is no threshold to work with in a gallery of that size; the score that one in a 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,6 +30,8 @@ _BATCH = 256
 _MIXED = 32
 _STRANGERS = 0.01
 _SEED = 20
+_CODED = 16384
+"""Vectors that are coded at once; in between it can be stopped."""
 _SHARES = (1 / 32, 1 / 16, 1 / 8, 1 / 4, 3 / 8, 1 / 2, 5 / 8, 3 / 4)
 _CODES: dict[CoarseKind, tuple[bool, ...]] = {"ivf": (True,), "pq": (False, True), "hnsw": (True,)}
 """Whether product codes are fine, in the order in which they are tried."""
@@ -67,7 +69,11 @@ class Tuned:
         }
 
 
-def coded(moment: Rows, kind: CoarseKind, *, fine: bool = False) -> Coarse:
+def _go_on() -> None:
+    """Nothing stops it."""
+
+
+def coded(moment: Rows, kind: CoarseKind, *, fine: bool = False, between: Callable[[], None] = _go_on) -> Coarse:
     """Codes of all rows in their order, learnt from a random sample of them; see :meth:`Coarse.learn`."""
     ids = moment.ids()
     rng = np.random.default_rng(_SEED)
@@ -75,12 +81,21 @@ def coded(moment: Rows, kind: CoarseKind, *, fine: bool = False) -> Coarse:
     codes = Coarse.learn(kind, moment.take(moment.find(ids[np.sort(chosen)])), ids.size, fine=fine)
     for segment in moment.segments:
         live = slice(None) if segment.live is None else segment.live
-        codes.add(segment.vectors[live])
+        vectors = segment.vectors[live]
+        for start in range(0, len(vectors), _CODED):
+            between()
+            codes.add(vectors[start : start + _CODED])
     return codes
 
 
 def tuned(
-    moment: Rows, kind: CoarseKind, *, recall: float, threshold: float, effort: Effort | None = None
+    moment: Rows,
+    kind: CoarseKind,
+    *,
+    recall: float,
+    threshold: float,
+    effort: Effort | None = None,
+    between: Callable[[], None] = _go_on,
 ) -> Tuned | None:
     """Codes of all rows and the least effort that reaches a recall.
 
@@ -90,23 +105,25 @@ def tuned(
         recall: The recall wanted.
         threshold: Lowest score that matters.
         effort: Take this one and measure nothing.
+        between: Called every now and then; what it raises stops the work.
 
     Returns:
         ``None`` where no effort reaches the recall.
     """
     if effort is not None:
-        return Tuned(coded(moment, kind, fine=_CODES[kind][-1]), effort)
+        return Tuned(coded(moment, kind, fine=_CODES[kind][-1], between=between), effort)
     rng = np.random.default_rng(_SEED)
     count = min(_PROBES, moment.size)
-    strangers = _best(moment, np.ascontiguousarray(_mixtures(moment, count, rng), dtype=np.float32))
+    strangers = _best(moment, np.ascontiguousarray(_mixtures(moment, count, rng), dtype=np.float32), between)
     threshold = max(threshold, float(np.quantile(strangers, 1.0 - _STRANGERS)))
     probes = gallery_probes(moment, threshold, count, rng)
-    best = _best(moment, probes)
+    best = _best(moment, probes, between)
     probes, best = probes[best >= threshold], best[best >= threshold]
     rows = moment.row_numbers()
     for fine in _CODES[kind]:
-        codes = coded(moment, kind, fine=fine)
+        codes = coded(moment, kind, fine=fine, between=between)
         for tried in efforts(codes, fine=fine):
+            between()
             measured = measured_recall(moment, codes, rows, tried, (probes, best))
             if measured >= recall:
                 return Tuned(codes, tried, measured, len(probes), threshold)
@@ -143,8 +160,12 @@ def _mixtures(moment: Rows, count: int, rng: np.random.Generator) -> NDArray[np.
     return _unit(mixed)
 
 
-def _best(moment: Rows, probes: FloatArray) -> FloatArray:
-    return np.concatenate([scan_best(moment, probes[i : i + _BATCH], 1, None)[0][:, 0] for i in _steps(len(probes))])
+def _best(moment: Rows, probes: FloatArray, between: Callable[[], None]) -> FloatArray:
+    best = np.empty(len(probes), dtype=np.float32)
+    for start in _steps(len(probes)):
+        between()
+        best[start : start + _BATCH] = scan_best(moment, probes[start : start + _BATCH], 1, None)[0][:, 0]
+    return best
 
 
 def measured_recall(

@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
+from collections.abc import Collection, Iterator, Sequence
+from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, Select, select
 
 from facematch.errors import DatabaseCorrupt
 from facematch.governance import Consent, to_microseconds
 from facematch.watchlist.codec import SealedCodec
 from facematch.watchlist.schema import consent_purposes, consent_sites, consent_zones, consents, subjects
+from facematch.watchlist.store import in_parts
 
 __all__ = ["ClearMarks", "clear_columns"]
 
@@ -39,7 +42,7 @@ def clear_columns(codec: SealedCodec, consent: Consent, subject_ref: str) -> dic
 
 
 class ClearMarks:
-    """Checks the marks of all consent records; what was found right once is not computed again.
+    """Checks the marks of consent records.
 
     Args:
         codec: Knows the key of the marks.
@@ -47,19 +50,32 @@ class ClearMarks:
 
     def __init__(self, codec: SealedCodec) -> None:
         self._codec = codec
-        self._right: dict[str, str] = {}
 
-    def check(self, connection: Connection) -> None:
+    def check(self, connection: Connection, keys: Collection[int] | None = None) -> None:
         """Refuse columns that are not what facematch wrote.
+
+        Args:
+            connection: A transaction.
+            keys: Keys of the subjects whose records are looked at; ``None`` for all.
 
         Raises:
             DatabaseCorrupt: They are not.
         """
+        if keys is None:
+            self._check(connection, None)
+            return
+        for part in in_parts(sorted(keys)):
+            self._check(connection, part)
+
+    def _check(self, connection: Connection, keys: Sequence[int] | None) -> None:
+        def rows(query: Select[Any]) -> Iterator[Any]:
+            yield from connection.execute(query if keys is None else query.where(consents.c.subject.in_(keys)))
+
         scopes: list[dict[int, list[str]]] = []
         for table, column in _SCOPES:
             named: dict[int, list[str]] = defaultdict(list)
-            for key, name in connection.execute(select(table.c.consent, column)):
-                named[key].append(name)
+            for row in rows(select(table.c.consent, column).join(consents, consents.c.id == table.c.consent)):
+                named[row[0]].append(row[1])
             scopes.append(named)
         query = select(
             consents.c.id,
@@ -70,18 +86,14 @@ class ClearMarks:
             consents.c.clear_mark,
             subjects.c.subject_ref,
         ).join(subjects, subjects.c.id == consents.c.subject)
-        right: dict[str, str] = {}
-        for row in connection.execute(query):
+        for row in rows(query):
             scope = tuple(sorted(named.get(row.id, ())) for named in scopes)
             text = _text(row.record_id, row.subject_ref, (row.state, row.valid_from, row.valid_until), scope)
-            known = self._right.get(text)
-            if (self._codec.mark("consent columns", text) if known is None else known) != row.clear_mark:
+            if self._codec.mark("consent columns", text) != row.clear_mark:
                 raise DatabaseCorrupt(
                     "the validity or the purposes of a consent record were changed from outside",
                     hint="restore a backup; facematch consent show reads the sealed record",
                 )
-            right[text] = row.clear_mark
-        self._right = right
 
 
 def _text(record_id: object, subject_ref: object, values: tuple[object, ...], scope: tuple[list[str], ...]) -> str:

@@ -23,6 +23,7 @@ from sqlalchemy.pool import QueuePool, StaticPool
 
 from facematch.errors import DatabaseCorrupt, DatabaseTooNew, DatabaseUnavailable, DatabaseUnsupported, WatchlistClosed
 from facematch.governance import to_microseconds, utc_now
+from facematch.watchlist.changes import watch_changes
 from facematch.watchlist.failures import database_errors
 from facematch.watchlist.schema import APPLICATION_ID, HEAD, REVISIONS
 
@@ -294,6 +295,8 @@ def _set_up(connection: Any, _record: Any) -> None:
 
 def _begin(connection: Connection) -> None:
     write = connection.get_execution_options().get("facematch_write", False)
+    if write:
+        watch_changes(connection.connection.dbapi_connection)
     connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
 
 

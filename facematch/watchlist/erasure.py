@@ -158,7 +158,7 @@ def check_erasure(core: Core, certificate: Mapping[str, Any] | str | bytes, also
             if subject_ref in core.store.references(connection):
                 findings.append("the subject is in the database")
             snapshot = core.gallery.refresh(connection)
-        if subject_ref in snapshot.subject_refs:
+        if subject_ref in snapshot.columns.subject_refs:
             findings.append("a search can return the subject")
         if subject_ref in core.codec.subject_refs():
             findings.append("the subject's data key is in the vault")
@@ -213,11 +213,10 @@ def _self_search(core: Core, ids: list[int], vectors: list[FloatArray]) -> int:
         with core.database.read() as connection:
             left = connection.execute(select(templates.c.template_id).where(templates.c.template_id.in_(ids)))
             return len(left.all())
-    if snapshot.index is None or not vectors or not snapshot.template_ids.size:
-        return int(np.isin(ids, snapshot.template_ids).sum())
-    _, found = snapshot.index.search(
-        np.stack(vectors), min(5, snapshot.template_ids.size), allowed=snapshot.template_ids
-    )
+    present = snapshot.columns.template_ids
+    if snapshot.view is None or not vectors or not present.size:
+        return int(np.isin(ids, present).sum())
+    _, found = snapshot.view.search(np.stack(vectors), min(5, present.size))
     return int(np.isin(found, ids).sum())
 
 

@@ -33,6 +33,7 @@ __all__ = [
     "audit_head",
     "audit_nodes",
     "calibrations",
+    "changes",
     "complaints",
     "consent_events",
     "consent_purposes",
@@ -53,7 +54,7 @@ __all__ = [
 APPLICATION_ID = 0x464D5731
 """``PRAGMA application_id`` of a facematch watchlist (the bytes ``FMW1``)."""
 
-REVISIONS = ("0001", "0002", "0003")
+REVISIONS = ("0001", "0002", "0003", "0004")
 """Every migration, oldest first. Kept here so that an up-to-date database opens without Alembic."""
 
 HEAD = REVISIONS[-1]
@@ -83,6 +84,15 @@ meta = Table(
     Column("created_at", Integer, nullable=False),
     Column("standing_mark", Text),
     CheckConstraint("id = 1", name="one_row"),
+)
+
+changes = Table(
+    "changes",
+    metadata,
+    Column("generation", Integer, primary_key=True),
+    Column("subjects", Text),
+    Column("nonce", Text, nullable=False),
+    Column("mark", Text, nullable=False),
 )
 
 subjects = Table(

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import threading
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,113 +17,104 @@ from facematch.matching import (
     Calibration,
     SubjectGallery,
     SubjectRule,
+    Templates,
     best_subjects,
     places_for,
     ranked_subjects,
+    top_subjects,
 )
-from facematch.protocols import VectorIndex
-from facematch.types import Candidate, EmbeddingContract, FloatArray
+from facematch.protocols import VectorIndex, VectorSearch
+from facematch.types import Candidate, EmbeddingContract, FloatArray, IdSet
+from facematch.watchlist.columns import Bools, Columns, Ints
 from facematch.watchlist.standing import Standing
 
-__all__ = ["Bools", "Ints", "Scope", "Snapshot"]
+__all__ = ["Scope", "Snapshot"]
 
-_VIEWS = 4
-"""Scopes whose subject galleries are remembered."""
+T = TypeVar("T")
 
-Ints = NDArray[np.int64]
-Bools = NDArray[np.bool_]
+_KEPT = 16
+"""Scopes that are remembered; as many subject galleries."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Scope:
-    """What one search may reach, as rows of a snapshot.
+    """What one search may reach, as templates of a snapshot.
 
     Attributes:
-        template_ids: Ids of the templates, ascending.
+        templates: Ids of the templates.
         subjects: Number of different subjects among them.
         most_templates: The largest number of templates that one of them has.
         fewest_templates: The smallest; 0 where there is nobody.
+        since: The moment from which on it is right, microseconds.
+        until: The moment from which on it is not right any more, microseconds; ``None`` for never.
     """
 
-    template_ids: Ints
+    templates: IdSet
     subjects: int
     most_templates: int
     fewest_templates: int
+    since: int
+    until: int | None
+
+    def holds_at(self, moment: int) -> bool:
+        """Whether it is right at a moment, microseconds."""
+        return self.since <= moment and (self.until is None or moment < self.until)
 
 
-class SubjectViews:
-    """Remembers the subject galleries of the last few scopes, so that a mean template is not made for every search."""
+class Kept(Generic[T]):
+    """The last few values by key, so that they are not made for every search. Safe to share between threads."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._kept: OrderedDict[tuple[str, bytes], SubjectGallery] = OrderedDict()
+        self._values: OrderedDict[object, T] = OrderedDict()
 
-    def get(self, scope: Scope, rule: SubjectRule, vectors: FloatArray, subjects: Ints) -> SubjectGallery:
-        """The subject gallery of a scope; made where it is not remembered."""
-        key = (str(rule), hashlib.sha256(scope.template_ids.tobytes()).digest())
+    def get(self, key: object, make: Callable[[], T], right: Callable[[T], bool] = lambda _: True) -> T:
+        """The value of a key; made where it is not kept or not right any more."""
         with self._lock:
-            if key in self._kept:
-                self._kept.move_to_end(key)
-                return self._kept[key]
-        made = SubjectGallery(vectors, subjects, rule)
+            known = self._values.get(key)
+            if known is not None and right(known):
+                self._values.move_to_end(key)
+                return known
+        made = make()
         with self._lock:
-            self._kept[key] = made
-            while len(self._kept) > _VIEWS:
-                self._kept.popitem(last=False)
+            self._values[key] = made
+            self._values.move_to_end(key)
+            while len(self._values) > _KEPT:
+                self._values.popitem(last=False)
         return made
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Snapshot:
-    """The gallery at one generation. Columns never change; the index only loses erased and gains newer templates.
+    """The gallery at one generation; it never changes.
 
     Attributes:
         generation: The database's generation.
+        mark: The mark of the database's history up to it, or ``None`` where that was not noted.
         standing: Policies, roles, zones and suspensions.
         calibration: The calibration artefact in force, or ``None``.
         contract: The embedding contract of all templates, or ``None`` before the first enrolment.
         rotation: Version of the rotation that the vectors are under.
         matrix: ``(D, D)`` that rotation; probes go through it before they are compared.
-        index: The rotated vectors under their template ids.
-        vectors: ``(T, D)`` the same vectors as rows.
-        template_ids: ``(T,)``, ascending.
-        template_subject: ``(T,)`` row of the subject in ``subject_ids``.
-        template_consent: ``(T,)`` row of the consent record.
-        subject_ids: Subject ids.
-        subject_refs: Their references for the audit log.
-        valid_from: ``(C,)`` begin of each consent record's validity, microseconds.
-        valid_until: ``(C,)`` end of it, microseconds.
-        is_open: ``(C,)`` whether the state allows processing.
-        every_site: ``(C,)`` whether the record lists no sites.
-        every_zone: ``(C,)`` whether the record lists no zones.
-        purposes: Purpose to ``(C,)``: records that name it.
-        sites: Site to ``(C,)``: records that name it.
-        zones: Zone to ``(C,)``: records that name it.
-        views: Subject galleries of the scopes searched lately.
+        columns: Subjects, consent records and templates.
+        index: The index that the gallery keeps, under template ids.
+        view: What the index held at this generation.
+        scopes: Scopes searched lately.
+        galleries: Subject galleries of the scopes searched lately, for rules that need one.
     """
 
     generation: int
+    mark: str | None
     standing: Standing
     calibration: Calibration | None
     contract: EmbeddingContract | None
     rotation: int
     matrix: NDArray[np.float64] | None
+    columns: Columns
     index: VectorIndex | None
-    vectors: FloatArray
-    template_ids: Ints
-    template_subject: Ints
-    template_consent: Ints
-    subject_ids: tuple[str, ...]
-    subject_refs: tuple[str, ...]
-    valid_from: Ints
-    valid_until: Ints
-    is_open: Bools
-    every_site: Bools
-    every_zone: Bools
-    purposes: dict[str, Bools]
-    sites: dict[str, Bools]
-    zones: dict[str, Bools]
-    views: SubjectViews = field(default_factory=SubjectViews)
+    view: VectorSearch | None
+    scopes: Kept[Scope] = field(default_factory=Kept)
+    galleries: Kept[SubjectGallery] = field(default_factory=Kept)
 
     def overlapping(
         self, purposes: Sequence[str], sites: Sequence[str], now: datetime, *, but: str | None = None
@@ -136,21 +127,14 @@ class Snapshot:
             now: The present moment, UTC.
             but: Leave out this subject.
         """
-        nobody = np.zeros(self.is_open.size, dtype=bool)
-        named = [self.purposes.get(purpose, nobody) for purpose in purposes]
-        there = [self.sites.get(site, nobody) for site in sites]
-        reach = self._in_force(now) & np.logical_or.reduce([nobody, *named])
-        if sites:
-            reach &= np.logical_or.reduce([self.every_site, *there])
-        rows = reach[self.template_consent]
-        if but is not None:
-            others = np.asarray([name != but for name in self.subject_ids], dtype=bool)
-            rows &= others[self.template_subject]
-        return self._scope_of(rows)
+        admitted = np.asarray([places.overlaps(purposes, sites) for places in self.columns.places], dtype=bool)
+        key = ("overlapping", tuple(sorted(purposes)), tuple(sorted(sites)), but)
+        return self._scope(key, now, admitted, lambda names: names != but)
 
     def in_force(self, now: datetime) -> int:
         """How many subjects have a consent in force, whatever its purposes and sites."""
-        return self._scope_of(self._in_force(now)[self.template_consent]).subjects
+        everywhere = np.ones(len(self.columns.places), dtype=bool)
+        return self._scope(("in force",), now, everywhere).subjects
 
     def scope(
         self, purpose: str, site: str | None, now: datetime, *, zone: str | None = None, subject_id: str | None = None
@@ -164,25 +148,40 @@ class Snapshot:
             zone: The search's zone; without one only records that cover every zone count.
             subject_id: Only this subject, for a verification.
         """
-        nobody = np.zeros(self.is_open.size, dtype=bool)
-        here = self.every_site | (nobody if site is None else self.sites.get(site, nobody))
-        here &= self.every_zone | (nobody if zone is None else self.zones.get(zone, nobody))
-        reach = self._in_force(now) & here & self.purposes.get(purpose, nobody)
-        rows = reach[self.template_consent]
-        if subject_id is not None:
-            known = np.asarray([name == subject_id for name in self.subject_ids], dtype=bool)
-            rows &= known[self.template_subject]
-        return self._scope_of(rows)
+        admitted = np.asarray([places.admits(purpose, site, zone) for places in self.columns.places], dtype=bool)
+        key = ("scope", purpose, site, zone, subject_id)
+        only = None if subject_id is None else lambda names: names == subject_id
+        return self._scope(key, now, admitted, only)
 
-    def _in_force(self, now: datetime) -> Bools:
+    def _scope(
+        self, key: object, now: datetime, admitted: Bools, people: Callable[[NDArray[np.object_]], Bools] | None = None
+    ) -> Scope:
         moment = to_microseconds(now)
-        return self.is_open & (self.valid_from <= moment) & (moment < self.valid_until)
+        return self.scopes.get(
+            key, lambda: self._new_scope(moment, admitted, people), lambda scope: scope.holds_at(moment)
+        )
 
-    def _scope_of(self, rows: Bools) -> Scope:
-        counts = np.bincount(self.template_subject[rows], minlength=1)
+    def _new_scope(self, moment: int, admitted: Bools, people: Callable[[NDArray[np.object_]], Bools] | None) -> Scope:
+        columns = self.columns
+        concerned = columns.is_open & admitted[columns.consent_places]
+        in_force = concerned & (columns.valid_from <= moment) & (moment < columns.valid_until)
+        bounds = np.concatenate([columns.valid_from[concerned], columns.valid_until[concerned]])
+        past, coming = bounds[bounds <= moment], bounds[bounds > moment]
+        rows = in_force[columns.consent_rows()]
+        subjects = columns.subject_rows()
+        if people is not None:
+            rows &= np.asarray(people(columns.subject_ids), dtype=bool)[subjects]
+        counts = np.bincount(subjects[rows], minlength=1)
         there = counts[counts > 0]
         most, fewest = (int(there.max()), int(there.min())) if there.size else (0, 0)
-        return Scope(self.template_ids[rows], there.size, most, fewest)
+        return Scope(
+            IdSet(columns.template_ids[rows]),
+            there.size,
+            most,
+            fewest,
+            since=int(past.max()) if past.size else np.iinfo(np.int64).min,
+            until=int(coming.min()) if coming.size else None,
+        )
 
     def search(
         self, queries: FloatArray, scope: Scope, *, top_k: int, threshold: float, rule: SubjectRule
@@ -196,46 +195,74 @@ class Snapshot:
             threshold: Lowest score of a candidate.
             rule: How a subject's score comes from its templates.
         """
-        if self.index is None or scope.subjects == 0 or queries.shape[0] == 0:
+        if self.view is None or scope.subjects == 0 or queries.shape[0] == 0:
             return [[] for _ in range(queries.shape[0])]
         queries = self._rotated(queries)
-        if rule.kind != "max" and scope.most_templates > 1:
-            return self._search_by_rule(queries, scope, rule, top_k=top_k, threshold=threshold)
-        places = places_for(top_k, scope.most_templates, int(scope.template_ids.size))
-        scores, ids = self.index.search(queries, places, allowed=scope.template_ids)
-        rows = np.searchsorted(self.template_ids, ids).clip(max=self.template_ids.size - 1)
-        return [
-            [
-                Candidate(self.subject_ids[subject], score, template_id)
-                for subject, score, template_id in best_subjects(
-                    scores[query], ids[query], self.template_subject[rows[query]], top_k=top_k, threshold=threshold
-                )
+        if rule.kind == "mean_template" and scope.most_templates > 1:
+            return self._search_means(queries, scope, rule, top_k=top_k, threshold=threshold)
+        if rule.kind == "mean_top" and rule.top > 1 and scope.most_templates > 1:
+            templates = Templates(self.view, self._subjects_of, self._templates_of(scope), scope.templates)
+            found = [top_subjects(templates, query, rule, top_k=top_k, threshold=threshold) for query in queries]
+        else:
+            places = places_for(top_k, scope.most_templates, len(scope.templates))
+            scores, ids = self.view.search(queries, places, allowed=scope.templates)
+            found = [
+                best_subjects(scores[row], ids[row], self._subjects_of(ids[row]), top_k=top_k, threshold=threshold)
+                for row in range(len(queries))
             ]
-            for query in range(queries.shape[0])
-        ]
+        names = self.columns.subject_ids
+        return [[Candidate(names[subject], score, template) for subject, score, template in row] for row in found]
 
-    def _rotated(self, queries: FloatArray) -> FloatArray:
-        assert self.matrix is not None
-        return np.ascontiguousarray(queries.astype(np.float64) @ self.matrix, dtype=np.float32)
-
-    def _search_by_rule(
-        self, queries: FloatArray, scope: Scope, rule: SubjectRule, *, top_k: int, threshold: float
-    ) -> list[list[Candidate]]:
-        rows = np.searchsorted(self.template_ids, scope.template_ids)
-        gallery = self.views.get(scope, rule, self.vectors[rows], self.template_subject[rows])
-        found = []
-        for query, scores in zip(queries, gallery.scores(queries), strict=True):
-            row: list[Candidate] = []
-            for column, score in ranked_subjects(scores, top_k=top_k, threshold=threshold):
-                subject = int(gallery.subjects[column])
-                own = rows[self.template_subject[rows] == subject]
-                best = int(own[np.argmax(self.vectors[own] @ query)])
-                row.append(Candidate(self.subject_ids[subject], score, int(self.template_ids[best])))
-            found.append(row)
-        return found
+    def vectors(self) -> FloatArray:
+        """The rotated vectors ``(T, D)`` of all templates, in the order of their ids."""
+        if self.view is None:
+            return np.empty((0, 0), dtype=np.float32)
+        return self.view.vectors(self.columns.template_ids)
 
     def refs(self, subject_ids: set[str]) -> list[str]:
         """References of subjects for the audit log, sorted."""
         if not subject_ids:
             return []
-        return sorted(ref for name, ref in zip(self.subject_ids, self.subject_refs, strict=True) if name in subject_ids)
+        columns = self.columns
+        rows = np.flatnonzero(np.isin(columns.subject_ids, list(subject_ids)))
+        return sorted(columns.subject_refs[rows].tolist())
+
+    def _rotated(self, queries: FloatArray) -> FloatArray:
+        assert self.matrix is not None
+        return np.ascontiguousarray(queries.astype(np.float64) @ self.matrix, dtype=np.float32)
+
+    def _subjects_of(self, template_ids: Ints) -> Ints:
+        """The row of each template's subject; whatever for -1."""
+        columns = self.columns
+        rows = np.searchsorted(columns.template_ids, template_ids).clip(max=columns.template_ids.size - 1)
+        return np.asarray(np.searchsorted(columns.subject_keys, columns.template_subject[rows]), dtype=np.int64)
+
+    def _templates_of(self, scope: Scope) -> Callable[[Ints], Ints]:
+        columns = self.columns
+
+        def within(subjects: Ints) -> Ints:
+            own = np.isin(columns.template_subject, columns.subject_keys[subjects])
+            ids = columns.template_ids[own]
+            return ids[scope.templates.contains(ids)]
+
+        return within
+
+    def _search_means(
+        self, queries: FloatArray, scope: Scope, rule: SubjectRule, *, top_k: int, threshold: float
+    ) -> list[list[Candidate]]:
+        assert self.view is not None
+        view, ids = self.view, scope.templates.ids
+        subjects = self._subjects_of(ids)
+        gallery = self.galleries.get(
+            (str(rule), scope.templates), lambda: SubjectGallery(view.vectors(ids), subjects, rule)
+        )
+        found = []
+        for query, scores in zip(queries, gallery.scores(queries), strict=True):
+            row: list[Candidate] = []
+            for column, score in ranked_subjects(scores, top_k=top_k, threshold=threshold):
+                subject = int(gallery.subjects[column])
+                own = ids[subjects == subject]
+                best = int(own[np.argmax(view.vectors(own) @ query)])
+                row.append(Candidate(self.columns.subject_ids[subject], score, best))
+            found.append(row)
+        return found

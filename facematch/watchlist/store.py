@@ -15,6 +15,7 @@ from sqlalchemy import Connection, Select, delete, func, insert, select, update
 from facematch.errors import ContractMismatch, DatabaseCorrupt, FacematchError
 from facematch.governance import to_microseconds
 from facematch.types import EmbeddingContract, FloatArray
+from facematch.watchlist.changes import note_changes
 from facematch.watchlist.codec import SealedCodec, TemplateIds
 from facematch.watchlist.schema import (
     complaints,
@@ -32,8 +33,9 @@ from facematch.watchlist.standing_mark import mark_standing
 
 _RESTORE = "restore the database from a backup"
 _FEW = 32
+_PART = 500
 
-__all__ = ["Erased", "NewTemplate", "Store", "Subject", "new_key"]
+__all__ = ["Erased", "NewTemplate", "Store", "Subject", "in_parts", "new_key"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +90,9 @@ class Store:
         """Begin a new generation and return it; everything else of the transaction must be written by then."""
         connection.execute(update(meta).values(generation=meta.c.generation + 1))
         mark_standing(connection, self.codec)
-        return self.generation(connection)
+        generation = self.generation(connection)
+        note_changes(connection, self.codec, generation)
+        return generation
 
     def contract(self, connection: Connection) -> EmbeddingContract | None:
         """The embedding contract of all templates; ``None`` before the first enrolment."""
@@ -138,21 +142,36 @@ class Store:
         ).one_or_none()
         return None if row is None else Subject(row.id, subject_id, row.subject_ref)
 
-    def subjects(self, connection: Connection, known: Mapping[str, str] | None = None) -> list[Subject]:
-        """All subjects by id.
+    def subjects(
+        self,
+        connection: Connection,
+        known: Mapping[str, str] | None = None,
+        *,
+        keys: Sequence[int] | None = None,
+    ) -> list[Subject]:
+        """Subjects by id.
 
         Args:
             connection: A transaction.
             known: Subject ids by reference that need not be unsealed again.
+            keys: Keys of those wanted; ``None`` for all.
         """
-        rows = connection.execute(select(subjects.c.id, subjects.c.subject_ref, subjects.c.sealed_id)).all()
-        names = {} if known is None else dict(known)
-        new = [row for row in rows if row.subject_ref not in names]
-        keys = self._keys_of([row.subject_ref for row in new])
-        for row in new:
-            key = keys[row.subject_ref]
-            names[row.subject_ref] = self.codec.unseal_text(row.subject_ref, row.sealed_id, "a subject id", key=key)
-        found = [Subject(row.id, names[row.subject_ref], row.subject_ref) for row in rows]
+        query = select(subjects.c.id, subjects.c.subject_ref, subjects.c.sealed_id)
+        rows: list[Any] = []
+        if keys is None:
+            rows = list(connection.execute(query))
+        else:
+            for part in in_parts(keys):
+                rows += connection.execute(query.where(subjects.c.id.in_(part)))
+        names = {} if known is None else known
+        data_keys = self._keys_of([row.subject_ref for row in rows if row.subject_ref not in names])
+        found = []
+        for row in rows:
+            name = names.get(row.subject_ref)
+            if name is None:
+                data_key = data_keys[row.subject_ref]
+                name = self.codec.unseal_text(row.subject_ref, row.sealed_id, "a subject id", key=data_key)
+            found.append(Subject(row.id, name, row.subject_ref))
         return sorted(found, key=lambda subject: subject.subject_id)
 
     def subject_by_key(self, connection: Connection, key: int) -> Subject:
@@ -302,9 +321,9 @@ class Store:
         """
         version = self.rotation_version(connection)
         found: dict[int, FloatArray] = {}
-        for start in range(0, len(template_ids), 500):
-            part = _SEALED.where(templates.c.template_id.in_(template_ids[start : start + 500]))
-            found |= {row[0]: row[2] for row in self._decoded(connection, part, contract, version)}
+        for part in in_parts(template_ids):
+            query = _SEALED.where(templates.c.template_id.in_(part))
+            found |= {row[0]: row[2] for row in self._decoded(connection, query, contract, version)}
         if len(found) != len(template_ids):
             raise DatabaseCorrupt("templates in the database have lost their subject or consent", hint=_RESTORE)
         return [found[template_id] for template_id in template_ids]
@@ -350,6 +369,12 @@ _SEALED = (
     .join(subjects, subjects.c.id == templates.c.subject)
     .join(consents, consents.c.id == templates.c.consent)
 )
+
+
+def in_parts(keys: Sequence[int]) -> Iterator[Sequence[int]]:
+    """Keys in parts that one statement can name."""
+    for start in range(0, len(keys), _PART):
+        yield keys[start : start + _PART]
 
 
 def generation_of(connection: Connection) -> int:

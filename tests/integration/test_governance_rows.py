@@ -566,10 +566,10 @@ def test_r46_templates_are_renewed_under_a_new_rotation_and_scores_stay(bench: B
     bench.enroll("s", 1)
     probe = picture(1, 1)
     before = bench.watchlist.identify(probe, purpose=PURPOSE, site=SITE).candidates[0].score
-    vectors = [bench.watchlist._core.snapshot().vectors.copy()]
+    vectors = [bench.watchlist._core.snapshot().vectors().copy()]
     assert bench.watchlist.keys.renew_templates().rotation == 2
     after = bench.watchlist.identify(probe, purpose=PURPOSE, site=SITE).candidates[0].score
-    vectors.append(bench.watchlist._core.snapshot().vectors.copy())
+    vectors.append(bench.watchlist._core.snapshot().vectors().copy())
     assert after == pytest.approx(before, abs=1e-6)
     assert abs(float(np.vdot(vectors[0], vectors[1]))) < 0.9
 

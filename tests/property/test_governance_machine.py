@@ -43,8 +43,8 @@ from facematch.errors import (
 from facematch.governance import Consent
 from facematch.governance.policy import Policy
 from facematch.governance.zones import Zone
+from facematch.index.approximate import ApproximateIndex
 from facematch.index.exact import ExactIndex
-from facematch.index.flat import FaissFlatIndex
 from facematch.testing import FakeAnalyzer, ManualClock, SyntheticFace, synthetic_consent, synthetic_picture
 from facematch.types import Image
 from facematch.watchlist import Watchlist
@@ -182,7 +182,7 @@ class GovernanceMachine(RuleBasedStateMachine):
         self.folder.cleanup()
 
     def _open(self, actor: str) -> Watchlist:
-        index = FaissFlatIndex if actor == "ana" else ExactIndex
+        index = ApproximateIndex if actor == "ana" else ExactIndex
         policy = None if self.handles else self.policies[True]
         return Watchlist.open(
             f"sqlite:///{self.path}",

@@ -87,10 +87,10 @@ def _live(path: Path, analyzer: Watched) -> list[bytes]:
         complaint = watchlist.rights.complain(SUBJECTS[1], ground=GROUND)
         watchlist.rights.decide(complaint, upheld=False)
         watchlist.withdraw(SUBJECTS[2], reason=REASON)
-        rotated = [part for vector in watchlist._core.snapshot().vectors for part in _forms(vector)]
+        rotated = [part for vector in watchlist._core.snapshot().vectors() for part in _forms(vector)]
         watchlist.keys.rotate()
         watchlist.keys.renew_templates()
-        rotated += [part for vector in watchlist._core.snapshot().vectors for part in _forms(vector)]
+        rotated += [part for vector in watchlist._core.snapshot().vectors() for part in _forms(vector)]
         watchlist.erase(SUBJECTS[3], reason=REASON)
         watchlist.identify(stranger, purpose="site-access")
         watchlist.backup(path.with_name("backup"), vault_copy=path.with_name("vault-copy"))
@@ -163,7 +163,7 @@ def test_nothing_of_a_stranger_stays_anywhere_after_a_search(
         assert result.candidates == ()
         core = watchlist._core
         stranger = analyzer.vectors[-1]
-        score = float(np.max(core.snapshot().vectors @ core.codec.rotated(stranger[None], 1)[0]))
+        score = float(np.max(core.snapshot().vectors() @ core.codec.rotated(stranger[None], 1)[0]))
         _scan(tmp_path, _needles(analyzer, []))
         entry = watchlist.audit.entries(limit=1)[0].to_dict()
         said = repr(entry) + "".join(record.getMessage() for record in caplog.records)

@@ -67,7 +67,7 @@ def test_sixteen_threads_that_search_leave_one_entry_an_answer(tmp_path: Path) -
         for number in range(4):
             watchlist.enroll(f"s{number}", synthetic_picture([number]), consent=synthetic_consent(f"s{number}"))
         before = len(watchlist.audit)
-        refs = watchlist._core.snapshot().subject_refs
+        refs = watchlist._core.snapshot().columns.subject_refs.tolist()
         with ThreadPoolExecutor(16) as pool:
             answers = list(pool.map(lambda number: (number % 5, _found(watchlist, number % 5)), range(400)))
         assert dict(answers) == {
@@ -80,7 +80,7 @@ def test_sixteen_threads_that_search_leave_one_entry_an_answer(tmp_path: Path) -
         entries = watchlist.audit.entries(since_seq=before + 1)
         assert len(entries) == 400
         logged = sorted(entry.details["candidates"] for entry in entries)
-        names = dict(zip(watchlist._core.snapshot().subject_ids, refs, strict=True))
+        names = dict(zip(watchlist._core.snapshot().columns.subject_ids, refs, strict=True))
         assert logged == sorted([names[name] for name in found] for _, found in answers)
         assert watchlist.audit.verify().findings == ()
 
@@ -262,7 +262,7 @@ def test_a_clock_that_jumps_never_lets_a_search_outlive_a_consent(tmp_path: Path
         stop.set()
         jumping.join()
         entries = watchlist.audit.entries(since_seq=first)
-        ref = watchlist._core.snapshot().subject_refs[0]
+        ref = watchlist._core.snapshot().columns.subject_refs.tolist()[0]
         assert len(entries) == len(answers) == 200
         wrong = [e for e in entries if (e.details["candidates"] == [ref]) != (start <= e.time < end)]
         assert wrong == []

@@ -17,7 +17,7 @@ from facematch.errors import (
     ThresholdRequired,
     ThresholdTooLow,
 )
-from facematch.index.exact import ExactIndex
+from facematch.index.oracle import OracleIndex
 from facematch.protocols import FaceSearch
 from facematch.testing import FakeAnalyzer, ManualClock, SyntheticFace, synthetic_picture
 from facematch.watchlist import Watchlist
@@ -132,10 +132,13 @@ def test_malformed_requests_are_refused_before_the_picture_is_decoded(bench: Ben
 def test_filtered_subjects_are_not_scored_even_at_one(bench: Bench) -> None:
     searched: list[int] = []
 
-    class Watching(ExactIndex):
+    class Watching(OracleIndex):
         def search(self, queries: Any, k: int, *, allowed: Any = None) -> Any:
-            searched.extend(allowed.tolist())
+            searched.extend(allowed.ids.tolist())
             return super().search(queries, k, allowed=allowed)
+
+        def view(self) -> Any:
+            return self
 
     with open_bench(bench.path, index=Watching, clock=bench.clock) as other:
         other.enroll("s", 1)
@@ -246,13 +249,16 @@ def test_another_handle_sees_enrolment_withdrawal_and_erasure_at_once(bench: Ben
 def test_a_withdrawal_between_scoring_and_audit_is_caught(bench: Bench) -> None:
     withdrawals = iter(["s", "t"])
 
-    class Late(ExactIndex):
+    class Late(OracleIndex):
         def search(self, queries: Any, k: int, *, allowed: Any = None) -> Any:
             found = super().search(queries, k, allowed=allowed)
             name = next(withdrawals, None)
             if name is not None:
                 bench.watchlist.withdraw(name, reason="in the middle of a search")
             return found
+
+        def view(self) -> Any:
+            return self
 
     bench.enroll("s", 1)
     bench.enroll("t", 1)
@@ -265,7 +271,7 @@ def test_a_withdrawal_between_scoring_and_audit_is_caught(bench: Bench) -> None:
 def test_a_search_comes_to_an_end_among_endless_changes(bench: Bench) -> None:
     counter = iter(range(1000, 2000))
 
-    class Busy(ExactIndex):
+    class Busy(OracleIndex):
         def search(self, queries: Any, k: int, *, allowed: Any = None) -> Any:
             found = super().search(queries, k, allowed=allowed)
             if len(changes) < 5:
@@ -273,6 +279,9 @@ def test_a_search_comes_to_an_end_among_endless_changes(bench: Bench) -> None:
                 bench.enroll(f"n{number}", number)
                 changes.append(number)
             return found
+
+        def view(self) -> Any:
+            return self
 
     changes: list[int] = []
     bench.enroll("s", 1)

@@ -438,10 +438,10 @@ def test_a_rotation_under_way_elsewhere_keeps_its_key(tmp_path: Path) -> None:
 def test_templates_are_renewed_under_a_new_rotation_and_found_as_before(bench: Bench) -> None:
     for number in range(4):
         bench.enroll(f"s{number}", number)
-    before = bench.watchlist._core.snapshot().vectors.copy()
+    before = bench.watchlist._core.snapshot().vectors().copy()
     scores = [bench.watchlist.identify(picture(n, 1), purpose=PURPOSE, site="store-12").candidates[0] for n in range(4)]
     state = bench.watchlist.keys.renew_templates()
-    after = bench.watchlist._core.snapshot().vectors
+    after = bench.watchlist._core.snapshot().vectors()
     assert state.rotation == 2
     again = [bench.watchlist.identify(picture(n, 1), purpose=PURPOSE, site="store-12").candidates[0] for n in range(4)]
     assert [c.subject_id for c in again] == [f"s{n}" for n in range(4)]
