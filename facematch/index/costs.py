@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import itertools
 import json
+import math
 import os
 import tempfile
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from facematch.errors import VectorIndexError
 from facematch.index.coarse import KINDS, CoarseKind
@@ -68,7 +69,7 @@ class CostTable:
         """
         try:
             rows = json.loads((path or _file()).read_text(encoding="utf-8"))
-            return cls(Cost(**row) for row in rows)
+            return cls(_checked(**row) for row in rows)
         except (OSError, ValueError, TypeError):
             return cls()
 
@@ -82,9 +83,13 @@ class CostTable:
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
             handle, name = tempfile.mkstemp(dir=target.parent, prefix=_NAME)
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                json.dump([asdict(cost) for cost in self.costs], file, indent=1)
-            Path(name).replace(target)
+            try:
+                with os.fdopen(handle, "w", encoding="utf-8") as file:
+                    json.dump([asdict(cost) for cost in self.costs], file, indent=1)
+                Path(name).replace(target)
+            except OSError:
+                Path(name).unlink(missing_ok=True)
+                raise
         except OSError as error:
             raise VectorIndexError(f"{target} cannot be written: {error}", hint="check the cache folder") from error
         return target
@@ -124,6 +129,19 @@ class CostTable:
             if size <= right:
                 return low + (high - low) * (size - left) / (right - left)
         return known[-1][1] * size / known[-1][0]
+
+
+def _checked(kind: Any, dimension: Any, size: Any, milliseconds: Any, recall: Any) -> Cost:
+    """A measurement that was read from a file.
+
+    Raises:
+        ValueError: A part is of another type or out of its range.
+    """
+    counts = all(type(number) is int and number >= 1 for number in (dimension, size))
+    figures = all(type(number) in {int, float} and math.isfinite(number) for number in (milliseconds, recall))
+    if not (isinstance(kind, str) and counts and figures and milliseconds >= 0.0 and 0.0 <= recall <= 1.0):
+        raise ValueError("a measurement is damaged")
+    return Cost(kind, dimension, size, float(milliseconds), float(recall))
 
 
 def _file() -> Path:
