@@ -46,7 +46,7 @@ _ROOM = 4
 _WIDE = 64
 """Maxima that the bar is taken from at least."""
 _MANY = 1 << 21
-"""Candidates that are kept before the worst of them are thrown away."""
+"""Candidates that are kept before the worst of them are thrown away, or twice as many as are wanted if that is more."""
 _LEVEL = 1e38
 """Thresholds beyond this are compared with exact scores only: the products' bar must be a ``float32``."""
 _PAIRS = 1 << 14
@@ -295,7 +295,7 @@ class _Best:
         with self._lock:
             self._hits.append(hits)
             self._count += hits.query.size
-            if self._count > _MANY:
+            if self._count > max(_MANY, 2 * self._k * len(self._queries)):
                 self._thin_out()
 
     def _raised_bar(self, maxima: FloatArray) -> FloatArray:
