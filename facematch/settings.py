@@ -40,6 +40,8 @@ class Settings(BaseSettings):
         actor: Who acts, for the command line (``FACEMATCH_ACTOR``; default: the login name).
         key: Key that locks watchlists, 32 bytes in base64 (``FACEMATCH_KEY``; default: a key file).
         key_file: Key file to use instead of one beside each database (``FACEMATCH_KEY_FILE``).
+        gallery_file: Keep a sealed copy of a large gallery beside its database, so that the next start is quick
+            (``FACEMATCH_GALLERY_FILE=0`` for none).
         previous_keys: Earlier keys, separated by commas (``FACEMATCH_PREVIOUS_KEYS``); they still unlock.
 
     Raises:
@@ -56,6 +58,7 @@ class Settings(BaseSettings):
     actor: str | None = None
     key: SecretStr | None = None
     key_file: Path | None = None
+    gallery_file: bool = True
     previous_keys: Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(_split)] = ()
 
     def __init__(self, **values: Any) -> None:

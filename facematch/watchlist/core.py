@@ -91,6 +91,8 @@ class Core:
 
     def close(self) -> None:
         """Close database and vault and forget the gallery; may be called again."""
+        if not self.database.closed:
+            self.gallery.save_if_due()
         self.forget()
         self.database.close()
         self.vault.close()
@@ -110,8 +112,12 @@ class Core:
 
     def snapshot(self) -> Snapshot:
         """The gallery, brought up to the database."""
+        first = not self.gallery.loaded
         with self.database.read() as connection:
-            return self.gallery.refresh(connection)
+            snapshot = self.gallery.refresh(connection)
+        if first:
+            self.gallery.save_if_due()  # reading it took longer than that
+        return snapshot
 
     @contextmanager
     def concluding(self) -> Iterator[tuple[Connection, list[tuple[str, str, int]]]]:

@@ -74,6 +74,11 @@ class Database:
         """The file, or ``None`` for a database in memory."""
         return self._path
 
+    @property
+    def closed(self) -> bool:
+        """Whether it has been closed."""
+        return self._closed
+
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """A read transaction: everything read in it belongs to one moment."""

@@ -21,6 +21,7 @@ from facematch.governance.identifiers import check_text
 from facematch.types import Erasure, FloatArray
 from facematch.watchlist.audit import TableAuditLog
 from facematch.watchlist.core import Core
+from facematch.watchlist.gallery_file import gallery_path
 from facematch.watchlist.schema import consents, templates
 from facematch.watchlist.store import Subject
 from facematch.watchlist.vault import vault_path
@@ -107,6 +108,7 @@ def erase(
             ids, vectors = _templates_of(core, connection, subject.key)
             records = _record_ids(connection, subject.key)
             erased = core.store.erase(connection, subject.key)
+            core.gallery.discard_file()
             generation = core.store.bump(connection)
             core.store.mark_unscrubbed(connection, generation)
             endings.extend(("ERASED", ref, moment) for ref in (subject.subject_ref, *former))
@@ -244,7 +246,7 @@ def _files_of(core: Core) -> list[Path]:
     vault = vault_path(database)
     assert vault is not None
     names = [database, *(database.with_name(database.name + end) for end in ("-wal", "-shm", "-journal"))]
-    names += [vault, vault.with_name(vault.name + "-journal")]
+    names += [vault, vault.with_name(vault.name + "-journal"), gallery_path(database)]
     return [path for path in names if path.exists()]
 
 

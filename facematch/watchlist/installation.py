@@ -176,6 +176,7 @@ def _repair(core: Core) -> bool:
         check_standing(connection, core.codec)
         now = core.now()
         erased, ended = carry_out(core, connection)
+        core.gallery.discard_file()
         high = core.vault.high_water
         restored = high > core.store.generation(connection)
         if restored:

@@ -106,6 +106,7 @@ class Keys:
                 old = core.store.rotation_version(connection)
                 new = 1 + max(int(name.split(":")[1]) for name in core.vault.names("rotation:"))
                 core.vault.make_key(f"rotation:{new}")
+                core.gallery.discard_file()
                 count = core.store.renew_templates(connection, new)
                 generation = core.store.bump(connection)
                 core.store.mark_unscrubbed(connection, generation)

@@ -17,6 +17,7 @@ from facematch.watchlist.codec import SealedCodec
 from facematch.watchlist.core import Core
 from facematch.watchlist.database import Database
 from facematch.watchlist.gallery import Gallery
+from facematch.watchlist.gallery_file import GalleryFile
 from facematch.watchlist.installation import check_policy, finish, reconcile, unlock
 from facematch.watchlist.loading import LazyAnalyzer, index_factory, login_name
 from facematch.watchlist.standing import StandingCache
@@ -49,7 +50,8 @@ def open_core(
         try:
             codec = SealedCodec(vault)
             standing = StandingCache(codec)
-            gallery = Gallery(Store(codec), new_index, standing)
+            file = GalleryFile(database, vault) if configured.gallery_file else None
+            gallery = Gallery(Store(codec), new_index, standing, file)
             core = Core(database, codec, gallery, standing, actor=name, clock=utc_now if clock is None else clock)
             finish(core, Policy.profile("access-control") if wanted is None else wanted)
             if not new:

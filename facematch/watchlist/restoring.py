@@ -60,6 +60,7 @@ def restore(core: Core, source: Path) -> None:
         with _staged(core, source) as database, database.read() as old, core.writing() as connection:
             now = core.now()
             _check_origin(core, old)
+            core.gallery.discard_file()
             contested = _open_complaints(connection)
             for table in reversed(_TABLES):
                 connection.execute(delete(table))
