@@ -555,7 +555,7 @@ class MilvusIndex:
             part = rows[start : start + at_once]
             params = dict(self._search_params)
             if probe.goal.k is None:
-                params["radius"] = probe.goal.threshold - float(probe.off[part].max())
+                params["radius"] = float(probe.goal.threshold - probe.off[part].max())  # it goes out as JSON
             with self._asking("search"):
                 replies = self._client.search(
                     self._collection,
