@@ -1,4 +1,4 @@
-"""For tests, also of plug-ins: an analyzer without models, synthetic pictures and consents, and contract checks.
+"""An analyzer without models, and the synthetic pictures, consents and moments that tests need.
 
 A synthetic picture carries its faces as numbers in its first row of pixels, so it survives lossless files (PNG, BMP)
 and nothing else. Nobody real is in it.
@@ -9,23 +9,21 @@ from __future__ import annotations
 import hashlib
 import struct
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
 from numpy.typing import NDArray
 
-from facematch.errors import InvalidArgument, VectorIndexError
+from facematch.errors import InvalidArgument
 from facematch.governance import Consent, ConsentEvent, ConsentState, PrivacyNotice
-from facematch.protocols import VectorIndex
 from facematch.types import Box, EmbeddingContract, Face, FloatArray, Image, ImageSource, OperatingPoint
 
 __all__ = [
     "FakeAnalyzer",
     "ManualClock",
     "SyntheticFace",
-    "check_vector_index",
     "synthetic_consent",
     "synthetic_picture",
 ]
@@ -247,117 +245,6 @@ def synthetic_consent(
         evidence_sha256="0" * 64,
         events=(ConsentEvent(time=moment, actor="test", state=ConsentState.GIVEN, valid_until=moment + valid_for),),
     )
-
-
-def check_vector_index(factory: Callable[[int], VectorIndex], *, dimension: int = 16, seed: int = 0) -> None:
-    """Check that an index keeps the contract of :class:`~facematch.protocols.VectorIndex`.
-
-    Compares it with a straightforward search on random and duplicated vectors, with and without filters, while vectors
-    are added and removed, and checks what it refuses.
-
-    Args:
-        factory: Makes an empty index of a given dimension.
-        dimension: Length of the vectors.
-        seed: Seed of the random vectors.
-
-    Raises:
-        AssertionError: The index breaks a rule; the message says which.
-    """
-    rng = np.random.default_rng(seed)
-    index = factory(dimension)
-    known: dict[int, FloatArray] = {}
-    _compare(index, known, _unit(rng, 2, dimension), (3, None), "an empty index")
-    pool = _unit(rng, 8, dimension)
-    next_id = 0
-    for step in range(12):
-        count = int(rng.integers(1, 12))
-        vectors = _unit(rng, count, dimension)
-        copies = rng.random(count) < 0.5
-        vectors[copies] = pool[rng.integers(0, len(pool), int(copies.sum()))]
-        ids = (next_id + rng.permutation(count) * 3).astype(np.int64)
-        next_id += 3 * count
-        index.add(ids, vectors)
-        known.update(zip(ids.tolist(), vectors, strict=True))
-        victims = rng.permutation(np.asarray(sorted(known), dtype=np.int64))[: int(rng.integers(0, 6))]
-        absent = np.asarray([next_id + 1], dtype=np.int64)
-        _require(
-            index.remove(np.concatenate([victims, absent])) == victims.size, "remove() returns how many were there"
-        )
-        for victim in victims.tolist():
-            del known[victim]
-        queries = np.concatenate([_unit(rng, 3, dimension), pool[:2]])
-        some = np.asarray([i for i in known if rng.random() < 0.4], dtype=np.int64)
-        unknown = np.concatenate([some, absent])
-        for k in (1, 3, len(known) + 2):
-            _compare(index, known, queries, (k, None), f"step {step}, k={k}, no filter")
-            _compare(index, known, queries, (k, some), f"step {step}, k={k}, filter")
-            _compare(index, known, queries, (k, unknown), f"step {step}, k={k}, filter with an unknown id")
-        _compare(index, known, queries, (2, np.empty(0, dtype=np.int64)), f"step {step}, nobody allowed")
-        _compare(index, known, queries[:0], (2, None), f"step {step}, no query")
-    _check_refusals(index, known, dimension, next_id)
-
-
-def _check_refusals(index: VectorIndex, known: dict[int, FloatArray], dimension: int, unused: int) -> None:
-    def column(*values: int) -> NDArray[np.int64]:
-        return np.asarray(values, dtype=np.int64)
-
-    def rows(count: int) -> FloatArray:
-        return np.eye(count, dimension, dtype=np.float32)
-
-    bad = rows(1)
-    bad[0, 0] = np.nan
-    present = next(iter(known))
-    calls: dict[str, Callable[[], object]] = {
-        "an id that is already there": lambda: index.add(column(unused, present), rows(2)),
-        "an id given twice": lambda: index.add(column(unused, unused), rows(2)),
-        "a negative id": lambda: index.add(column(-1), rows(1)),
-        "another number of ids than vectors": lambda: index.add(column(unused), rows(2)),
-        "vectors of another dimension": lambda: index.add(column(unused), np.ones((1, dimension + 1), np.float32)),
-        "numbers that are not finite": lambda: index.add(column(unused), bad),
-        "float64 vectors": lambda: index.add(column(unused), rows(1).astype(np.float64)),
-        "queries of another dimension": lambda: index.search(np.ones((1, dimension + 1), np.float32), 1),
-        "k = 0": lambda: index.search(rows(1), 0),
-    }
-    for what, call in calls.items():
-        try:
-            call()
-        except VectorIndexError:
-            continue
-        raise AssertionError(f"the index must refuse {what} with VectorIndexError")
-    _compare(index, known, rows(1), (3, None), "after refused calls nothing has changed")
-
-
-def _compare(
-    index: VectorIndex,
-    known: dict[int, FloatArray],
-    queries: FloatArray,
-    search: tuple[int, NDArray[np.int64] | None],
-    what: str,
-) -> None:
-    k, allowed = search
-    _require(len(index) == len(known), f"{what}: len() is {len(index)}, expected {len(known)}")
-    scores, ids = index.search(queries, k, allowed=allowed)
-    _require(scores.shape == ids.shape == (len(queries), k), f"{what}: wrong shapes {scores.shape}, {ids.shape}")
-    _require(scores.dtype == np.float32 and ids.dtype == np.int64, f"{what}: wrong dtypes")
-    reachable = set(known) if allowed is None else set(known) & set(allowed.tolist())
-    for row, query in enumerate(queries.astype(np.float64)):
-        exact = {i: float(np.float32(np.sum(known[i].astype(np.float64) * query))) for i in reachable}
-        expected = sorted(exact, key=lambda i: (-exact[i], i))[:k]
-        padding = [-1] * (k - len(expected))
-        _require(ids[row].tolist() == expected + padding, f"{what}: ids {ids[row].tolist()}, expected {expected}")
-        wanted = [exact[i] for i in expected] + [-np.inf] * len(padding)
-        _require(bool(np.allclose(scores[row], wanted, atol=1e-5)), f"{what}: scores differ")
-
-
-def _require(condition: bool, message: str) -> None:
-    if not condition:
-        raise AssertionError(message)
-
-
-def _unit(rng: np.random.Generator, count: int, dimension: int) -> FloatArray:
-    vectors = rng.standard_normal((count, dimension))
-    units: FloatArray = (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
-    return units
 
 
 def _pixels(image: ImageSource) -> Image:

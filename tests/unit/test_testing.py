@@ -11,7 +11,7 @@ from facematch.errors import InvalidArgument
 from facematch.index.exact import ExactIndex
 from facematch.protocols import Analyzer
 from facematch.testing import FakeAnalyzer, SyntheticFace, check_vector_index, synthetic_picture
-from facematch.types import Box, Face, FloatArray
+from facematch.types import Box, Face, FloatArray, IdSet
 
 
 def test_the_fake_keeps_the_protocol() -> None:
@@ -73,7 +73,7 @@ def test_too_many_faces_for_a_narrow_picture_are_refused() -> None:
 
 class _Unsorted(ExactIndex):
     def search(
-        self, queries: FloatArray, k: int, *, allowed: NDArray[np.int64] | None = None
+        self, queries: FloatArray, k: int, *, allowed: IdSet | NDArray[np.int64] | None = None
     ) -> tuple[FloatArray, NDArray[np.int64]]:
         scores, ids = super().search(queries, k, allowed=allowed)
         return scores[:, ::-1].copy(), ids[:, ::-1].copy()
@@ -81,7 +81,7 @@ class _Unsorted(ExactIndex):
 
 class _Unfiltered(ExactIndex):
     def search(
-        self, queries: FloatArray, k: int, *, allowed: NDArray[np.int64] | None = None
+        self, queries: FloatArray, k: int, *, allowed: IdSet | NDArray[np.int64] | None = None
     ) -> tuple[FloatArray, NDArray[np.int64]]:
         return super().search(queries, k)
 

@@ -1,0 +1,272 @@
+"""An index beside what it should hold, and the comparison of the two."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facematch.errors import VectorIndexError
+from facematch.index.checks import exact_scores
+from facematch.protocols import VectorIndex, VectorSearch
+from facematch.types import FloatArray, IdSet, Matches
+
+__all__ = ["FAR", "Ints", "Scope", "Tally", "Twin", "refused", "require", "unit"]
+
+Ints = NDArray[np.int64]
+Scope = IdSet | Ints | None
+Found = tuple[FloatArray, Ints]
+
+FAR = 1 << 62
+"""Ids go that far, and so far apart."""
+
+
+class Tally:
+    """How many results there were, and how many of them were found."""
+
+    def __init__(self, recall: float) -> None:
+        self.complete = recall >= 1.0
+        self.wanted = 0
+        self.found = 0
+
+    def compare(self, found: Found, expected: Found, what: str) -> None:
+        """Compare what one query found with all that it should have found."""
+        complete = np.array_equal(found[1], expected[1])
+        self.wanted += expected[1].size
+        self.found += int(np.isin(found[1], expected[1]).sum())
+        if self.complete:
+            require(complete, f"{what}: ids {_short(found[1])}, expected {_short(expected[1])}")
+
+
+@dataclass(frozen=True, slots=True)
+class _Moment:
+    """What an index should hold at one moment: ids ascending, and their vectors."""
+
+    ids: Ints
+    vectors: FloatArray
+
+    def added(self, ids: Ints, vectors: FloatArray) -> _Moment:
+        ids, vectors = np.concatenate([self.ids, ids]), np.concatenate([self.vectors, vectors])
+        order = np.argsort(ids)
+        return _Moment(ids[order], vectors[order])
+
+    def removed(self, ids: Ints) -> _Moment:
+        kept = ~np.isin(self.ids, ids)
+        return _Moment(self.ids[kept], self.vectors[kept])
+
+    def scores(self, queries: FloatArray) -> FloatArray:
+        """``(Q, N)``."""
+        scores = np.empty((len(queries), self.ids.size), dtype=np.float32)
+        for row, query in enumerate(queries):
+            scores[row] = exact_scores(self.vectors, query)
+        return scores
+
+
+def _check_best(
+    index: VectorSearch,
+    moment: _Moment,
+    queries: FloatArray,
+    asked: Sequence[tuple[int, Scope]],
+    told: tuple[Tally, str],
+) -> None:
+    """Compare the best ``k`` within each scope."""
+    tally, what = told
+    everything = moment.scores(queries)
+    for k, allowed in asked:
+        here = f"{what}, k={k}, {_scope(allowed)}"
+        require(len(index) == moment.ids.size, f"{here}: len() is {len(index)}, expected {moment.ids.size}")
+        scores, ids = index.search(queries, k, allowed=allowed)
+        require(scores.shape == ids.shape == (len(queries), k), f"{here}: wrong shapes {scores.shape}, {ids.shape}")
+        require(scores.dtype == np.float32 and ids.dtype == np.int64, f"{here}: wrong dtypes")
+        inside = _inside(moment, allowed)
+        for own, found, known in zip(scores, ids, everything, strict=True):
+            there = found >= 0
+            count = int(there.sum())
+            require(not there[count:].any(), f"{here}: a result after an empty place")
+            require(bool((found[count:] == -1).all()), f"{here}: the id of an empty place is -1")
+            require(bool(np.isneginf(own[count:]).all()), f"{here}: the score of an empty place is -inf")
+            expected = _in_order(known[inside], moment.ids[inside], k)
+            _check_right((own[:count], found[:count]), (known, moment.ids, inside), here)
+            tally.compare((own[:count], found[:count]), expected, here)
+
+
+def _check_above(
+    index: VectorSearch,
+    moment: _Moment,
+    queries: FloatArray,
+    asked: Sequence[tuple[float, Scope]],
+    told: tuple[Tally, str],
+) -> None:
+    """Compare everything above each threshold within each scope."""
+    tally, what = told
+    everything = moment.scores(queries)
+    for threshold, allowed in asked:
+        here = f"{what}, search_above({threshold!r}), {_scope(allowed)}"
+        matches = index.search_above(queries, threshold, allowed=allowed)
+        _check_form(matches, len(queries), here)
+        inside = _inside(moment, allowed)
+        for number, known in enumerate(everything):
+            found = matches.of(number)
+            reaching = inside & (known.astype(np.float64) >= threshold)
+            _check_right(found, (known, moment.ids, reaching), here)
+            tally.compare(found, _in_order(known[reaching], moment.ids[reaching], None), here)
+
+
+def _check_form(matches: Matches, queries: int, what: str) -> None:
+    offsets = matches.offsets
+    require(len(matches) == queries, f"{what}: {len(matches)} queries answered, expected {queries}")
+    require(offsets.shape == (queries + 1,) and offsets.dtype == np.int64, f"{what}: wrong offsets {offsets!r}")
+    require(offsets[0] == 0 and bool((np.diff(offsets) >= 0).all()), f"{what}: offsets must begin at 0 and ascend")
+    require(
+        matches.scores.shape == matches.ids.shape == (offsets[-1],), f"{what}: the last offset is the number of results"
+    )
+    require(matches.scores.dtype == np.float32 and matches.ids.dtype == np.int64, f"{what}: wrong dtypes")
+
+
+def _check_right(found: Found, truth: tuple[FloatArray, Ints, NDArray[np.bool_]], what: str) -> None:
+    """Whatever is found may be found, has its very score, and stands where it should."""
+    scores, ids = found
+    known, held, inside = truth
+    at = np.searchsorted(held, ids).clip(max=max(held.size - 1, 0))
+    there = (held[at] == ids) & inside[at] if held.size else np.zeros(ids.size, dtype=bool)
+    require(bool(there.all()), f"{what}: {_short(ids[~there])} must not be found")
+    require(np.unique(ids).size == ids.size, f"{what}: an id is found twice")
+    require(np.array_equal(scores, known[at] if held.size else scores[:0]), f"{what}: scores differ")
+    order = np.lexsort((ids, -scores))
+    require(np.array_equal(order, np.arange(ids.size)), f"{what}: not in order: {_short(ids)}")
+
+
+class Twin:
+    """An index and what it should hold.
+
+    Args:
+        index: The index, empty.
+        dimension: Length of its vectors.
+        tally: Results wanted and found.
+        rng: Where chance comes from.
+    """
+
+    def __init__(self, index: VectorIndex, dimension: int, tally: Tally, rng: np.random.Generator) -> None:
+        self.index, self.dimension, self.rng = index, dimension, rng
+        self.moment = _Moment(np.empty(0, dtype=np.int64), np.empty((0, dimension), dtype=np.float32))
+        self._tally = tally
+        self._views: list[tuple[VectorSearch, _Moment]] = []
+
+    def add(self, ids: Ints, vectors: FloatArray) -> None:
+        """Add to both."""
+        self.index.add(ids, vectors)
+        self.moment = self.moment.added(ids, vectors)
+
+    def remove(self, ids: Ints) -> None:
+        """Remove from both."""
+        there = int(np.isin(ids, self.moment.ids).sum())
+        removed = self.index.remove(ids)
+        require(removed == there, f"remove() returns how many were there: {there}, not {removed}")
+        self.moment = self.moment.removed(ids)
+
+    def compact(self) -> None:
+        """Compact the index."""
+        freed: object = self.index.compact()
+        require(
+            isinstance(freed, int) and freed >= 0, f"compact() returns how many vectors it let go of, not {freed!r}"
+        )
+        removed = self.index.stats().removed
+        require(removed == 0, f"after compact() nothing removed is left, but stats() counts {removed}")
+
+    def best(self, queries: FloatArray, asked: Sequence[tuple[int, Scope]], what: str) -> None:
+        """Compare the best ``k`` within each scope."""
+        _check_best(self.index, self.moment, queries, asked, (self._tally, what))
+
+    def above(self, queries: FloatArray, asked: Sequence[tuple[float, Scope]], what: str) -> None:
+        """Compare everything above each threshold within each scope."""
+        _check_above(self.index, self.moment, queries, asked, (self._tally, what))
+
+    def take_view(self) -> None:
+        """Take a view for :meth:`check_views`."""
+        self._views.append((self.index.view(), self.moment))
+
+    def check_views(self, queries: FloatArray, what: str) -> None:
+        """Views that keep their moment show it; an index that is its own view shows the present."""
+        for view, taken in self._views:
+            moment = self.moment if view is self.index else taken
+            told = (self._tally, f"{what}, a view of {taken.ids.size} vectors that was taken before changes")
+            _check_best(view, moment, queries, [(3, None), (3, taken.ids[::2].copy())], told)
+            _check_above(view, moment, queries[:2], [(0.25, None)], told)
+            if moment.ids.size:
+                self._check_vectors(view, moment, told[1])
+
+    def check_vectors(self, what: str) -> None:
+        """Vectors come back as they were added; nobody else has any."""
+        if self.moment.ids.size:
+            self._check_vectors(self.index, self.moment, what)
+        absent = np.asarray([*self.moment.ids[:1], FAR - 7], dtype=np.int64)
+        refused(f"{what}: vectors() of an id that is not there", lambda: self.index.vectors(absent))
+
+    def _check_vectors(self, searched: VectorSearch, moment: _Moment, what: str) -> None:
+        asked = self.rng.integers(0, moment.ids.size, 5)
+        vectors = searched.vectors(moment.ids[asked])
+        require(
+            vectors.shape == (5, self.dimension) and vectors.dtype == np.float32, f"{what}: vectors() of a wrong form"
+        )
+        require(np.array_equal(vectors, moment.vectors[asked]), f"{what}: vectors() must give what was added")
+
+    def check_stats(self, what: str) -> None:
+        """The figures fit to each other and to what is there."""
+        stats, count = self.index.stats(), self.moment.ids.size
+        require(stats.vectors == count == len(self.index), f"{what}: stats() counts {stats.vectors}, not {count}")
+        require(
+            stats.dimension == self.index.dimension == self.dimension, f"{what}: dimension must be {self.dimension}"
+        )
+        require(bool(stats.kind), f"{what}: stats() names no kind")
+        require(stats.removed >= 0, f"{what}: stats() counts {stats.removed} removed")
+        require((stats.vector_bytes > 0) == (count > 0), f"{what}: vector_bytes is {stats.vector_bytes}")
+        require(stats.total_bytes >= stats.vector_bytes, f"{what}: total_bytes leaves out the vectors")
+
+    def unit(self, count: int) -> FloatArray:
+        """Random vectors of unit length."""
+        return unit(self.rng.standard_normal((count, self.dimension)))
+
+
+def refused(what: str, call: Callable[[], object]) -> None:
+    """The call must be refused."""
+    try:
+        call()
+    except VectorIndexError:
+        return
+    raise AssertionError(f"the index must refuse {what} with VectorIndexError")
+
+
+def _in_order(scores: FloatArray, ids: Ints, k: int | None) -> Found:
+    order = np.lexsort((ids, -scores))[:k]
+    return scores[order], ids[order]
+
+
+def _inside(moment: _Moment, allowed: Scope) -> NDArray[np.bool_]:
+    if allowed is None:
+        return np.ones(moment.ids.size, dtype=bool)
+    return np.isin(moment.ids, allowed.ids if isinstance(allowed, IdSet) else allowed)
+
+
+def _scope(allowed: Scope) -> str:
+    if allowed is None:
+        return "no filter"
+    return f"{len(allowed)} ids allowed ({'a scope' if isinstance(allowed, IdSet) else 'an array'})"
+
+
+def _short(ids: Ints) -> str:
+    return f"{ids[:20].tolist()}{'...' if ids.size > 20 else ''}"
+
+
+def require(condition: bool, message: str) -> None:
+    """Fail with the message unless the condition holds."""
+    if not condition:
+        raise AssertionError(message)
+
+
+def unit(vectors: NDArray[np.floating]) -> FloatArray:
+    """The vectors ``(N, D)`` with length 1."""
+    wide = vectors.astype(np.float64)
+    units: FloatArray = (wide / np.linalg.norm(wide, axis=1, keepdims=True)).astype(np.float32)
+    return units
