@@ -42,6 +42,7 @@ class Record:
     start: datetime
     end: datetime
     is_open: bool = True
+    ended: datetime | None = None
     people: set[int] = field(default_factory=set)
 
     def in_force(self, now: datetime) -> bool:
@@ -102,6 +103,10 @@ class WatchlistMachine(RuleBasedStateMachine):
             valid_for=timedelta(days=days),
         )
         self.calls += 1
+        if any(record.ended is not None and self.clock.now < record.ended for record in self.model.get(subject, [])):
+            with pytest.raises(ConsentRequired):  # the clock has gone back to before the consent was withdrawn
+                self.handles[handle].enroll(subject, self._picture(person), consent=consent)
+            return
         result = self.handles[handle].enroll(subject, self._picture(person), consent=consent)
         self._changed(result.generation)
         end = self.clock.now + timedelta(days=days)
@@ -131,7 +136,8 @@ class WatchlistMachine(RuleBasedStateMachine):
             return
         self._changed(self.handles[handle].withdraw(subject, reason="left").generation)
         for record in records:
-            record.is_open = False
+            if record.is_open:
+                record.is_open, record.ended = False, self.clock.now
 
     @rule(subject=subjects, handle=handles)
     def erase(self, subject: str, handle: int) -> None:
