@@ -19,6 +19,7 @@ from facematch.cli import (
     approvals,
     audit,
     backups,
+    bench,
     calibration,
     consent,
     doctor,
@@ -81,6 +82,7 @@ app.add_typer(report.app, name="report")
 app.add_typer(models.app, name="models")
 app.add_typer(evaluate.app, name="evaluate")
 app.add_typer(calibration.app, name="calibration")
+app.add_typer(bench.app, name="bench")
 app.command("quality")(quality.quality)
 app.command("preview")(quality.preview)
 app.command("doctor")(doctor.doctor)
@@ -150,8 +152,8 @@ def _run(given: list[str]) -> int:
 
 
 def _wants_json(given: list[str]) -> bool:
-    """Whether errors too are JSON on standard output; ``evaluate --json`` names a file, of which ``-`` is that."""
-    if next((word for word in given if not word.startswith("-")), None) == "evaluate":
+    """Whether errors too are JSON on standard output; ``--json`` of some names a file, of which ``-`` is that."""
+    if next((word for word in given if not word.startswith("-")), None) in {"evaluate", "bench"}:
         return "--json=-" in given or ("--json", "-") in pairwise(given)
     return "--json" in given
 

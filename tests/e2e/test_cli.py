@@ -18,6 +18,7 @@ from PIL import Image as PillowImage
 from facematch.cli.app import app, main
 from facematch.cli.output import ExitCode
 from facematch.faces import FaceAnalyzer
+from facematch.index.costs import CostTable
 from facematch.types import Image
 
 
@@ -245,6 +246,44 @@ def test_doctor_passes_its_self_test_and_makes_no_database(cli: Cli) -> None:
     assert report["database"]["error"]["code"] == "database_corrupt"
 
 
+def test_bench_index_writes_its_figures_and_shows_them(cli: Cli) -> None:
+    target = cli.folder / "bench.json"
+    given = ["bench", "index", "--size", "2000", "--dim", "128", "--rounds", "1", "--json"]
+    status, out, _ = cli.run(*given, str(target), database=False)
+    assert status == 0
+    assert "FAISS" in out
+    found = json.loads(target.read_text("utf-8"))
+    assert {f"ratio_vs_faiss_flat_batch{batch}" for batch in (1, 16, 64, 256)} <= set(found)
+    assert {"gemm_share_batch256", "recall_at_1", "machine", "seed"} <= set(found)
+    assert (found["population"], found["size"], found["recall_at_1"]) == ("sface-lfw", 2000, 1.0)
+    status, out, _ = cli.run(*given, "-", database=False)
+    assert (status, json.loads(out)["dimension"]) == (0, 128)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--population", "nobody"],
+        ["--population", "mbf-lfw", "--dim", "128"],
+        ["--size", "5", "--k", "6"],
+        ["--json", "/no/such/folder/bench.json"],
+    ],
+)
+def test_bench_index_refuses_what_it_cannot_measure(cli: Cli, options: list[str]) -> None:
+    status, _, err = cli.run("bench", "index", "--size", "50", "--rounds", "1", *options, database=False)
+    assert status == ExitCode.INPUT
+    assert "invalid_argument" in err
+
+
+def test_bench_index_remembers_costs_where_it_is_asked_to(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FACEMATCH_HOME", str(cli.folder))
+    for size in ("200", "400", "200"):
+        given = ["bench", "index", "--size", size, "--rounds", "1", "--remember", "--json", "-"]
+        assert cli.run(*given, database=False)[0] == 0
+    costs = CostTable.of_this_machine().costs
+    assert [(cost.kind, cost.dimension, cost.size) for cost in costs] == [("exact", 128, 400), ("exact", 128, 200)]
+
+
 def commands(group: Any, prefix: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
     found: list[tuple[str, ...]] = []
     for name, command in group.commands.items():
@@ -273,6 +312,7 @@ def test_these_are_the_commands() -> None:
         *("models list", "models show", "models pull", "models verify"),
         *("calibration make", "calibration set", "calibration show"),
         *(f"evaluate {what}" for what in ("lfw", "verification", "openset", "detection", "differentials")),
+        "bench index",
     }
 
 

@@ -1,0 +1,57 @@
+"""What a measurement was made on."""
+
+from __future__ import annotations
+
+import os
+import platform
+import resource
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from facematch import __version__
+
+__all__ = ["machine_facts", "peak_memory"]
+
+_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+
+
+def machine_facts() -> dict[str, Any]:
+    """Processor, cores, threads, and versions of what computes; no name of the machine or of its user."""
+    import faiss
+
+    blas = np.show_config(mode="dicts")["Build Dependencies"]["blas"]  # type: ignore[call-overload, index, unused-ignore]
+    return {
+        "cpu": _cpu_name(),
+        "cores": _usable_cores(),
+        "faiss_threads": int(faiss.omp_get_max_threads()),
+        "thread_variables": {name: os.environ[name] for name in _THREADS if name in os.environ},
+        "memory_bytes": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
+        "system": f"{platform.system()} {platform.machine()}",
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+        "blas": f"{blas['name']} {blas['version']}",
+        "faiss": faiss.__version__,
+        "faiss_compiled_for": faiss.get_compile_options().strip(),
+        "facematch": __version__,
+    }
+
+
+def peak_memory() -> int:
+    """Most memory that this process has had so far, in bytes."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else 1024 * peak
+
+
+def _usable_cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _cpu_name() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
+    except OSError:
+        return platform.processor()
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "unknown")

@@ -1,0 +1,89 @@
+"""Side-by-side timing: all sides in one process, turn by turn, compared by medians of ratios within a turn.
+
+What else the machine does and how fast its clock runs at the moment then weighs on all sides alike. Every other turn
+goes backwards, because threads of one library keep a core busy for a while after its call has returned: no side always
+comes after the same one. An absolute time is good for the machine that it was taken on; a ratio can be compared.
+"""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from facematch.errors import InvalidArgument
+
+__all__ = ["Timings", "interleaved", "median_ratio"]
+
+_MOST: Final = 50
+"""Turns of quick sides are at most this many times the turns asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Timings:
+    """Times of several sides.
+
+    Attributes:
+        seconds: By side, one number a turn.
+    """
+
+    seconds: Mapping[str, tuple[float, ...]]
+
+    @property
+    def turns(self) -> int:
+        """Number of turns."""
+        return len(next(iter(self.seconds.values())))
+
+    def median_ms(self, side: str) -> float:
+        """Median time of a side in milliseconds."""
+        return 1000 * statistics.median(self.seconds[side])
+
+    def ratio(self, numerator: str, denominator: str) -> float:
+        """How many times longer ``numerator`` takes than ``denominator``: the median over the turns."""
+        pairs = zip(self.seconds[numerator], self.seconds[denominator], strict=True)
+        return statistics.median(first / second for first, second in pairs)
+
+
+def interleaved(
+    sides: Mapping[str, Callable[[int], object]],
+    rounds: int,
+    *,
+    least_seconds: float = 0.0,
+    on_turn: Callable[[], None] | None = None,
+) -> Timings:
+    """Time several sides turn by turn, after one turn to warm up that does not count.
+
+    Args:
+        sides: What to time by name; each is called with the number of the turn, -1 first.
+        rounds: Turns wanted, at least 1.
+        least_seconds: Go on until so much time is spent, for at most fifty times the turns wanted.
+        on_turn: Called after each turn.
+
+    Raises:
+        InvalidArgument: There is no side, or ``rounds`` is below 1.
+    """
+    if not sides or rounds < 1:
+        raise InvalidArgument(f"{len(sides)} sides and {rounds} rounds", hint="time one side or more, once or more")
+    seconds: dict[str, list[float]] = {name: [] for name in sides}
+    order = list(sides.items())
+    turn, began = -1, time.perf_counter()
+    while turn < rounds or (turn < _MOST * rounds and time.perf_counter() - began < least_seconds):
+        for name, call in order:
+            start = time.perf_counter()
+            call(turn)
+            taken = time.perf_counter() - start
+            if turn >= 0:
+                seconds[name].append(taken)
+        turn += 1
+        order.reverse()
+        if on_turn is not None:
+            on_turn()
+    return Timings({name: tuple(times) for name, times in seconds.items()})
+
+
+def median_ratio(theirs: Callable[[], object], ours: Callable[[], object], rounds: int = 15) -> float:
+    """How many times longer ``theirs`` takes than ``ours``: the median over interleaved turns, after one warm-up."""
+    timings = interleaved({"theirs": lambda _: theirs(), "ours": lambda _: ours()}, rounds)
+    return timings.ratio("theirs", "ours")
