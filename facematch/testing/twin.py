@@ -35,7 +35,7 @@ class Tally:
         """Compare what one query found with all that it should have found."""
         complete = np.array_equal(found[1], expected[1])
         self.wanted += expected[1].size
-        self.found += int(np.isin(found[1], expected[1]).sum())
+        self.found += int((found[0] >= expected[0][-1:]).sum())  # any part of a tie over the boundary will do
         if self.complete:
             require(complete, f"{what}: ids {_short(found[1])}, expected {_short(expected[1])}")
 

@@ -1,44 +1,83 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
 
 from facematch import registry
 from facematch.errors import VectorIndexError
-from facematch.index.oracle import OracleIndex
+from facematch.index import coded as coded_rows
 from facematch.index.approximate import ApproximateIndex
+from facematch.index.coarse import KINDS, Coarse, CoarseKind, can_code
+from facematch.index.exact import ExactIndex
+from facematch.index.oracle import OracleIndex
 from facematch.protocols import VectorIndex
 from facematch.testing import check_vector_index
 from facematch.types import FloatArray
+from tests.unit.index.support import Factory, Ints, coded
+from tests.unit.index.support import ids_of as _ids
+from tests.unit.index.support import units as _units
 
-Factory = Callable[[int], VectorIndex]
 
-
-@pytest.fixture(params=[OracleIndex, ApproximateIndex])
+@pytest.fixture(params=[OracleIndex, ExactIndex, ApproximateIndex, *KINDS])
 def factory(request: pytest.FixtureRequest) -> Factory:
-    chosen: Factory = request.param
+    chosen: Factory = coded(request.param) if request.param in KINDS else request.param
     return chosen
 
 
-def _units(count: int, dimension: int, seed: int = 0) -> FloatArray:
-    vectors = np.random.default_rng(seed).standard_normal((count, dimension))
-    units: FloatArray = (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
-    return units
+@pytest.mark.parametrize("chosen", [OracleIndex, ExactIndex, ApproximateIndex])
+@pytest.mark.parametrize("dimension", [1, 3, 8, 16, 128, 512])
+def test_every_index_keeps_the_contract(chosen: Factory, dimension: int) -> None:
+    check_vector_index(chosen, dimension=dimension, seed=dimension)
 
 
-def _ids(*values: int) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
-    return np.asarray(values, dtype=np.int64)
+@pytest.mark.parametrize(("chosen", "dimension"), [(OracleIndex, 3), (ExactIndex, 3), (ExactIndex, 128)])
+def test_every_index_keeps_the_contract_with_thousands_of_vectors(chosen: Factory, dimension: int) -> None:
+    check_vector_index(chosen, dimension=dimension, seed=7, thorough=True)
 
 
-@pytest.mark.parametrize(("dimension", "seed"), [(1, 1), (3, 2), (16, 3), (128, 4)])
-def test_every_index_keeps_the_contract(factory: Factory, dimension: int, seed: int) -> None:
-    check_vector_index(factory, dimension=dimension, seed=seed)
+_SLOW = [pytest.param("ivf", 512, marks=pytest.mark.slow), pytest.param("pq", 512, marks=pytest.mark.slow)]
 
 
-@pytest.mark.parametrize("name", ["exact", "faiss"])
+@pytest.mark.parametrize(
+    ("kind", "dimension"),
+    [("ivf", 1), ("pq", 3), ("ivf", 8), ("pq", 8), ("hnsw", 8), ("ivf", 16), ("pq", 128), ("hnsw", 512), *_SLOW],
+)
+def test_an_index_keeps_the_contract_while_codes_answer(
+    kind: CoarseKind, dimension: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = _codes_everywhere(monkeypatch)
+    check_vector_index(coded(kind), dimension=dimension, seed=dimension, recall=0.99)
+    assert bool(asked) == can_code(dimension, 16)
+
+
+@pytest.mark.parametrize("kind", ["ivf", *(pytest.param(kind, marks=pytest.mark.slow) for kind in ("pq", "hnsw"))])
+def test_an_index_keeps_the_contract_while_codes_answer_for_thousands_of_vectors(
+    kind: CoarseKind, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = _codes_everywhere(monkeypatch)
+    check_vector_index(coded(kind), dimension=16, seed=7, thorough=True, recall=0.98)
+    assert max(asked) == 600
+
+
+def _codes_everywhere(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Have codes answer also where the exact search would be the better one; counts the queries of each call."""
+    monkeypatch.setattr(coded_rows, "_SELECTIVE", 0)
+    monkeypatch.setattr(coded_rows, "_SHARE", 1)
+    asked: list[int] = []
+    propose = Coarse.propose
+
+    def counted(codes: Coarse, queries: FloatArray, *args: Any) -> Ints:
+        asked.append(len(queries))
+        return propose(codes, queries, *args)
+
+    monkeypatch.setattr(Coarse, "propose", counted)
+    return asked
+
+
+@pytest.mark.parametrize("name", ["exact", "auto", "faiss", "oracle"])
 def test_the_built_in_indexes_are_registered_and_keep_the_protocol(name: str) -> None:
     index = registry.load("facematch.indexes", name)(4)
     assert isinstance(index, VectorIndex)
@@ -51,8 +90,9 @@ def test_bad_dimensions_are_refused(factory: Factory, dimension: int) -> None:
         factory(dimension)
 
 
-def test_a_tie_over_the_boundary_is_settled_by_id_whatever_the_order_of_insertion(factory: Factory) -> None:
-    index = factory(8)
+@pytest.mark.parametrize("chosen", [OracleIndex, ExactIndex, ApproximateIndex])
+def test_a_tie_over_the_boundary_is_settled_by_id_whatever_the_order_of_insertion(chosen: Factory) -> None:
+    index = chosen(8)
     same = np.repeat(_units(1, 8), 500, axis=0)
     ids = np.random.default_rng(3).permutation(500).astype(np.int64)
     index.add(ids, same)
@@ -69,22 +109,23 @@ def test_a_filter_can_reach_any_part_of_a_tie(factory: Factory) -> None:
     assert found[0].tolist() == [7, 150, 299]
 
 
-def test_faiss_and_exact_give_the_very_same_scores() -> None:
+@pytest.mark.parametrize("chosen", [ExactIndex, ApproximateIndex])
+def test_every_index_gives_the_very_same_scores(chosen: Factory) -> None:
     vectors, queries = _units(3000, 64), _units(20, 64, seed=1)
     vectors[1500:1600] = vectors[:100]
     ids = np.arange(3000, dtype=np.int64)
-    exact, flat = OracleIndex(64), ApproximateIndex(64)
-    exact.add(ids, vectors)
-    flat.add(ids, vectors)
+    oracle, other = OracleIndex(64), chosen(64)
+    oracle.add(ids, vectors)
+    other.add(ids, vectors)
     for allowed in (None, ids[::3].copy()):
         for left, right in zip(
-            exact.search(queries, 10, allowed=allowed), flat.search(queries, 10, allowed=allowed), strict=True
+            oracle.search(queries, 10, allowed=allowed), other.search(queries, 10, allowed=allowed), strict=True
         ):
             np.testing.assert_array_equal(left, right)
 
 
-def test_removed_vectors_are_overwritten_in_faiss() -> None:
-    index = ApproximateIndex(4)
+def test_what_is_removed_is_found_no_more(factory: Factory) -> None:
+    index = factory(4)
     index.add(_ids(1, 2, 3), _units(3, 4))
     assert index.remove(_ids(1, 3)) == 2
     assert index.remove(_ids(1, 3)) == 0
@@ -111,6 +152,21 @@ def test_bad_filters_are_refused(factory: Factory, allowed: np.ndarray[tuple[int
         index.search(_units(1, 4), 1, allowed=allowed)
 
 
+@pytest.mark.parametrize("threshold", [0.7, np.float32(0.7), float(np.float32(0.7)), 0.5, 0.5 + 1e-9, 1e300, -1e300])
+def test_a_threshold_is_met_to_the_last_bit_of_what_was_given(factory: Factory, threshold: float) -> None:
+    index = factory(1)
+    scores = np.asarray([0.7, 0.5], dtype=np.float32)
+    index.add(_ids(0, 1), scores.reshape(2, 1))
+    expected = [place for place, score in enumerate(scores.tolist()) if score >= float(threshold)]
+    assert index.search_above(np.ones((1, 1), np.float32), threshold).ids.tolist() == expected
+
+
+@pytest.mark.parametrize("threshold", [float("nan"), float("inf"), "0.5", None, True])
+def test_bad_thresholds_are_refused(factory: Factory, threshold: float) -> None:
+    with pytest.raises(VectorIndexError, match="threshold"):
+        factory(4).search_above(_units(1, 4), threshold)
+
+
 @pytest.mark.parametrize("k", [0, -1, 1.5, True, "1"])
 def test_bad_k_is_refused(factory: Factory, k: int) -> None:
     with pytest.raises(VectorIndexError, match="k must be"):
@@ -133,8 +189,9 @@ def test_vectors_that_are_not_contiguous_are_taken(factory: Factory) -> None:
     assert index.search(wide[:1, ::2], 1)[0][0, 0] == pytest.approx(float((wide[0, ::2] ** 2).sum()), abs=1e-6)
 
 
-def test_searching_while_another_thread_adds_and_removes(factory: Factory) -> None:
-    index = factory(8)
+@pytest.mark.parametrize("chosen", [OracleIndex, ExactIndex, ApproximateIndex])
+def test_searching_while_another_thread_adds_and_removes(chosen: Factory) -> None:
+    index = chosen(8)
     vectors = _units(200, 8)
     index.add(_ids(1000), vectors[:1])
     failures: list[str] = []
