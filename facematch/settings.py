@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from platformdirs import user_cache_path
-from pydantic import BeforeValidator, Field, SecretStr, ValidationError
+from pydantic import BeforeValidator, ByteSize, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from facematch.errors import InvalidArgument
@@ -42,6 +42,8 @@ class Settings(BaseSettings):
         key_file: Key file to use instead of one beside each database (``FACEMATCH_KEY_FILE``).
         gallery_file: Keep a sealed copy of a large gallery beside its database, so that the next start is quick
             (``FACEMATCH_GALLERY_FILE=0`` for none).
+        memory_budget: Memory that the vectors of a gallery may take in a process (``FACEMATCH_MEMORY_BUDGET=4GB``);
+            a gallery that needs more is refused. Default: no limit.
         previous_keys: Earlier keys, separated by commas (``FACEMATCH_PREVIOUS_KEYS``); they still unlock.
 
     Raises:
@@ -59,6 +61,7 @@ class Settings(BaseSettings):
     key: SecretStr | None = None
     key_file: Path | None = None
     gallery_file: bool = True
+    memory_budget: ByteSize | None = None
     previous_keys: Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(_split)] = ()
 
     def __init__(self, **values: Any) -> None:

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facematch.errors import VectorIndexError
-from facematch.index.checks import check_dimension, check_ids, check_threshold, check_vectors
+from facematch.index.checks import check_budget, check_dimension, check_ids, check_threshold, check_vectors
 from facematch.index.coarse import KINDS, CoarseKind, Effort, can_code
 from facematch.index.coded import ApproximateView, CodedRows
 from facematch.index.costs import CostTable
@@ -87,6 +87,8 @@ class ApproximateIndex:
         effort: How hard to search; ``None`` finds it by measuring.
         background: Whether codes are learnt in a thread of their own; otherwise only :meth:`rebuild` learns them.
         costs: What searches cost; ``None`` for the table of this machine.
+        memory_budget: Bytes that vectors, ids and codes may take; ``None`` for no limit. Where codes do not fit beside
+            the vectors, there are none.
 
     Raises:
         VectorIndexError: An argument is out of its range.
@@ -103,6 +105,7 @@ class ApproximateIndex:
         effort: Effort | None = None,
         background: bool = True,
         costs: CostTable | None = None,
+        memory_budget: int | None = None,
     ) -> None:
         empty = Rows(check_dimension(dimension))
         if not 0.0 < recall <= 1.0:
@@ -112,6 +115,7 @@ class ApproximateIndex:
         self._kind, self._recall, self._threshold, self._effort = kind, recall, check_threshold(threshold), effort
         self._exact_below, self._background = exact_below, background
         self._costs = costs
+        self._budget = memory_budget
         self._state = CodedRows(empty, empty)
         self._writing = threading.Lock()
         self._building = threading.Lock()
@@ -147,6 +151,7 @@ class ApproximateIndex:
             if bool(((state.main.find(ids) >= 0) | (state.rest.find(ids) >= 0)).any()):
                 raise VectorIndexError("an id is already in the index", hint="remove it first; nothing was added")
             if ids.size:
+                check_budget(state.main.nbytes + state.rest.nbytes_with(ids.size), self._budget)
                 self._state = replace(state, rest=state.rest.adding(ids, vectors))
         self._build_if_due()
 
@@ -290,6 +295,8 @@ class ApproximateIndex:
                     effort=self._effort,
                     between=_BUILDERS.check,
                 )
+            if coded is not None and not self._affords(everything.nbytes + coded.codes.nbytes + 4 * everything.size):
+                coded = None
             self._failure = None if coded is not None else self._why_not(kind)
             if coded is None:
                 return self._state.coded is not None
@@ -311,7 +318,10 @@ class ApproximateIndex:
         rest = Rows(self.dimension).adding(new, now.rest.take(now.rest.find(new)))
         self._state = CodedRows(main, rest, coded, everything.row_numbers().astype(np.int32))
 
+    def _affords(self, needed: int) -> bool:
+        return self._budget is None or needed <= self._budget
+
     def _why_not(self, kind: CoarseKind | None) -> str:
         if kind is None:
             return "the exact search is the better one for this size or length of vectors"
-        return f"no effort reached a recall of {self._recall}"
+        return f"no effort reached a recall of {self._recall}, or the codes pass the memory budget"

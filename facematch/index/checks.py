@@ -13,6 +13,7 @@ from facematch.errors import VectorIndexError
 from facematch.types import FloatArray, IdSet, Matches
 
 __all__ = [
+    "check_budget",
     "check_dimension",
     "check_ids",
     "check_k",
@@ -86,6 +87,19 @@ def check_k(k: object) -> int:
     if isinstance(k, bool) or not isinstance(k, int | np.integer) or k < 1:
         raise VectorIndexError(f"k must be a whole number of at least 1, got {k!r}", hint="ask for one result or more")
     return int(k)
+
+
+def check_budget(needed: int, budget: int | None) -> None:
+    """Refuse to grow past a memory budget, in bytes; ``None`` for none.
+
+    Raises:
+        VectorIndexError: More is needed.
+    """
+    if budget is not None and needed > budget:
+        raise VectorIndexError(
+            f"the vectors need {needed:,} bytes and the memory budget is {budget:,}; nothing was added",
+            hint="raise the budget, or keep the gallery in Milvus (docs/milvus.md)",
+        )
 
 
 def check_threshold(threshold: object) -> np.float64:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from facematch.errors import VectorIndexError
 from facematch.index.checks import (
+    check_budget,
     check_dimension,
     check_ids,
     check_k,
@@ -91,13 +92,15 @@ class ExactIndex:
 
     Args:
         dimension: Length of the vectors, at least 1.
+        memory_budget: Bytes that vectors and ids may take; ``None`` for no limit.
 
     Raises:
         VectorIndexError: The dimension is below 1.
     """
 
-    def __init__(self, dimension: int) -> None:
+    def __init__(self, dimension: int, *, memory_budget: int | None = None) -> None:
         self._moment = Rows(check_dimension(dimension))
+        self._budget = memory_budget
         self._writing = threading.Lock()
 
     @property
@@ -117,7 +120,8 @@ class ExactIndex:
             vectors: ``(N, dimension)`` ``float32``, finite.
 
         Raises:
-            VectorIndexError: A wrong type or shape, a number that is not finite, or an id that is already there.
+            VectorIndexError: A wrong type or shape, a number that is not finite, an id that is already there, or more
+                than the memory budget allows.
         """
         ids, vectors = check_ids(ids), check_vectors(vectors, self.dimension, "vectors")
         if ids.size != vectors.shape[0]:
@@ -126,6 +130,7 @@ class ExactIndex:
             if bool((self._moment.find(ids) >= 0).any()):
                 raise VectorIndexError("an id is already in the index", hint="remove it first; nothing was added")
             if ids.size:
+                check_budget(self._moment.nbytes_with(ids.size), self._budget)
                 self._moment = self._moment.adding(ids, vectors)
 
     def remove(self, ids: NDArray[np.int64]) -> int:

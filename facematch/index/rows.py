@@ -151,6 +151,10 @@ class Rows:
         masks = sum(segment.live.nbytes for segment in self.segments if segment.live is not None)
         return rows * (4 * self.dimension + 8) + masks + self.directory.nbytes
 
+    def nbytes_with(self, more: int) -> int:
+        """Memory in bytes with so many more vectors; an id takes 20 bytes: in its segment and in the directory."""
+        return self.nbytes + more * (4 * self.dimension + 20)
+
     @property
     def longest(self) -> float:
         """An upper bound of the vectors' lengths."""

@@ -51,8 +51,14 @@ class LazyAnalyzer:
             return self._analyzer
 
 
-def index_factory(index: str | Callable[[int], VectorIndex]) -> Callable[[int], VectorIndex]:
+def index_factory(
+    index: str | Callable[[int], VectorIndex], memory_budget: int | None = None
+) -> Callable[[int], VectorIndex]:
     """What makes an empty index of a given dimension.
+
+    Args:
+        index: Name of a registered kind, or something that makes one.
+        memory_budget: Bytes that a registered kind may take; ``None`` for no limit.
 
     Raises:
         InvalidArgument: No index of that name is registered.
@@ -63,7 +69,8 @@ def index_factory(index: str | Callable[[int], VectorIndex]) -> Callable[[int], 
         registry.load("facematch.indexes", index)  # raises, and says what is registered
 
     def make(dimension: int) -> VectorIndex:
-        made: VectorIndex = registry.load("facematch.indexes", index)(dimension)
+        limit = {} if memory_budget is None else {"memory_budget": memory_budget}
+        made: VectorIndex = registry.load("facematch.indexes", index)(dimension, **limit)
         return made
 
     return make

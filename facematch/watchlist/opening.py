@@ -42,7 +42,7 @@ def open_core(
     """The parts of an open watchlist; see :meth:`facematch.watchlist.Watchlist.open`."""
     configured = Settings() if settings is None else settings
     name = check_name(login_name(settings) if actor is None else actor, "actor")
-    new_index = index_factory(index)
+    new_index = index_factory(index, configured.memory_budget)
     wanted = _policy(policy)
     database = Database(url)
     try:

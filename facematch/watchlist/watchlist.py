@@ -97,7 +97,7 @@ class Watchlist(SubjectLifecycle, Operations):
         analyzer: Analyzer | None = None,
         clock: Clock | None = None,
         threshold: float | None = None,
-        index: str | Callable[[int], VectorIndex] = "faiss",
+        index: str | Callable[[int], VectorIndex] = "auto",
         outgrown: Outgrown = "warn",
         keys: KeyProvider | None = None,
         policy: Policy | str | PathLike[str] | None = None,
@@ -115,7 +115,8 @@ class Watchlist(SubjectLifecycle, Operations):
             analyzer: An analyzer to use instead of a pack.
             clock: Gives the present moment; default the system's clock.
             threshold: Raises the pack's tested threshold for every search, a raw cosine.
-            index: Name of a registered index, or a callable that makes an empty one of a given dimension.
+            index: Name of a registered index (``auto``, ``exact``), or a callable that makes an empty one of a given
+                dimension.
             outgrown: What happens when more subjects, or more templates a subject, are in scope than the threshold was
                 tested with: ``"warn"`` notes it in the answer and in the log, ``"refuse"`` raises ``GalleryOutgrown``.
             keys: Where the key that locks it comes from; default ``FACEMATCH_KEY``, else a file beside the database.
