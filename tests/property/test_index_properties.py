@@ -5,8 +5,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from facematch.index.oracle import OracleIndex
 from facematch.index.approximate import ApproximateIndex
+from facematch.index.oracle import OracleIndex
 
 DIMENSION = 4
 # few directions, so that ties are everywhere

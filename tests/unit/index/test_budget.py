@@ -52,7 +52,7 @@ def test_codes_that_do_not_fit_beside_the_vectors_are_not_kept(spare: float, cod
 
 
 def test_the_settings_budget_reaches_the_gallery_of_a_watchlist(tmp_path: Path) -> None:
-    with open_bench(tmp_path / "a.db", settings=Settings(memory_budget="100B")) as bench:
+    with open_bench(tmp_path / "a.db", settings=Settings(memory_budget="50B")) as bench:
         bench.enroll("s", 1)
         with pytest.raises(VectorIndexError, match="memory budget"):
             bench.found(1)

@@ -206,7 +206,7 @@ class _NothingBelowZero(ExactIndex):
         (_NoCompaction, "compact"),
         (_Products, "scores differ"),
         (_FirstBatchOnly, "300 queries"),
-        (_TiesByPlace, "not in order"),
+        (_TiesByPlace, "not in order|expected"),
         (_ShortIds, "ids"),
         (_NothingBelowZero, "ids"),
     ],
