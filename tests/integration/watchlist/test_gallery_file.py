@@ -1,0 +1,128 @@
+"""A gallery file that is being written when the process dies, or the disk fills, is whole, old, or not there."""
+
+from __future__ import annotations
+
+import os
+import random
+import resource
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from facematch.testing import FakeAnalyzer, synthetic_consent, synthetic_picture
+from facematch.watchlist import Watchlist, gallery
+from facematch.watchlist.gallery_file import gallery_path
+
+DIMENSION = 512
+PEOPLE = 40
+
+_WRITER = """
+import sys
+from facematch.testing import FakeAnalyzer
+from facematch.watchlist import Watchlist, gallery, gallery_file
+
+gallery.WORTH_SAVING = 1
+gallery_file._BLOCK_BYTES = 4096  # many sections, many moments
+with Watchlist.open(f"sqlite:///{sys.argv[1]}", actor="ana", analyzer=FakeAnalyzer(512)) as watchlist:
+    file, snapshot = watchlist._core.gallery._file, watchlist._core.snapshot()
+    print("ready", flush=True)
+    while True:
+        assert file.save(snapshot)
+        print("saved", flush=True)
+"""
+
+
+@pytest.fixture
+def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(gallery, "WORTH_SAVING", 1)
+    with _opened(tmp_path / "a.db") as watchlist:
+        for number in range(PEOPLE):
+            watchlist.enroll(f"s{number}", synthetic_picture([number]), consent=synthetic_consent(f"s{number}"))
+        watchlist._core.snapshot()
+    assert gallery_path(tmp_path / "a.db").exists()
+    return tmp_path / "a.db"
+
+
+def _opened(path: Path) -> Watchlist:
+    return Watchlist.open(f"sqlite:///{path}", actor="ana", analyzer=FakeAnalyzer(DIMENSION))
+
+
+def _found(watchlist: Watchlist, number: int) -> list[str]:
+    result = watchlist.identify(synthetic_picture([number]), purpose="site-access")
+    return [candidate.subject_id for candidate in result.candidates]
+
+
+def test_a_writer_that_is_killed_leaves_a_gallery_that_is_right(path: Path) -> None:
+    rng = random.Random(5)
+    killed = 0
+    for _ in range(8):
+        command = [sys.executable, "-c", _WRITER, str(path)]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as writer:
+            assert writer.stdout is not None
+            assert writer.stdout.readline() == "ready\n"
+            time.sleep(rng.uniform(0.0, 0.2))
+            writer.send_signal(signal.SIGKILL)
+            writer.wait()
+            killed += writer.returncode == -signal.SIGKILL
+        number = rng.randrange(PEOPLE)
+        with _opened(path) as watchlist:
+            assert _found(watchlist, number) == [f"s{number}"]
+            assert watchlist.audit.verify().findings == ()
+    assert killed == 8
+    with _opened(path) as watchlist:
+        watchlist.erase("s3", reason="asked")  # what the killed writers left goes too
+        assert list(path.parent.glob(".*.part")) == []
+        assert _found(watchlist, 3) == []
+
+
+def _saved_under_a_limit(path: Path, limit: int) -> int:
+    """The exit status of a child that saves while no file may grow past ``limit`` bytes."""
+    child = os.fork()
+    if child == 0:
+        code = 9
+        try:
+            with _opened(path) as watchlist:
+                core = watchlist._core
+                snapshot = core.snapshot()
+                core.gallery._saved = None
+                resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
+                core.gallery.save_if_due()
+                code = 0 if core.gallery._saved is None and snapshot is core.snapshot() else 1
+        finally:
+            os._exit(code)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+@pytest.mark.parametrize("limit", [0, 100, 40_000])
+def test_a_disk_that_fills_while_the_file_is_written_leaves_the_old_one(path: Path, limit: int) -> None:
+    before = gallery_path(path).read_bytes()
+    assert _saved_under_a_limit(path, limit) == 0
+    assert gallery_path(path).read_bytes() == before
+    assert list(path.parent.glob(".*.part")) == []
+    with _opened(path) as watchlist:
+        assert _found(watchlist, 7) == ["s7"]
+
+
+def test_two_processes_save_and_erase_at_once_and_no_file_holds_the_erased(path: Path) -> None:
+    command = [sys.executable, "-c", _WRITER.replace("assert file.save(snapshot)", "file.save(snapshot)"), str(path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as writer:
+        assert writer.stdout is not None
+        assert writer.stdout.readline() == "ready\n"
+        with _opened(path) as watchlist:
+            for number in range(6):
+                erased = watchlist.erase(f"s{number}", reason="asked")
+                assert erased.certificate is not None
+                assert watchlist.check_erasure(erased.certificate).ok
+        writer.kill()
+    with _opened(path) as watchlist:
+        saved = watchlist._core.gallery._file
+        assert saved is not None
+        loaded = saved.load(watchlist._core.gallery.new_index(DIMENSION))
+        names = set() if loaded is None else set(loaded.columns.subject_ids)
+        assert names.isdisjoint({f"s{number}" for number in range(6)})
+        assert _found(watchlist, 2) == []
+        assert _found(watchlist, 20) == ["s20"]
