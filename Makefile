@@ -9,9 +9,10 @@ ENROLL ?=
 OUT ?= demo-out
 LFW ?= ../shared/data/lfw
 SHARED_PACK ?= ../shared/models/insightface/models/sc-int8
+PEERS := $(VENV)-peers
 WIDER ?= ../shared/data/wider-val
 
-.PHONY: setup fmt lint type test test-slow test-lowest bench docs demo evaluate-lfw evaluate calibrate accuracy clean
+.PHONY: setup fmt lint type test test-slow test-lowest bench bench-peers performance docs demo evaluate-lfw evaluate calibrate accuracy clean
 .DEFAULT_GOAL := help
 
 help: ## Show the targets
@@ -57,6 +58,20 @@ test-lowest: ## Run the tests with every requirement at its lower bound, in an e
 bench: $(STAMP) ## Measure throughput side by side with the peers
 	$(BIN)/pytest benchmarks --benchmark-enable --benchmark-only -m "not slow" -q
 
+$(PEERS)/.installed: pyproject.toml benchmarks/index/peers.txt
+	test -x $(PEERS)/bin/python || $(PYTHON) -m venv $(PEERS)
+	$(PEERS)/bin/python -m pip install --quiet --upgrade pip
+	$(PEERS)/bin/python -m pip install --quiet --editable . pytest pytest-benchmark pytest-timeout
+	$(PEERS)/bin/python -m pip install --quiet -r benchmarks/index/peers.txt
+	$(PEERS)/bin/python -m pip install --quiet --no-deps deepface==0.0.103
+	touch $@
+
+bench-peers: $(PEERS)/.installed ## Measure search beside hnswlib, USearch and deepface, in an environment of their own (needs g++)
+	$(PEERS)/bin/pytest benchmarks/index --benchmark-enable --benchmark-only -m "not slow" -q
+
+performance: $(PEERS)/.installed ## Make the tables and pictures of docs/performance.md; takes an hour or so
+	PYTHONPATH=benchmarks $(PEERS)/bin/python -m index.report
+
 docs: $(DOCS_STAMP) ## Build the documentation, warnings as errors
 	$(BIN)/sphinx-build -W --keep-going -q -b html docs docs/_build/html
 
@@ -84,4 +99,4 @@ accuracy: $(STAMP) ## Make the accuracy tables of the docs; needs the research p
 	  --pack edgeface-xs --pack $(SHARED_PACK) --pack $(SHARED_PACK)@opencv --flip opencv --flip opencv-retail
 
 clean: ## Remove what the targets made
-	rm -rf $(VENV) $(VENV)-lowest build dist docs/_build $(OUT) .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks .import_linter_cache
+	rm -rf $(VENV) $(VENV)-lowest $(PEERS) build dist docs/_build $(OUT) .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks .import_linter_cache

@@ -33,6 +33,7 @@ _PROBES: Final = 256
 _GEMM_ROWS: Final = 1 << 20
 _FAISS: Final = "faiss flat"
 _GEMM: Final = "gemm"
+_SETTLE: Final = 0.05
 _EXACT: Final = frozenset({"exact", "oracle"})
 
 
@@ -247,7 +248,7 @@ def measure(
     k: int = 10,
     rounds: int = 7,
     batches: Sequence[int] = BATCHES,
-    least_seconds: float = 1.0,
+    least_seconds: float = 3.0,
     progress: Progress | None = None,
 ) -> IndexBenchmark:
     """Compare the answers of all indexes with FAISS's, then time them turn by turn.
@@ -283,7 +284,9 @@ def measure(
     faiss_ms, gemm_ms = {}, {}
     figures: dict[str, dict[int, BatchFigures]] = {name: {} for name in trial.indexes}
     for number, batch in enumerate(batches):
-        timings = interleaved(_sides(trial, batch, k), rounds, least_seconds=least_seconds, on_turn=step)
+        timings = interleaved(
+            _sides(trial, batch, k), rounds, least_seconds=least_seconds, settle=_SETTLE, on_turn=step
+        )
         done = 1 + (number + 1) * (rounds + 1)
         faiss_ms[batch], gemm_ms[batch] = timings.median_ms(_FAISS), timings.median_ms(_GEMM)
         for name in trial.indexes:

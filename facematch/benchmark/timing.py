@@ -1,8 +1,12 @@
 """Side-by-side timing: all sides in one process, turn by turn, compared by medians of ratios within a turn.
 
-What else the machine does and how fast its clock runs at the moment then weighs on all sides alike. Every other turn
-goes backwards, because threads of one library keep a core busy for a while after its call has returned: no side always
-comes after the same one. An absolute time is good for the machine that it was taken on; a ratio can be compared.
+What else the machine does and how fast its clock runs at the moment then weighs on all sides alike. An absolute time is
+good for the machine that it was taken on; a ratio can be compared.
+
+Libraries with threads of their own disturb each other: OpenBLAS's and OpenMP's go on looking for work, and keep the
+cores busy, for up to some 30 ms after a call has returned. On few cores that multiplies the time of whoever is next,
+which nobody sees who uses one library. So every other turn goes backwards, and with ``settle`` each side starts when
+the threads of the one before have gone to sleep, after a call that does not count and wakes its own.
 """
 
 from __future__ import annotations
@@ -51,6 +55,7 @@ def interleaved(
     rounds: int,
     *,
     least_seconds: float = 0.0,
+    settle: float = 0.0,
     on_turn: Callable[[], None] | None = None,
 ) -> Timings:
     """Time several sides turn by turn, after one turn to warm up that does not count.
@@ -59,6 +64,7 @@ def interleaved(
         sides: What to time by name; each is called with the number of the turn, -1 first.
         rounds: Turns wanted, at least 1.
         least_seconds: Go on until so much time is spent, for at most fifty times the turns wanted.
+        settle: Seconds to wait before each side; calls that take less are made once before they are timed.
         on_turn: Called after each turn.
 
     Raises:
@@ -67,15 +73,22 @@ def interleaved(
     if not sides or rounds < 1:
         raise InvalidArgument(f"{len(sides)} sides and {rounds} rounds", hint="time one side or more, once or more")
     seconds: dict[str, list[float]] = {name: [] for name in sides}
+    quick: set[str] = set()
     order = list(sides.items())
     turn, began = -1, time.perf_counter()
     while turn < rounds or (turn < _MOST * rounds and time.perf_counter() - began < least_seconds):
         for name, call in order:
+            if settle:
+                time.sleep(settle)
+                if name in quick:
+                    call(turn)
             start = time.perf_counter()
             call(turn)
             taken = time.perf_counter() - start
             if turn >= 0:
                 seconds[name].append(taken)
+            elif taken < settle:
+                quick.add(name)
         turn += 1
         order.reverse()
         if on_turn is not None:

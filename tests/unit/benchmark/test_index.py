@@ -137,6 +137,17 @@ def test_quick_sides_have_more_turns_but_not_without_end() -> None:
     assert interleaved({"a": lambda _: None}, 3, least_seconds=30).turns == 150
 
 
+def test_a_quick_side_that_settles_is_called_once_more_before_it_is_timed() -> None:
+    calls: list[tuple[str, int]] = []
+
+    def slow(turn: int) -> None:
+        calls.append(("slow", turn))
+        time.sleep(0.02)
+
+    interleaved({"quick": lambda turn: calls.append(("quick", turn)), "slow": slow}, 1, settle=0.01)
+    assert calls == [("quick", -1), ("slow", -1), ("slow", 0), ("quick", 0), ("quick", 0)]
+
+
 def test_ratios_say_which_side_is_slower() -> None:
     assert median_ratio(lambda: time.sleep(0.02), lambda: time.sleep(0.002), rounds=3) > 2
 
