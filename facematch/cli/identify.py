@@ -12,6 +12,7 @@ from facematch.cli.options import (
     AsJson,
     Database,
     KeyFile,
+    MemoryBudget,
     PackName,
     Purpose,
     Site,
@@ -39,13 +40,16 @@ def identify(
     actor: Actor = None,
     pack: PackName = "opencv",
     use: UseOption = None,
+    memory_budget: MemoryBudget = None,
     as_json: AsJson = False,
 ) -> None:
     """Search every face of a picture against the watchlist.
 
     Example: `facematch identify door.jpg --purpose site-access --site store-12`
     """
-    with open_watchlist(database, actor, key_file=key_file, analyzer=load_analyzer(pack, use)) as watchlist:
+    with open_watchlist(
+        database, actor, key_file=key_file, analyzer=load_analyzer(pack, use), memory_budget=memory_budget
+    ) as watchlist:
         result = watchlist.identify(
             image, purpose=purpose or "", site=site, zone=zone, top_k=top_k, threshold=threshold
         )
@@ -81,13 +85,16 @@ def verify(
     actor: Actor = None,
     pack: PackName = "opencv",
     use: UseOption = None,
+    memory_budget: MemoryBudget = None,
     as_json: AsJson = False,
 ) -> None:
     """Compare the face in a picture with one enrolled subject (1:1).
 
     Example: `facematch verify s-0042 door.jpg --purpose site-access`
     """
-    with open_watchlist(database, actor, key_file=key_file, analyzer=load_analyzer(pack, use)) as watchlist:
+    with open_watchlist(
+        database, actor, key_file=key_file, analyzer=load_analyzer(pack, use), memory_budget=memory_budget
+    ) as watchlist:
         result = watchlist.verify(subject, image, purpose=purpose or "", site=site, zone=zone, threshold=threshold)
     if as_json:
         print_json(result.to_dict())

@@ -26,6 +26,7 @@ __all__ = [
     "AsJson",
     "Database",
     "KeyFile",
+    "MemoryBudget",
     "NewPolicy",
     "PackName",
     "Purpose",
@@ -76,6 +77,13 @@ Purpose: TypeAlias = Annotated[
 Site: TypeAlias = Annotated[str | None, typer.Option("--site", help="Site of the search.")]
 ZoneOption: TypeAlias = Annotated[str | None, typer.Option("--zone", help="Camera zone of the site; it must be open.")]
 TopK: TypeAlias = Annotated[int, typer.Option("--top-k", min=1, help="Most candidates a face.")]
+MemoryBudget: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        "--memory-budget",
+        help="Most memory for the gallery's vectors, such as 4GB [env: FACEMATCH_MEMORY_BUDGET; default: no limit].",
+    ),
+]
 ThresholdOption: TypeAlias = Annotated[
     float | None, typer.Option("--threshold", help="Raise the tested threshold to this cosine; lowering is refused.")
 ]
@@ -149,9 +157,10 @@ def open_watchlist(
     key_file: Path | None = None,
     policy: str | None = None,
     analyzer: FaceAnalyzer | None = None,
+    memory_budget: str | None = None,
 ) -> Iterator[Watchlist]:
     """Open the watchlist that the options and the environment name."""
-    settings = Settings()
+    settings = Settings() if memory_budget is None else Settings(memory_budget=memory_budget)
     url = database_url(database)
     with Watchlist.open(
         url,

@@ -17,6 +17,7 @@ from facematch.cli.options import (
     AsJson,
     Database,
     KeyFile,
+    MemoryBudget,
     PackName,
     Purpose,
     Site,
@@ -47,6 +48,7 @@ def video(
     actor: Actor = None,
     pack: PackName = "opencv",
     use: UseOption = None,
+    memory_budget: MemoryBudget = None,
     as_json: AsJson = False,
 ) -> int:
     """Look for enrolled subjects in a recording; everybody else is blurred.
@@ -56,7 +58,9 @@ def video(
     Example: `facematch video lobby.mp4 --purpose site-access --site store-12 --out lobby/`
     """
     with (
-        open_watchlist(database, actor, key_file=key_file, analyzer=load_analyzer(pack, use)) as watchlist,
+        open_watchlist(
+            database, actor, key_file=key_file, analyzer=load_analyzer(pack, use), memory_budget=memory_budget
+        ) as watchlist,
         VideoPipeline(
             watchlist, purpose=purpose or "", site=site, zone=zone, threshold=threshold, every=every
         ) as pipeline,
