@@ -6,12 +6,12 @@ import atexit
 import multiprocessing
 import os
 import sys
-import threading
 import time
 
 import numpy as np
 
 from facematch.index import coded as coded_rows
+from facematch.index import sharing
 from facematch.index.approximate import ApproximateIndex
 from facematch.index.coarse import Effort
 from facematch.index.exact import ExactIndex
@@ -44,6 +44,7 @@ def fork(kind: str) -> None:
     assert _answer(index) > 0.9
     child = os.fork()
     if child == 0:
+        assert sharing._POOL._made is None  # its threads have stayed behind
         right = _answer(index) > 0.9 and _answer(_index(kind)) > 0.9
         grandchild = os.fork()
         if grandchild == 0:
@@ -51,32 +52,6 @@ def fork(kind: str) -> None:
         os._exit(0 if right and os.waitpid(grandchild, 0)[1] == 0 else 1)
     assert os.waitpid(child, 0)[1] == 0
     assert _answer(index) > 0.9
-    sys.stdout.write("done")
-
-
-def fork_while_searching(kind: str) -> None:
-    """Children are forked while other threads search."""
-    index = _index(kind)
-    stop = threading.Event()
-
-    def search() -> None:
-        while not stop.is_set():
-            _answer(index)
-
-    threads = [threading.Thread(target=search) for _ in range(2)]
-    for thread in threads:
-        thread.start()
-    time.sleep(0.1)
-    codes = []
-    for _ in range(5):
-        child = os.fork()
-        if child == 0:
-            os._exit(0 if _answer(index) > 0.9 else 1)
-        codes.append(os.waitpid(child, 0)[1])
-    stop.set()
-    for thread in threads:
-        thread.join()
-    assert codes == [0] * 5
     sys.stdout.write("done")
 
 

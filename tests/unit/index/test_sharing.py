@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from pathlib import Path
@@ -77,11 +78,12 @@ def test_what_goes_wrong_in_any_thread_reaches_the_caller_and_stops_the_others(
                 failed.set()
                 raise raised("broken")
             assert failed.wait(30)
+            time.sleep(0.001)
             taken.append(part)
 
     with pytest.raises(raised, match="broken"):
-        shared_out(range(10_000), work, wanted=4)
-    assert len(taken) < 10_000
+        shared_out(range(1000), work, wanted=4)
+    assert len(taken) < 500
     done: list[int] = []
     shared_out(range(10), done.extend, wanted=4)
     assert sorted(done) == list(range(10))
@@ -128,8 +130,6 @@ def test_a_thread_that_cannot_be_started_is_done_without(monkeypatch: pytest.Mon
     ("program", "kind"),
     [
         *(("fork", kind) for kind in ("exact", "ivf", "pq", "hnsw")),
-        ("fork_while_searching", "exact"),
-        ("fork_while_searching", "ivf"),
         ("spawn", "exact"),
         ("spawn", "pq"),
         ("search_at_exit", "exact"),
