@@ -19,7 +19,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facematch.errors import VectorIndexError
-from facematch.index.checks import check_budget, check_dimension, check_ids, check_threshold, check_vectors
+from facematch.index.checks import (
+    already_there,
+    check_addition,
+    check_budget,
+    check_dimension,
+    check_ids,
+    check_threshold,
+)
 from facematch.index.coarse import KINDS, CoarseKind, Effort, can_code
 from facematch.index.coded import ApproximateView, CodedRows
 from facematch.index.costs import CostTable
@@ -143,13 +150,11 @@ class ApproximateIndex:
         Raises:
             VectorIndexError: A wrong type or shape, a number that is not finite, or an id that is already there.
         """
-        ids, vectors = check_ids(ids), check_vectors(vectors, self.dimension, "vectors")
-        if ids.size != vectors.shape[0]:
-            raise VectorIndexError(f"{ids.size} ids for {vectors.shape[0]} vectors", hint="pass one id a vector")
+        ids, vectors = check_addition(ids, vectors, self.dimension)
         with self._writing:
             state = self._state
             if bool(((state.main.find(ids) >= 0) | (state.rest.find(ids) >= 0)).any()):
-                raise VectorIndexError("an id is already in the index", hint="remove it first; nothing was added")
+                raise already_there()
             if ids.size:
                 check_budget(state.main.nbytes + state.rest.nbytes_with(ids.size), self._budget)
                 self._state = replace(state, rest=state.rest.adding(ids, vectors))

@@ -13,6 +13,8 @@ from facematch.errors import VectorIndexError
 from facematch.types import FloatArray, IdSet, Matches
 
 __all__ = [
+    "already_there",
+    "check_addition",
     "check_budget",
     "check_dimension",
     "check_ids",
@@ -87,6 +89,23 @@ def check_k(k: object) -> int:
     if isinstance(k, bool) or not isinstance(k, int | np.integer) or k < 1:
         raise VectorIndexError(f"k must be a whole number of at least 1, got {k!r}", hint="ask for one result or more")
     return int(k)
+
+
+def check_addition(ids: Any, vectors: Any, dimension: int) -> tuple[NDArray[np.int64], FloatArray]:
+    """New vectors and their ids: ``(N,)`` ``int64`` and ``(N, dimension)`` ``float32``.
+
+    Raises:
+        VectorIndexError: A wrong type or shape, a negative or repeated id, a number that is not finite.
+    """
+    ids, vectors = check_ids(ids), check_vectors(vectors, dimension, "vectors")
+    if ids.size != vectors.shape[0]:
+        raise VectorIndexError(f"{ids.size} ids for {vectors.shape[0]} vectors", hint="pass one id a vector")
+    return ids, vectors
+
+
+def already_there() -> VectorIndexError:
+    """The error of an id that an index holds already."""
+    return VectorIndexError("an id is already in the index", hint="remove it first; nothing was added")
 
 
 def check_budget(needed: int, budget: int | None) -> None:

@@ -7,8 +7,9 @@ import threading
 import numpy as np
 from numpy.typing import NDArray
 
-from facematch.errors import VectorIndexError
 from facematch.index.checks import (
+    already_there,
+    check_addition,
     check_budget,
     check_dimension,
     check_ids,
@@ -123,12 +124,10 @@ class ExactIndex:
             VectorIndexError: A wrong type or shape, a number that is not finite, an id that is already there, or more
                 than the memory budget allows.
         """
-        ids, vectors = check_ids(ids), check_vectors(vectors, self.dimension, "vectors")
-        if ids.size != vectors.shape[0]:
-            raise VectorIndexError(f"{ids.size} ids for {vectors.shape[0]} vectors", hint="pass one id a vector")
+        ids, vectors = check_addition(ids, vectors, self.dimension)
         with self._writing:
             if bool((self._moment.find(ids) >= 0).any()):
-                raise VectorIndexError("an id is already in the index", hint="remove it first; nothing was added")
+                raise already_there()
             if ids.size:
                 check_budget(self._moment.nbytes_with(ids.size), self._budget)
                 self._moment = self._moment.adding(ids, vectors)

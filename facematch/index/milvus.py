@@ -27,6 +27,8 @@ from numpy.typing import NDArray
 
 from facematch.errors import MissingExtra, VectorIndexError
 from facematch.index.checks import (
+    already_there,
+    check_addition,
     check_dimension,
     check_ids,
     check_k,
@@ -261,14 +263,12 @@ class MilvusIndex:
             VectorIndexError: A wrong type or shape, a number that is not finite, an id that is already there, or Milvus
                 failed. Nothing was added.
         """
-        ids, vectors = check_ids(ids), check_vectors(vectors, self._dimension, "vectors")
-        if ids.size != vectors.shape[0]:
-            raise VectorIndexError(f"{ids.size} ids for {vectors.shape[0]} vectors", hint="pass one id a vector")
+        ids, vectors = check_addition(ids, vectors, self._dimension)
         with self._writing:
             self._settle()
             held = self._held
             if bool(held.has(ids).any()):
-                raise VectorIndexError("an id is already in the index", hint="remove it first; nothing was added")
+                raise already_there()
             if ids.size == 0:
                 return
             self._stray = ids.copy()

@@ -7,8 +7,9 @@ import threading
 import numpy as np
 from numpy.typing import NDArray
 
-from facematch.errors import VectorIndexError
 from facematch.index.checks import (
+    already_there,
+    check_addition,
     check_dimension,
     check_ids,
     check_k,
@@ -64,12 +65,10 @@ class OracleIndex:
         Raises:
             VectorIndexError: A wrong type or shape, a number that is not finite, or an id that is already there.
         """
-        ids, vectors = check_ids(ids), check_vectors(vectors, self._dimension, "vectors")
-        if ids.size != vectors.shape[0]:
-            raise VectorIndexError(f"{ids.size} ids for {vectors.shape[0]} vectors", hint="pass one id a vector")
+        ids, vectors = check_addition(ids, vectors, self._dimension)
         with self._lock:
             if bool(np.isin(ids, self._ids).any()):
-                raise VectorIndexError("an id is already in the index", hint="remove it first; nothing was added")
+                raise already_there()
             self._ids = np.concatenate([self._ids, ids])
             self._vectors = np.concatenate([self._vectors, vectors])
 
