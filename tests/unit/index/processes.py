@@ -18,7 +18,7 @@ from facematch.index.exact import ExactIndex
 from facematch.protocols import VectorIndex
 from tests.unit.index.support import units
 
-VECTORS = units(20_000, 16)
+VECTORS = units(6000, 16)
 QUERIES = VECTORS[:40].copy()
 
 
