@@ -12,7 +12,7 @@ SHARED_PACK ?= ../shared/models/insightface/models/sc-int8
 PEERS := $(VENV)-peers
 WIDER ?= ../shared/data/wider-val
 
-.PHONY: setup fmt lint type test test-slow test-lowest bench bench-peers performance docs demo evaluate-lfw evaluate calibrate accuracy clean
+.PHONY: setup fmt lint type test test-slow soak test-lowest bench bench-peers performance docs demo evaluate-lfw evaluate calibrate accuracy clean
 .DEFAULT_GOAL := help
 
 help: ## Show the targets
@@ -47,6 +47,9 @@ test: $(STAMP) ## Run the tests; those that need ../shared are skipped where it 
 
 test-slow: $(STAMP) ## Run the long evaluations too
 	$(BIN)/pytest
+
+soak: $(STAMP) ## Search and change indexes for ten minutes, and watch their answers and memory
+	$(BIN)/pytest tests/soak -s
 
 test-lowest: ## Run the tests with every requirement at its lower bound, in an environment of its own
 	$(PYTHON) -m venv $(VENV)-lowest
