@@ -80,7 +80,11 @@ def ours_approximate(vectors: FloatArray) -> Built:
 
         index._state = replace(state, coded=replace(state.coded, effort=Effort(probes, facts["rerank"])))  # noqa: SLF001
 
-    dials = (1, 2, 4, 8, 16, 32, 64, 128) if stats.kind == "ivf" else ()
+    dials: list[int] = []
+    if stats.kind == "ivf":
+        dials = [
+            probes for probes in (1, 2, 4, 8, 16, 32, 64, 128, 256, 512) if probes <= state.coded.codes.most_probes
+        ]
     return Built(
         "facematch approximate",
         settings,

@@ -18,7 +18,7 @@ import numpy as np
 from rich.console import Console
 
 from facematch.benchmark.index import fill, measure, prepare
-from facematch.benchmark.machine import machine_facts
+from facematch.benchmark.machine import load, machine_facts
 from facematch.benchmark.population import Population
 from facematch.benchmark.timing import interleaved
 from facematch.index.approximate import ApproximateIndex
@@ -33,6 +33,7 @@ PROBES = 1000
 FEW = 20
 """Probes for a search that takes a second each."""
 APPROXIMATE_FROM = 100_000
+BUSY = 0.5
 console = Console(soft_wrap=True)
 
 
@@ -161,11 +162,12 @@ def peers_table(frontier: dict[str, Any]) -> str:
 
 def machine_line(document: dict[str, Any]) -> str:
     """What it was measured on, in a sentence."""
-    facts = document["machine"]
+    facts, busy = document["machine"], document["load_before"]
+    caution = f" **Other programs kept {busy:.1f} cores busy: these figures are provisional.**" if busy > BUSY else ""
     return (
         f"Measured on {facts['cpu']}, {facts['cores']} cores, {facts['memory_bytes'] / 2**30:.0f} GiB of memory; "
         f"NumPy {facts['numpy']} ({facts['blas']}), FAISS {facts['faiss']}, Python {facts['python']}; "
-        f"{document['rounds']} turns at least, {document['measured_at'][:10]}.\n"
+        f"{document['rounds']} turns at least, {document['measured_at'][:10]}.{caution}\n"
     )
 
 
@@ -191,9 +193,11 @@ def main() -> None:
     options = parser.parse_args()
     path = DOCS / "results" / "performance.json"
     if not options.draw_only:
+        load_before = load()
         search = [search_figures(size, dim, options.rounds) for dim in options.dims for size in options.sizes]
         document = {
             "machine": machine_facts(),
+            "load_before": load_before,
             "measured_at": search[-1]["measured_at"],
             "rounds": options.rounds,
             "search": search,

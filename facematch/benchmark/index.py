@@ -15,7 +15,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from facematch.benchmark.machine import machine_facts, peak_memory
+from facematch.benchmark.machine import load, machine_facts, peak_memory
 from facematch.benchmark.population import Population
 from facematch.benchmark.timing import interleaved
 from facematch.errors import InvalidArgument, VectorIndexError
@@ -50,6 +50,7 @@ class Trial:
         seconds: How long each took to fill.
         probes: ``(256, D)``: mated and not, by turns.
         mated: ``(256,)``, which of them are pictures of people in the gallery.
+        load_before: Cores that other programs kept busy in the minute before.
     """
 
     population: Population
@@ -60,6 +61,7 @@ class Trial:
     seconds: Mapping[str, float]
     probes: FloatArray = field(repr=False)
     mated: NDArray[np.bool_] = field(repr=False)
+    load_before: float
 
     @property
     def size(self) -> int:
@@ -155,6 +157,7 @@ class IndexBenchmark:
         gemm_ms: Median time of the bare matrix product in milliseconds by number of probes.
         indexes: Figures of each index; the first is what the result is about.
         peak_bytes: Most memory that the process had.
+        load_before: Cores that other programs kept busy in the minute before; above a few tenths, the figures are off.
         machine: What it was measured on.
         measured_at: When, ISO 8601 in UTC.
     """
@@ -171,6 +174,7 @@ class IndexBenchmark:
     gemm_ms: Mapping[int, float]
     indexes: tuple[IndexFigures, ...]
     peak_bytes: int
+    load_before: float
     machine: Mapping[str, Any]
     measured_at: str
 
@@ -191,6 +195,7 @@ class IndexBenchmark:
             "faiss_build_seconds": self.faiss_build_seconds,
             "faiss_bytes": self.faiss_bytes,
             "peak_bytes": self.peak_bytes,
+            "load_before": self.load_before,
             "machine": dict(self.machine),
             "measured_at": self.measured_at,
         }
@@ -213,6 +218,7 @@ def prepare(
     """
     import faiss
 
+    load_before = load()
     rng = np.random.default_rng(seed)
     templates = population.templates(size, rng, progress=progress)
     mated = np.arange(_PROBES) % 2 == 0
@@ -221,7 +227,7 @@ def prepare(
     probes[~mated] = population.strangers(int((~mated).sum()), rng)
     plain = faiss.IndexFlatIP(population.dimension)
     seconds = _timed(lambda: plain.add(templates.vectors))
-    trial = Trial(population, seed, plain, seconds, {}, {}, probes, mated)
+    trial = Trial(population, seed, plain, seconds, {}, {}, probes, mated, load_before)
     return fill(trial, "exact", ExactIndex(population.dimension)) if exact else trial
 
 
@@ -305,6 +311,7 @@ def measure(
         gemm_ms=gemm_ms,
         indexes=tuple(_figures(trial, name, recalls[name], figures[name]) for name in trial.indexes),
         peak_bytes=peak_memory(),
+        load_before=trial.load_before,
         machine=machine_facts(),
         measured_at=datetime.now(UTC).isoformat(timespec="seconds"),
     )

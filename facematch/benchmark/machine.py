@@ -13,7 +13,7 @@ import numpy as np
 
 from facematch import __version__
 
-__all__ = ["machine_facts", "peak_memory"]
+__all__ = ["load", "machine_facts", "peak_memory"]
 
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
@@ -37,6 +37,11 @@ def machine_facts() -> dict[str, Any]:
         "faiss_compiled_for": faiss.get_compile_options().strip(),
         "facematch": __version__,
     }
+
+
+def load() -> float:
+    """Cores that programs kept busy during the last minute; 0 where the system does not say."""
+    return round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else 0.0
 
 
 def peak_memory() -> int:

@@ -20,6 +20,7 @@ __all__ = ["app"]
 app = typer.Typer(help="Measure how fast this machine searches.", no_args_is_help=True)
 
 _STANDARD_OUTPUT = Path("-")
+_BUSY = 0.5
 
 
 @app.callback()
@@ -74,6 +75,10 @@ def index(
         raise InvalidArgument(f"{json_file.parent} is not a folder", hint="name a file in a folder that exists")
     with progress_bar("making people") as progress:
         trial = prepare(people, size, seed=seed, progress=progress)
+    if trial.load_before > _BUSY:
+        console(stderr=True).print(
+            f"other programs have kept {trial.load_before:.1f} cores busy; the figures are good when nothing else runs"
+        )
     if approximate:
         with progress_bar("learning codes"):
             coded = ApproximateIndex(people.dimension, kind=kind, recall=recall, exact_below=0, background=False)
