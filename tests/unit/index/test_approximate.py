@@ -246,7 +246,7 @@ def test_an_index_whose_codes_reach_no_recall_goes_on_exactly(monkeypatch: pytes
 
     def poor(moment: object, codes: object, rows: object, effort: Effort, asked: object) -> float:
         measured.append(effort)
-        return 0.998
+        return 0.9994  # of 0.999 wanted: luck may hide so many misses
 
     monkeypatch.setattr(tuning, "measured_recall", poor)
     index = ApproximateIndex(16, kind="ivf", exact_below=0, background=False)
@@ -258,7 +258,7 @@ def test_an_index_whose_codes_reach_no_recall_goes_on_exactly(monkeypatch: pytes
     assert index.stats().kind == "exact"
     assert "0.999" in index.stats().details["not_coded_because"]
     assert index.search(vectors[:9], 1)[1][:, 0].tolist() == list(range(9))
-    monkeypatch.setattr(tuning, "measured_recall", lambda *_: 0.999)
+    monkeypatch.setattr(tuning, "measured_recall", lambda *_: 0.9996)
     assert index.rebuild()
     assert index.stats().kind == "ivf"
     assert "not_coded_because" not in index.stats().details
