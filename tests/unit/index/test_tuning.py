@@ -1,0 +1,129 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from facematch.errors import VectorIndexError
+from facematch.index.approximate import ApproximateIndex
+from facematch.index.coarse import KINDS, Coarse, CoarseKind, Effort, can_code
+from facematch.index.rows import Rows
+from facematch.index.tuning import coded, efforts, gallery_probes, measured_recall, tuned
+from tests.unit.index.support import clusters, units
+
+SIZE, DIMENSION = 2000, 32
+
+
+def _rows(seed: int = 0) -> Rows:
+    vectors = clusters(SIZE, DIMENSION, centres=200, seed=seed)
+    return Rows(DIMENSION).adding(np.random.default_rng(1).permutation(SIZE).astype(np.int64), vectors)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("effort", [Effort(1, 4), Effort(4, 32)])
+def test_the_recall_measured_is_that_of_a_count_by_hand(kind: CoarseKind, effort: Effort) -> None:
+    moment = _rows()
+    probes = gallery_probes(moment, 0.4, 700, np.random.default_rng(3))
+    vectors = moment.segments[0].vectors.astype(np.float64)
+    scores = (vectors @ probes.T.astype(np.float64)).astype(np.float32)
+    codes = coded(moment, kind, fine=True)
+    measured = measured_recall(moment, codes, moment.row_numbers(), effort, (probes, scores.max(axis=0)))
+    labels = codes.propose(probes, effort.rerank, effort)
+    found = [bool((labels[query] == np.argmax(scores[:, query])).any()) for query in range(700)]
+    assert 0 < sum(found) < 700
+    assert measured == pytest.approx(sum(found) / 700, abs=2 / 700)  # but for ties and last bits
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_least_effort_that_reaches_the_recall_is_taken(kind: CoarseKind) -> None:
+    moment = _rows()
+    found = tuned(moment, kind, recall=0.95, threshold=0.4)
+    assert found is not None
+    assert found.recall is not None
+    assert found.recall >= 0.95
+    assert found.probes > SIZE / 2
+    assert found.threshold >= 0.4
+    fine = kind == "hnsw" or found.codes._index.code_size > DIMENSION // 4 / 2
+    smaller = [each for each in efforts(found.codes, fine=fine) if each < found.effort]
+    probes = gallery_probes(moment, found.threshold, 1000, np.random.default_rng(9))
+    best = (moment.segments[0].vectors @ probes.T).max(axis=0)
+    again = measured_recall(moment, found.codes, moment.row_numbers(), found.effort, (probes, best - 1e-6))
+    assert again >= 0.92
+    for effort in smaller:
+        assert measured_recall(moment, found.codes, moment.row_numbers(), effort, (probes, best - 1e-6)) <= again + 0.01
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_recall_in_the_figures_is_what_other_probes_find_too(kind: CoarseKind) -> None:
+    vectors = clusters(4000, DIMENSION, centres=400, seed=5)
+    index = ApproximateIndex(DIMENSION, kind=kind, exact_below=0, recall=0.97, threshold=0.5, background=False)
+    index.add(np.arange(4000, dtype=np.int64), vectors)
+    assert index.rebuild()
+    details = index.stats().details
+    assert details["recall_at_1"] >= 0.97
+    moment = Rows(DIMENSION).adding(np.arange(4000, dtype=np.int64), vectors)
+    probes = gallery_probes(moment, details["recall_above"], 1500, np.random.default_rng(77))
+    truth = vectors.astype(np.float64) @ probes.T.astype(np.float64)
+    found = index.search(probes, 1)[1][:, 0]
+    hits = truth[found, np.arange(1500)] >= truth.max(axis=0) - 1e-7
+    counted = truth.max(axis=0) >= details["recall_above"]
+    assert counted.sum() > 700
+    assert hits[counted].mean() >= details["recall_at_1"] - 0.02
+
+
+def test_probes_lie_between_the_threshold_and_half_its_angle() -> None:
+    moment = _rows()
+    probes = gallery_probes(moment, 0.5, 400, np.random.default_rng(4))
+    np.testing.assert_allclose(np.linalg.norm(probes, axis=1), 1.0, atol=1e-6)
+    best = (moment.segments[0].vectors @ probes.T).max(axis=0)
+    assert float(best.min()) >= 0.5 - 1e-6
+    assert float(np.median(best)) < float(np.cos(np.arccos(0.5) / 2)) + 0.05
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_codes_that_are_taken_out_are_proposed_no_more(kind: CoarseKind) -> None:
+    moment = _rows()
+    codes = coded(moment, kind)
+    labels = np.arange(0, SIZE, 3, dtype=np.int64)
+    less = codes.without(labels)
+    if kind == "hnsw":
+        assert less is None
+        return
+    assert less is not None
+    assert (len(less), len(codes)) == (SIZE - labels.size, SIZE)
+    queries = moment.segments[0].vectors[:40]
+    proposed = less.propose(queries, 100, Effort(1000, 1))
+    assert set(proposed.ravel().tolist()).isdisjoint(labels.tolist())
+    before = codes.propose(queries, SIZE, Effort(1000, 1))
+    kept = [[label for label in row.tolist() if label % 3][:20] for row in before]
+    assert (
+        float(np.mean([len(set(row[:20].tolist()) & set(own)) for row, own in zip(proposed, kept, strict=True)])) > 18
+    )
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_selector_leaves_out_what_a_scope_leaves_out(kind: CoarseKind) -> None:
+    moment = _rows()
+    codes = coded(moment, kind)
+    inside = np.random.default_rng(5).random(SIZE) < 0.5
+    proposed = codes.propose(moment.segments[0].vectors[:30], 50, Effort(1000, 1), Coarse.selector(inside))
+    assert bool(inside[proposed[proposed >= 0]].all())
+    assert (proposed >= 0).mean() > 0.95
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_codes_come_back_from_their_bytes(kind: CoarseKind) -> None:
+    moment = _rows()
+    codes = coded(moment, kind)
+    again = Coarse.from_bytes(kind, codes.to_bytes())
+    queries, effort = units(20, DIMENSION, 3), Effort(8, 32)
+    np.testing.assert_array_equal(again.propose(queries, 32, effort), codes.propose(queries, 32, effort))
+    assert (again.kind, len(again), again.nbytes) == (kind, SIZE, codes.nbytes)
+    with pytest.raises(VectorIndexError, match="damaged"):
+        Coarse.from_bytes(kind, codes.to_bytes()[:100].copy())
+
+
+def test_what_cannot_be_coded_is_refused() -> None:
+    assert [can_code(dimension, 16) for dimension in (6, 8, 9, 10, 128)] == [False, True, False, True, True]
+    assert not can_code(128, 15)
+    with pytest.raises(VectorIndexError, match="cannot be coded"):
+        Coarse.learn("pq", units(15, 16), 15)
