@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
+import faiss
 import numpy as np
 import pytest
 from hypothesis import settings
@@ -27,6 +29,15 @@ DIRECTIONS[-2, 3] = np.nextafter(DIRECTIONS[-2, 3], np.float32(1.0))
 directions = st.integers(0, len(DIRECTIONS) - 1)
 ids = st.integers(0, IDS - 1)
 scopes = st.none() | st.integers(0, 5) | st.frozensets(ids)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def one_thread_of_faiss() -> Iterator[None]:
+    """OpenMP's threads wait for each other without rest; where cores are few and busy, that takes most of the time."""
+    usual = faiss.omp_get_max_threads()
+    faiss.omp_set_num_threads(1)
+    yield
+    faiss.omp_set_num_threads(usual)
 
 
 def _column(values: Any) -> NDArray[np.int64]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import threading
@@ -140,5 +141,6 @@ def test_a_thread_that_cannot_be_started_is_done_without(monkeypatch: pytest.Mon
 def test_other_processes_search_and_end_in_peace(program: str, kind: str) -> None:
     command = [sys.executable, "-W", "ignore::DeprecationWarning", "-m", "tests.unit.index.processes", program, kind]
     root = Path(__file__).parents[3]
-    ended = subprocess.run(command, cwd=root, timeout=120, capture_output=True, text=True, check=False)
+    waiting = os.environ | {"OMP_WAIT_POLICY": "PASSIVE"}
+    ended = subprocess.run(command, cwd=root, env=waiting, timeout=120, capture_output=True, text=True, check=False)
     assert (ended.returncode, ended.stdout, ended.stderr) == (0, "done", "")
