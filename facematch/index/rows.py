@@ -267,6 +267,10 @@ class Rows:
         """Segment number, places in it, and which of the given row numbers they are; unknown rows are left out."""
         if rows.size == 0:
             return
+        if len(self.segments) == 1:  # most galleries
+            which = np.flatnonzero(rows >= 0)
+            yield 0, rows[which], which
+            return
         limit = segment_rows(self.dimension)
         order = np.argsort(rows, kind="stable")
         numbers = rows[order] // limit

@@ -36,6 +36,8 @@ _QUERIES = 256
 """Queries that are multiplied at once; more are done in turns."""
 _PRODUCTS = 1 << 20
 """Products that are looked at together (4 MiB of them)."""
+_FEW_STEPS = 1 << 22
+"""Multiplications that another thread is not worth waking for."""
 _FEW_ROWS = 4096
 """Rows that are not worth cutting further."""
 _SHARES = 4
@@ -221,7 +223,8 @@ def _each_block(moment: Rows, queries: FloatArray, scope: IdSet | None, look_at:
         return
     largest = max(_PRODUCTS // len(queries), _GROUP)
     share = -(-total // (_SHARES * (helpers() + 1)))
-    capacity = -(-min(largest, max(share, _FEW_ROWS), total) // _GROUP) * _GROUP
+    few = max(_FEW_ROWS, _FEW_STEPS // queries.size)
+    capacity = -(-min(largest, max(share, few), total) // _GROUP) * _GROUP
 
     def work(blocks: Iterator[list[_Piece]]) -> None:
         block: _Block | None = None

@@ -91,7 +91,8 @@ def _saved_under_a_limit(path: Path, limit: int) -> int:
                 core.gallery._saved = None
                 resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
                 core.gallery.save_if_due()
-                code = 0 if core.gallery._saved is None and snapshot is core.snapshot() else 1
+                unsaved = vars(core.gallery)["_saved"] is None
+                code = 0 if unsaved and snapshot is core.snapshot() else 1
         finally:
             os._exit(code)
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
