@@ -38,12 +38,18 @@ def test_every_index_keeps_the_contract_with_thousands_of_vectors(chosen: Factor
     check_vector_index(chosen, dimension=dimension, seed=7, thorough=True)
 
 
-_SLOW = [pytest.param("ivf", 512, marks=pytest.mark.slow), pytest.param("pq", 512, marks=pytest.mark.slow)]
-
-
 @pytest.mark.parametrize(
     ("kind", "dimension"),
-    [("ivf", 1), ("pq", 3), ("ivf", 8), ("pq", 8), ("hnsw", 8), ("ivf", 16), ("pq", 128), ("hnsw", 512), *_SLOW],
+    [
+        ("ivf", 1),
+        ("pq", 3),
+        ("ivf", 8),
+        ("pq", 8),
+        ("hnsw", 8),
+        ("ivf", 16),
+        ("pq", 128),
+        *((kind, 512) for kind in KINDS),
+    ],
 )
 def test_an_index_keeps_the_contract_while_codes_answer(
     kind: CoarseKind, dimension: int, monkeypatch: pytest.MonkeyPatch
