@@ -203,7 +203,7 @@ class VectorSearch(Protocol):
 
         Returns:
             ``scores (Q, k)`` ``float32`` and ``ids (Q, k)`` ``int64``, highest first, ties by smaller id; missing
-            places hold score ``-inf`` and id ``-1``.
+            places hold score ``-inf`` and id ``-1``. Scores are inner products summed in float64, then rounded.
 
         Raises:
             VectorIndexError: A wrong type or shape, or numbers that are not finite.
@@ -217,7 +217,7 @@ class VectorSearch(Protocol):
 
         Args:
             queries: ``(Q, D)`` ``float32``.
-            threshold: Lowest score that counts, finite.
+            threshold: Lowest score that counts, finite; compared with scores as it is given, not rounded to float32.
             allowed: As in :meth:`search`.
 
         Raises:
@@ -229,7 +229,7 @@ class VectorSearch(Protocol):
         """The vectors ``(N, D)`` ``float32`` of ids ``(N,)``, as they were added.
 
         Raises:
-            VectorIndexError: An id is not there.
+            VectorIndexError: An id is not there, or the ids are no ``int64`` array.
         """
         ...
 

@@ -22,6 +22,7 @@ __all__ = [
     "check_scope",
     "check_threshold",
     "check_vectors",
+    "check_wanted",
     "exact_scores",
     "in_order",
     "matches",
@@ -57,6 +58,17 @@ def check_ids(ids: Any, what: str = "ids") -> NDArray[np.int64]:
         steps = np.diff(ids)
         if not bool((steps > 0).all()) and np.unique(ids).size != ids.size:
             raise VectorIndexError(f"{what} must not repeat", hint="pass each id once")
+    return ids
+
+
+def check_wanted(ids: Any) -> NDArray[np.int64]:
+    """Ids whose vectors are asked for as an ``(N,)`` ``int64`` array; the same may be asked for twice.
+
+    Raises:
+        VectorIndexError: Wrong type or shape.
+    """
+    if not isinstance(ids, np.ndarray) or ids.dtype != np.int64 or ids.ndim != 1:
+        raise VectorIndexError(f"ids must be an int64 array (N,), got {_form(ids)}", hint="use dtype=np.int64")
     return ids
 
 

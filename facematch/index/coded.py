@@ -13,6 +13,7 @@ from facematch.index.checks import (
     check_scope,
     check_threshold,
     check_vectors,
+    check_wanted,
     in_order,
     matches,
     not_there,
@@ -135,7 +136,7 @@ class ApproximateView:
         Raises:
             VectorIndexError: An id is not there.
         """
-        wanted = np.asarray(ids, dtype=np.int64)
+        wanted = check_wanted(ids)
         main, rest = self._state.main.find(wanted), self._state.rest.find(wanted)
         if bool(((main < 0) & (rest < 0)).any()):
             raise not_there()

@@ -17,6 +17,7 @@ from facematch.index.checks import (
     check_scope,
     check_threshold,
     check_vectors,
+    check_wanted,
     not_there,
 )
 from facematch.index.rows import Rows
@@ -73,7 +74,7 @@ class ExactView:
         Raises:
             VectorIndexError: An id is not there.
         """
-        rows = self.moment.find(np.asarray(ids, dtype=np.int64))
+        rows = self.moment.find(check_wanted(ids))
         if bool((rows < 0).any()):
             raise not_there()
         return self.moment.take(rows)

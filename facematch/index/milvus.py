@@ -35,6 +35,7 @@ from facematch.index.checks import (
     check_scope,
     check_threshold,
     check_vectors,
+    check_wanted,
     exact_scores,
     in_order,
     matches,
@@ -353,7 +354,7 @@ class MilvusIndex:
         Raises:
             VectorIndexError: An id is not there, or Milvus failed.
         """
-        wanted, places = np.unique(np.asarray(ids, dtype=np.int64), return_inverse=True)
+        wanted, places = np.unique(check_wanted(ids), return_inverse=True)
         if not bool(self._held.has(wanted).all()):
             raise not_there()
         rows = np.empty((wanted.size, self._dimension), dtype=np.float32)

@@ -16,6 +16,7 @@ from facematch.index.checks import (
     check_scope,
     check_threshold,
     check_vectors,
+    check_wanted,
     exact_scores,
     in_order,
     matches,
@@ -138,7 +139,7 @@ class OracleIndex:
         with self._lock:
             known, vectors = self._ids, self._vectors
         rows = {int(key): row for row, key in enumerate(known)}
-        wanted = ids.tolist()
+        wanted = check_wanted(ids).tolist()
         if not rows.keys() >= set(wanted):
             raise not_there()
         return vectors[[rows[key] for key in wanted]]

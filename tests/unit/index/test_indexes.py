@@ -222,3 +222,12 @@ def test_searching_while_another_thread_adds_and_removes(chosen: Factory) -> Non
         thread.join()
     assert failures == []
     assert len(index) == 101
+
+
+@pytest.mark.parametrize("ids", [np.asarray([1.9]), np.asarray([[1]]), [1], np.asarray([1], dtype=np.int32)])
+def test_vectors_are_given_for_whole_numbers_only(factory: Factory, ids: Any) -> None:
+    index = factory(8)
+    index.add(_ids(1), _units(1, 8))
+    with pytest.raises(VectorIndexError):
+        index.vectors(ids)
+    assert index.vectors(_ids(1, 1)).shape == (2, 8)
