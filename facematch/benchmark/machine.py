@@ -15,8 +15,6 @@ from facematch import __version__
 
 __all__ = ["load", "machine_facts", "peak_memory"]
 
-_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
-
 
 def machine_facts() -> dict[str, Any]:
     """Processor, cores, threads, and versions of what computes; no name of the machine or of its user."""
@@ -27,7 +25,6 @@ def machine_facts() -> dict[str, Any]:
         "cpu": _cpu_name(),
         "cores": _usable_cores(),
         "faiss_threads": int(faiss.omp_get_max_threads()),
-        "thread_variables": {name: os.environ[name] for name in _THREADS if name in os.environ},
         "memory_bytes": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
         "system": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),
