@@ -305,7 +305,7 @@ def test_the_file_says_nothing_to_whoever_has_no_key(bench: Bench) -> None:
     path = _filled(bench)
     data = path.read_bytes()
     assert path.stat().st_mode & 0o077 == 0
-    assert b"s3" not in data
+    assert b'"s3"' not in data
     with open_bench(bench.path, clock=bench.clock) as again:
         vectors = _snapshot(again.watchlist).vectors()
         assert len(vectors) == 8
