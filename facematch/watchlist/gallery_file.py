@@ -148,16 +148,6 @@ class GalleryFile:
             _log.warning("the gallery file %s is not usable (%s); the database is read", self.path.name, error)
             return None
 
-    def contract(self) -> EmbeddingContract | None:
-        """The contract of the vectors in the file; ``None`` where there is no usable file."""
-        if self.path is None or not self.path.exists():
-            return None
-        try:
-            with self.path.open("rb") as stream:
-                return _contract(json.loads(next(self._sections(stream)))["contract"])
-        except (OSError, ValueError, KeyError, TypeError, struct.error, FacematchError):
-            return None  # load() says why
-
     def _read(self, stream: BinaryIO, index: VectorIndex) -> SavedGallery:
         sections = self._sections(stream)
         about = json.loads(next(sections))

@@ -7,7 +7,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Generic, TypeVar
+from typing import Generic, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,12 +25,13 @@ from facematch.matching import (
 )
 from facematch.protocols import VectorIndex, VectorSearch
 from facematch.types import Candidate, EmbeddingContract, FloatArray, IdSet
-from facematch.watchlist.columns import Bools, Columns, Ints
+from facematch.watchlist.columns import Bools, Columns, Ints, Objects, Places
 from facematch.watchlist.standing import Standing
 
 __all__ = ["Scope", "Snapshot"]
 
 T = TypeVar("T")
+People: TypeAlias = Callable[[Objects], Bools]
 
 _KEPT = 16
 """Scopes that are remembered; as many subject galleries."""
@@ -127,14 +128,12 @@ class Snapshot:
             now: The present moment, UTC.
             but: Leave out this subject.
         """
-        admitted = np.asarray([places.overlaps(purposes, sites) for places in self.columns.places], dtype=bool)
         key = ("overlapping", tuple(sorted(purposes)), tuple(sorted(sites)), but)
-        return self._scope(key, now, admitted, lambda names: names != but)
+        return self._scope(key, now, lambda places: places.overlaps(purposes, sites), lambda names: names != but)
 
     def in_force(self, now: datetime) -> int:
         """How many subjects have a consent in force, whatever its purposes and sites."""
-        everywhere = np.ones(len(self.columns.places), dtype=bool)
-        return self._scope(("in force",), now, everywhere).subjects
+        return self._scope(("in force",), now, lambda _: True).subjects
 
     def scope(
         self, purpose: str, site: str | None, now: datetime, *, zone: str | None = None, subject_id: str | None = None
@@ -148,21 +147,22 @@ class Snapshot:
             zone: The search's zone; without one only records that cover every zone count.
             subject_id: Only this subject, for a verification.
         """
-        admitted = np.asarray([places.admits(purpose, site, zone) for places in self.columns.places], dtype=bool)
         key = ("scope", purpose, site, zone, subject_id)
         only = None if subject_id is None else lambda names: names == subject_id
-        return self._scope(key, now, admitted, only)
+        return self._scope(key, now, lambda places: places.admits(purpose, site, zone), only)
 
     def _scope(
-        self, key: object, now: datetime, admitted: Bools, people: Callable[[NDArray[np.object_]], Bools] | None = None
+        self, key: object, now: datetime, admits: Callable[[Places], bool], people: People | None = None
     ) -> Scope:
+        """The scope of a key, kept while it holds; a place's records and its people are asked for only where not."""
         moment = to_microseconds(now)
         return self.scopes.get(
-            key, lambda: self._new_scope(moment, admitted, people), lambda scope: scope.holds_at(moment)
+            key, lambda: self._new_scope(moment, admits, people), lambda scope: scope.holds_at(moment)
         )
 
-    def _new_scope(self, moment: int, admitted: Bools, people: Callable[[NDArray[np.object_]], Bools] | None) -> Scope:
+    def _new_scope(self, moment: int, admits: Callable[[Places], bool], people: People | None) -> Scope:
         columns = self.columns
+        admitted = np.asarray([admits(places) for places in columns.places], dtype=bool)
         concerned = columns.is_open & admitted[columns.consent_places]
         in_force = concerned & (columns.valid_from <= moment) & (moment < columns.valid_until)
         bounds = np.concatenate([columns.valid_from[concerned], columns.valid_until[concerned]])
