@@ -32,7 +32,8 @@ from facematch.index.coded import ApproximateView, CodedRows
 from facematch.index.costs import CostTable
 from facematch.index.rows import Rows
 from facematch.index.tuning import Tuned, tuned
-from facematch.types import FloatArray, IdSet, IndexStats, Matches
+from facematch.index.viewed import SearchesItsView
+from facematch.types import FloatArray, IndexStats
 
 __all__ = ["ApproximateIndex"]
 
@@ -78,7 +79,7 @@ _BUILDERS = _Builders()
 atexit.register(_BUILDERS.end)
 
 
-class ApproximateIndex:
+class ApproximateIndex(SearchesItsView):
     """A :class:`~facematch.protocols.VectorIndex` through FAISS codes, at a recall measured on its own vectors.
 
     Up to ``exact_below`` vectors it searches exactly. Beyond, it learns codes in the background, looks for the least
@@ -197,30 +198,6 @@ class ApproximateIndex:
     def view(self) -> ApproximateView:
         """What a search would read now, whatever changes later."""
         return ApproximateView(self._state)
-
-    def search(self, queries: FloatArray, k: int, *, allowed: IdSet | Ints | None = None) -> tuple[FloatArray, Ints]:
-        """The ``k`` highest inner products of each query; see :meth:`ApproximateView.search`.
-
-        Raises:
-            VectorIndexError: A wrong type or shape.
-        """
-        return self.view().search(queries, k, allowed=allowed)
-
-    def search_above(self, queries: FloatArray, threshold: float, *, allowed: IdSet | Ints | None = None) -> Matches:
-        """Everything that scores ``threshold`` or more; see :meth:`ApproximateView.search_above`.
-
-        Raises:
-            VectorIndexError: A wrong type or shape.
-        """
-        return self.view().search_above(queries, threshold, allowed=allowed)
-
-    def vectors(self, ids: Ints) -> FloatArray:
-        """The vectors ``(N, dimension)`` of ids ``(N,)``.
-
-        Raises:
-            VectorIndexError: An id is not there.
-        """
-        return self.view().vectors(ids)
 
     def stats(self) -> IndexStats:
         """Figures about the index: kind of codes, effort, and the recall that was measured."""

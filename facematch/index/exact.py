@@ -22,6 +22,7 @@ from facematch.index.checks import (
 )
 from facematch.index.rows import Rows
 from facematch.index.scan import scan_above, scan_best
+from facematch.index.viewed import SearchesItsView
 from facematch.types import FloatArray, IdSet, IndexStats, Matches
 
 __all__ = ["ExactIndex", "ExactView"]
@@ -79,12 +80,8 @@ class ExactView:
             raise not_there()
         return self.moment.take(rows)
 
-    def ids(self) -> NDArray[np.int64]:
-        """``(N,)`` all ids, in the order in which searches read them."""
-        return self.moment.ids()
 
-
-class ExactIndex:
+class ExactIndex(SearchesItsView):
     """A :class:`~facematch.protocols.VectorIndex` that compares with every vector, through BLAS.
 
     Answers equal the oracle's to the last bit, ties included (see :mod:`facematch.index.scan`). Readers take no lock:
@@ -165,34 +162,6 @@ class ExactIndex:
     def view(self) -> ExactView:
         """What a search would read now, whatever changes later."""
         return ExactView(self._moment)
-
-    def search(
-        self, queries: FloatArray, k: int, *, allowed: IdSet | NDArray[np.int64] | None = None
-    ) -> tuple[FloatArray, NDArray[np.int64]]:
-        """The ``k`` highest inner products of each query; see :class:`~facematch.protocols.VectorSearch`.
-
-        Raises:
-            VectorIndexError: A wrong type or shape.
-        """
-        return self.view().search(queries, k, allowed=allowed)
-
-    def search_above(
-        self, queries: FloatArray, threshold: float, *, allowed: IdSet | NDArray[np.int64] | None = None
-    ) -> Matches:
-        """Everything that scores ``threshold`` or more; see :class:`~facematch.protocols.VectorSearch`.
-
-        Raises:
-            VectorIndexError: A wrong type or shape.
-        """
-        return self.view().search_above(queries, threshold, allowed=allowed)
-
-    def vectors(self, ids: NDArray[np.int64]) -> FloatArray:
-        """The vectors ``(N, dimension)`` of ids ``(N,)``.
-
-        Raises:
-            VectorIndexError: An id is not there.
-        """
-        return self.view().vectors(ids)
 
     def stats(self) -> IndexStats:
         """Figures about the index."""

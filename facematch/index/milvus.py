@@ -17,7 +17,6 @@ import threading
 import weakref
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Literal, Self
 from weakref import WeakKeyDictionary
@@ -37,17 +36,17 @@ from facematch.index.checks import (
     check_vectors,
     check_wanted,
     exact_scores,
-    in_order,
     matches,
     not_there,
 )
+from facematch.index.milvus_filters import ID, Goal, Held, Hits, Probe, Reach, halves, listed, united
 from facematch.types import FloatArray, IdSet, IndexStats, Matches
 
 __all__ = ["MilvusIndex", "sweep_collections"]
 
 _log = logging.getLogger(__name__)
 
-_ID, _VECTOR = "template_id", "vector"
+_VECTOR = "vector"
 _LIMIT = 16_384
 """Most places that Milvus returns a query, and most queries in one request."""
 _SPARE = 8
@@ -62,109 +61,6 @@ _GONE_HINT = "somebody dropped the collection: open a new index; it is filled fr
 _HINT = "check that the server runs, is reachable and accepts the token; nothing is lost, the database is the truth"
 _LETTING_GO = 5.0
 """Seconds that dropping a forgotten collection may take."""
-
-Hits = tuple[FloatArray, NDArray[np.int64]]
-
-
-@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
-class _Held:
-    """The ids that a search may return, ascending, and the length of the longest vector so far; never changes."""
-
-    ids: NDArray[np.int64]
-    longest: float
-
-    def has(self, ids: NDArray[np.int64]) -> NDArray[np.bool_]:
-        if self.ids.size == 0:
-            return np.zeros(ids.size, dtype=bool)
-        at = np.searchsorted(self.ids, ids).clip(max=self.ids.size - 1)
-        return np.asarray(self.ids[at] == ids)
-
-
-@dataclass(frozen=True, slots=True)
-class _Goal:
-    """What a search is after: the ``k`` best, or everything from a threshold."""
-
-    k: int | None = None
-    threshold: float = -np.inf
-
-    def kept(self, scores: FloatArray, ids: NDArray[np.int64]) -> Hits:
-        if self.k is None:
-            reaching = scores >= self.threshold
-            return in_order(scores[reaching], ids[reaching])
-        scores, ids = in_order(scores, ids)
-        return scores[: self.k], ids[: self.k]
-
-    def bound(self, scores: FloatArray) -> float:
-        """What a vector that is not among the kept ones must score to matter."""
-        if self.k is None:
-            return self.threshold
-        return float(scores[-1]) if scores.size >= self.k else -np.inf
-
-
-@dataclass(frozen=True, slots=True)
-class _Reach:
-    """The ids that one search may compare with, and how Milvus is told of them.
-
-    Attributes:
-        ids: The ids of the index, ascending.
-        chosen: Which of them are allowed; ``None`` for all.
-        templates: Whether the server takes lists of ids beside the expression.
-    """
-
-    ids: NDArray[np.int64]
-    chosen: NDArray[np.bool_] | None
-    templates: bool
-    everybody: dict[str, Any] | None = field(init=False)
-    """Filter arguments of a search for all that are allowed; ``None`` if that is nobody."""
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "everybody", self._clause(self.ids, self.chosen) if self.ids.size else None)
-
-    def among(self, hits: Hits) -> Hits:
-        """The hits that may be returned: a row that is being added or deleted may lie in Milvus as well."""
-        scores, ids = hits
-        at = np.searchsorted(self.ids, ids).clip(max=self.ids.size - 1)
-        there = self.ids[at] == ids
-        if self.chosen is not None:
-            there &= self.chosen[at]
-        return scores[there], ids[there]
-
-    def between(self, first: int, last: int) -> dict[str, Any] | None:
-        """The same for the ids from place ``first`` up to place ``last``."""
-        ids = self.ids[first:last]
-        clause = self._clause(ids, None if self.chosen is None else self.chosen[first:last])
-        if clause is None:
-            return None
-        within = f"{_ID} >= {ids[0]} and {_ID} <= {ids[-1]}"
-        return {**clause, "filter": f"{within} and {clause['filter']}" if clause else within}
-
-    def _clause(self, ids: NDArray[np.int64], chosen: NDArray[np.bool_] | None) -> dict[str, Any] | None:
-        """Names the fewer: those that are allowed, or those that are not."""
-        allowed = ids.size if chosen is None else int(np.count_nonzero(chosen))
-        if allowed == 0:
-            return None
-        if chosen is None or allowed == ids.size:
-            return {}
-        if 2 * allowed <= ids.size:
-            return _listed("in", ids[chosen], templates=self.templates)
-        return _listed("not in", ids[~chosen], templates=self.templates)
-
-
-@dataclass(frozen=True, slots=True)
-class _Probe:
-    """One call of a search.
-
-    Attributes:
-        queries: ``(Q, D)``.
-        off: ``(Q,)`` more than Milvus's scores can be off.
-        goal: What it is after.
-        reach: Whom it may compare with.
-    """
-
-    queries: FloatArray
-    off: NDArray[np.float64]
-    goal: _Goal
-    reach: _Reach
 
 
 class MilvusIndex:
@@ -221,11 +117,11 @@ class MilvusIndex:
         self._timeout = timeout
         self._consistency = consistency
         self._client = _connect(uri, token, timeout, connection)
-        self._held = _Held(np.empty(0, dtype=np.int64), 0.0)
+        self._held = Held(np.empty(0, dtype=np.int64), 0.0)
         self._stray: NDArray[np.int64] = np.empty(0, dtype=np.int64)
         self._deleted = 0
         self._writing = threading.Lock()
-        self._reaches: WeakKeyDictionary[IdSet, tuple[_Held, _Reach]] = WeakKeyDictionary()
+        self._reaches: WeakKeyDictionary[IdSet, tuple[Held, Reach]] = WeakKeyDictionary()
         self._remembering = threading.Lock()
         self._finalizer = weakref.finalize(self, _let_go, self._client, self._collection)
         try:
@@ -276,7 +172,7 @@ class MilvusIndex:
             try:
                 self._insert(ids, vectors)
                 longest = max(held.longest, float(np.linalg.norm(vectors.astype(np.float64), axis=1).max()))
-                self._held = _Held(np.sort(np.concatenate([held.ids, ids]), kind="stable"), longest)
+                self._held = Held(np.sort(np.concatenate([held.ids, ids]), kind="stable"), longest)
                 self._stray = self._stray[:0]
             finally:
                 with suppress(VectorIndexError):  # then the next change tries again
@@ -302,7 +198,7 @@ class MilvusIndex:
             held = self._held
             gone = ids[held.has(ids)]
             if gone.size:
-                self._held = _Held(held.ids[~np.isin(held.ids, gone, assume_unique=True)], held.longest)
+                self._held = Held(held.ids[~np.isin(held.ids, gone, assume_unique=True)], held.longest)
                 self._stray = np.concatenate([self._stray, gone])
             self._settle()
             return int(gone.size)
@@ -328,7 +224,7 @@ class MilvusIndex:
         queries, k = check_vectors(queries, self._dimension, "queries"), check_k(k)
         scores = np.full((queries.shape[0], k), -np.inf, dtype=np.float32)
         found = np.full((queries.shape[0], k), -1, dtype=np.int64)
-        for row, (top, ids) in enumerate(self._found(queries, check_scope(allowed), _Goal(k=k))):
+        for row, (top, ids) in enumerate(self._found(queries, check_scope(allowed), Goal(k=k))):
             scores[row, : top.size], found[row, : ids.size] = top, ids
         return scores, found
 
@@ -346,7 +242,7 @@ class MilvusIndex:
             VectorIndexError: A wrong type or shape, or Milvus failed.
         """
         queries, threshold = check_vectors(queries, self._dimension, "queries"), check_threshold(threshold)
-        return matches(self._found(queries, check_scope(allowed), _Goal(threshold=threshold)))
+        return matches(self._found(queries, check_scope(allowed), Goal(threshold=threshold)))
 
     def vectors(self, ids: NDArray[np.int64]) -> FloatArray:
         """The vectors ``(N, dimension)`` ``float32`` of ids ``(N,)``, as they were added.
@@ -363,14 +259,14 @@ class MilvusIndex:
             with self._asking("read vectors"):
                 replies = self._client.query(
                     self._collection,
-                    output_fields=[_ID, _VECTOR],
+                    output_fields=[ID, _VECTOR],
                     timeout=self._timeout,
                     consistency_level=self._consistency,
-                    **_listed("in", part, templates=self._templates),
+                    **listed("in", part, templates=self._templates),
                 )
             if len(replies) != part.size:
                 raise not_there()  # removed meanwhile
-            order = np.searchsorted(part, np.asarray([reply[_ID] for reply in replies], dtype=np.int64))
+            order = np.searchsorted(part, np.asarray([reply[ID] for reply in replies], dtype=np.int64))
             rows[start + order] = np.asarray([reply[_VECTOR] for reply in replies], dtype=np.float32)
         if not bool(self._held.has(wanted).all()):
             raise not_there()
@@ -423,7 +319,7 @@ class MilvusIndex:
             try:
                 _drop(self._client, self._collection, self._timeout)
             finally:
-                self._held = _Held(np.empty(0, dtype=np.int64), 0.0)
+                self._held = Held(np.empty(0, dtype=np.int64), 0.0)
                 self._client.close()
 
     def __enter__(self) -> Self:
@@ -438,7 +334,7 @@ class MilvusIndex:
         from pymilvus import DataType
 
         schema = self._client.create_schema(auto_id=False, enable_dynamic_field=False)
-        schema.add_field(_ID, DataType.INT64, is_primary=True)
+        schema.add_field(ID, DataType.INT64, is_primary=True)
         schema.add_field(_VECTOR, DataType.FLOAT_VECTOR, dim=self._dimension)
         index = self._client.prepare_index_params()
         index.add_index(_VECTOR, index_type=index_type, metric_type="IP", params=index_params)
@@ -468,7 +364,7 @@ class MilvusIndex:
         keys = ids.tolist()
         for start in range(0, ids.size, self._batch):
             part = slice(start, start + self._batch)
-            rows = [{_ID: key, _VECTOR: row} for key, row in zip(keys[part], vectors[part], strict=True)]
+            rows = [{ID: key, _VECTOR: row} for key, row in zip(keys[part], vectors[part], strict=True)]
             with self._asking("insert vectors"):
                 reply = self._client.insert(self._collection, rows, timeout=self._timeout)
             if reply.get("insert_count") != len(rows):
@@ -484,7 +380,7 @@ class MilvusIndex:
             self._deleted += part.size
             self._stray = self._stray[part.size :]
 
-    def _found(self, queries: FloatArray, scope: IdSet | None, goal: _Goal) -> list[Hits]:
+    def _found(self, queries: FloatArray, scope: IdSet | None, goal: Goal) -> list[Hits]:
         """What each query finds among the ids that are held throughout."""
         while True:
             held = self._held
@@ -493,19 +389,19 @@ class MilvusIndex:
             if now is held or all(bool(now.has(ids).all()) for _, ids in found):
                 return found
 
-    def _reach(self, scope: IdSet | None, held: _Held) -> _Reach:
+    def _reach(self, scope: IdSet | None, held: Held) -> Reach:
         """Whom a search may compare with; worked out once for a scope that is used again."""
         if scope is None:
-            return _Reach(held.ids, None, self._templates)
+            return Reach(held.ids, None, self._templates)
         with self._remembering:
             made_for, reach = self._reaches.get(scope, (None, None))
         if reach is None or made_for is not held:
-            reach = _Reach(held.ids, scope.contains(held.ids), self._templates)
+            reach = Reach(held.ids, scope.contains(held.ids), self._templates)
             with self._remembering:
                 self._reaches[scope] = held, reach
         return reach
 
-    def _search(self, queries: FloatArray, scope: IdSet | None, goal: _Goal, held: _Held) -> list[Hits]:
+    def _search(self, queries: FloatArray, scope: IdSet | None, goal: Goal, held: Held) -> list[Hits]:
         self._check_open()
         found: list[Hits] = [(np.empty(0, dtype=np.float32), np.empty(0, dtype=np.int64))] * queries.shape[0]
         reach = self._reach(scope, held)
@@ -513,7 +409,7 @@ class MilvusIndex:
             return found
         lengths = np.linalg.norm(queries.astype(np.float64), axis=1)
         off = 2.0**-22 * (self._dimension + 8) * held.longest * lengths  # four times what float32 sums can be off
-        probe = _Probe(queries, off, goal, reach)
+        probe = Probe(queries, off, goal, reach)
         places = min(_LIMIT, _FIRST if goal.k is None else goal.k + _SPARE)
         pending = list(range(queries.shape[0]))
         while pending:
@@ -529,25 +425,25 @@ class MilvusIndex:
             pending, places = unfinished, min(_LIMIT, 4 * places)
         return found
 
-    def _halve(self, probe: _Probe, row: int, best: Hits) -> Hits:
+    def _halve(self, probe: Probe, row: int, best: Hits) -> Hits:
         """What a query finds when more than Milvus's limit may matter: smaller and smaller ranges of ids are searched.
 
         A range is complete when Milvus returns all of it, or when what is left of it scores too little to matter.
         """
-        spans = _halves(0, probe.reach.ids.size)
+        spans = halves(0, probe.reach.ids.size)
         while spans:
             first, last = spans.pop()
             within = probe.reach.between(first, last)
             if within is None:
                 continue
             for _, hits, rest in self._ask(probe, [row], _LIMIT, within):
-                best = probe.goal.kept(*_united(best, hits))
+                best = probe.goal.kept(*united(best, hits))
                 if rest is not None and rest >= probe.goal.bound(best[0]) and last - first > 1:
-                    spans += _halves(first, last)
+                    spans += halves(first, last)
         return best
 
     def _ask(
-        self, probe: _Probe, rows: list[int], places: int, within: dict[str, Any]
+        self, probe: Probe, rows: list[int], places: int, within: dict[str, Any]
     ) -> list[tuple[int, Hits, float | None]]:
         """For each row its hits with exact scores, and the best score that anything else can have, if there is more."""
         answers = []
@@ -622,28 +518,10 @@ def sweep_collections(
     return dropped
 
 
-def _listed(operator: str, ids: NDArray[np.int64], *, templates: bool) -> dict[str, Any]:
-    """Filter arguments for a list of ids: beside the expression where the server takes that, else in it."""
-    values = ids.tolist()
-    if templates:
-        return {"filter": f"{_ID} {operator} {{ids}}", "filter_params": {"ids": values}}
-    return {"filter": f"{_ID} {operator} {values}"}
-
-
 def _takes_templates(version: str) -> bool:
     """Whether a server takes values beside a filter's expression: Milvus does from 2.5 on, Milvus Lite 3.2 does not."""
     number = re.match(r"v?(\d+)\.(\d+)", version)
     return number is not None and (int(number[1]), int(number[2])) >= (2, 5)
-
-
-def _halves(first: int, last: int) -> list[tuple[int, int]]:
-    middle = (first + last) // 2
-    return [(start, end) for start, end in ((first, middle), (middle, last)) if start < end]
-
-
-def _united(left: Hits, right: Hits) -> Hits:
-    ids, first = np.unique(np.concatenate([left[1], right[1]]), return_index=True)
-    return np.concatenate([left[0], right[0]])[first], ids
 
 
 def _checked_prefix(prefix: object) -> str:

@@ -70,7 +70,7 @@ def scan_best(moment: Rows, queries: FloatArray, k: int, scope: IdSet | None) ->
         part = queries[start : start + _QUERIES]
         best = _Best(moment, part, k)
         _each_block(moment, part, scope, best.look_at)
-        found, place, own = best.result()
+        found, place, own = best.ordered()
         scores[start + found.query, place] = found.products
         ids[start + found.query, place] = own
     return scores, ids
@@ -316,7 +316,7 @@ class _Best:
             self._highest = pool
             return _bar(self._floor, self._slack)
 
-    def _ordered(self) -> tuple[_Hits, Ints, Ints]:
+    def ordered(self) -> tuple[_Hits, Ints, Ints]:
         """The best of what has come so far in order, with places and ids."""
         query, rows, products = _together(self._hits)
         kept = products >= _bar(self._floor, self._slack)[query]
@@ -330,9 +330,5 @@ class _Best:
 
     def _thin_out(self) -> None:
         """Rank what has come so far as results are ranked, and forget what has ``k`` better ones."""
-        best, _, _ = self._ordered()
+        best, _, _ = self.ordered()
         self._hits, self._count = [best], best.query.size
-
-    def result(self) -> tuple[_Hits, Ints, Ints]:
-        """Every result: query, row and exact score, its place among the query's results, and its id."""
-        return self._ordered()

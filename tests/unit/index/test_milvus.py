@@ -24,7 +24,8 @@ from pymilvus import MilvusClient
 from pymilvus.grpc_gen import common_pb2, milvus_pb2, milvus_pb2_grpc
 
 from facematch.errors import InvalidArgument, MissingExtra, VectorIndexError
-from facematch.index.milvus import MilvusIndex, _Reach, _takes_templates, sweep_collections
+from facematch.index.milvus import MilvusIndex, _takes_templates, sweep_collections
+from facematch.index.milvus_filters import Reach
 from facematch.index.oracle import OracleIndex
 from facematch.protocols import VectorIndex
 from facematch.testing import check_vector_index
@@ -183,18 +184,18 @@ def test_a_tie_beyond_the_limit_of_one_reply_is_complete(opened: Open) -> None:
 def test_a_scope_is_told_in_the_shorter_way() -> None:
     ids = np.arange(10, 20, dtype=np.int64)
     first = ids < 13
-    assert _Reach(ids, None, templates=True).everybody == {}
-    assert _Reach(ids, ids > 0, templates=True).everybody == {}
-    assert _Reach(ids, ids < 0, templates=True).everybody is None
-    assert _Reach(ids[:0], None, templates=True).everybody is None
-    few, many = _Reach(ids, first, templates=True), _Reach(ids, ~first, templates=True)
+    assert Reach(ids, None, templates=True).everybody == {}
+    assert Reach(ids, ids > 0, templates=True).everybody == {}
+    assert Reach(ids, ids < 0, templates=True).everybody is None
+    assert Reach(ids[:0], None, templates=True).everybody is None
+    few, many = Reach(ids, first, templates=True), Reach(ids, ~first, templates=True)
     assert few.everybody == {"filter": "template_id in {ids}", "filter_params": {"ids": [10, 11, 12]}}
     assert many.everybody == {"filter": "template_id not in {ids}", "filter_params": {"ids": [10, 11, 12]}}
-    assert _Reach(ids, first, templates=False).everybody == {"filter": "template_id in [10, 11, 12]"}
+    assert Reach(ids, first, templates=False).everybody == {"filter": "template_id in [10, 11, 12]"}
     assert few.between(5, 9) is None
     assert few.between(0, 3) == {"filter": "template_id >= 10 and template_id <= 12"}
     part = "template_id >= 10 and template_id <= 19 and template_id in [10, 11, 12]"
-    assert _Reach(ids, first, templates=False).between(0, 10) == {"filter": part}
+    assert Reach(ids, first, templates=False).between(0, 10) == {"filter": part}
 
 
 @pytest.mark.parametrize(
