@@ -27,7 +27,7 @@ from facematch.index.checks import (
     check_ids,
     check_threshold,
 )
-from facematch.index.coarse import KINDS, CoarseKind, Effort, can_code
+from facematch.index.coarse import KINDS, CoarseKind, Effort, can_code, in_one_thread
 from facematch.index.coded import ApproximateView, CodedRows
 from facematch.index.costs import CostTable
 from facematch.index.rows import Rows
@@ -71,7 +71,7 @@ class _Builders:
 
     @staticmethod
     def _build(index: ApproximateIndex) -> None:
-        with suppress(_Ending):
+        with suppress(_Ending), in_one_thread():  # searches want the other cores
             index.rebuild()
 
 
@@ -244,7 +244,8 @@ class ApproximateIndex(SearchesItsView):
         if not self._background or (self._builder is not None and self._builder.is_alive()):
             return
         state = self._state
-        waiting = state.rest.size + state.main.dead
+        forgotten = 0 if state.coded is None else max(len(state.coded.codes) - state.main.size, 0)
+        waiting = state.rest.size + forgotten
         due = waiting > max(_REST, state.main.size // 10) and state.size > 1.1 * self._tried_at
         if due and self._wanted_kind(state.size) is not None:
             self._builder = _BUILDERS.start(self)

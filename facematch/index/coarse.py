@@ -1,15 +1,17 @@
-"""Coarse codes of vectors, through FAISS: they propose candidates whose scores are then computed exactly.
+"""Coarse codes of vectors: they propose candidates whose scores are then computed exactly.
 
 Three kinds: ``pq`` compares with every 4-bit product code (fast scan), ``ivf`` only with those in the nearest lists,
-``hnsw`` walks a graph over 8-bit codes. All three leave out what a scope leaves out before they compare (``pq`` is
-``ivf`` with one list, because FAISS's plain fast scan cannot). Vectors are known by labels, which count from 0 in the
-order in which they were added.
+``hnsw`` walks a graph over 8-bit codes. Vectors are known by labels, which count from 0 in the order in which they
+were added. Codes lie in one part or in several, which may be searched at the same time.
 """
 
 from __future__ import annotations
 
 import math
 import os
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
@@ -17,25 +19,20 @@ import faiss
 import numpy as np
 from numpy.typing import NDArray
 
-from facematch.errors import VectorIndexError
 from facematch.types import FloatArray
 
-__all__ = ["KINDS", "Coarse", "CoarseKind", "Effort", "can_code"]
+__all__ = ["KINDS", "Coarse", "CoarseKind", "Effort", "Graph", "Lists", "can_code", "in_one_thread", "product_bits"]
 
 CoarseKind: TypeAlias = Literal["pq", "ivf", "hnsw"]
 KINDS: tuple[CoarseKind, ...] = ("pq", "ivf", "hnsw")
 
 Ints = NDArray[np.int64]
 
-_ONE_THREAD = 12
-"""FAISS's way of searching that does not share one query among threads: where a machine does something else as well,
-such a search waits for longer than it takes."""
-_LEARN_A_LIST = 64
-"""Vectors that each list is learnt from."""
-_LEARN_CODES = 65536
-"""Vectors that product codes are learnt from at least."""
-_CENTROIDS = 16
+CENTROIDS = 16
 """Values of a 4-bit code, each of which must be learnt from a vector."""
+_ONE_THREAD = 12
+"""FAISS's way of searching lists that does not share one query among threads: where a machine does something else as
+well, such a search waits for longer than it takes."""
 _LINK_BYTES = 4 * 2 * 32 * 32 // 31
 """Links of a vector in the graph: 64 on the lowest level, 32 on each further one, which one in 32 reaches."""
 _SEED = 1234
@@ -50,7 +47,7 @@ class Effort:
 
     Attributes:
         probes: Lists that ``ivf`` reads, or the breadth of the walk of ``hnsw``; of no meaning for ``pq``.
-        rerank: Candidates whose scores are computed exactly, for each result wanted.
+        rerank: Candidates whose scores are computed exactly, over all parts.
     """
 
     probes: int
@@ -59,129 +56,197 @@ class Effort:
 
 def can_code(dimension: int, size: int) -> bool:
     """Whether so many vectors of that length can be coded: at least 16, and an even number of at least 8."""
-    return size >= _CENTROIDS and dimension >= 8 and dimension % 2 == 0
+    return size >= CENTROIDS and dimension >= 8 and dimension % 2 == 0
 
 
-class Coarse:
+def product_bits(dimension: int, *, fine: bool) -> int:
+    """How many 4-bit numbers code a vector: one for each two of its numbers if ``fine``, else for each four."""
+    return dimension // 2 if fine or dimension % 4 else dimension // 4
+
+
+@contextmanager
+def in_one_thread() -> Iterator[None]:
+    """Have OpenMP, as far as the calling thread starts it, work in that thread alone."""
+    before = faiss.omp_get_max_threads()
+    if before == 1:
+        yield
+        return
+    faiss.omp_set_num_threads(1)
+    try:
+        yield
+    finally:
+        faiss.omp_set_num_threads(before)
+
+
+class Coarse(ABC):
     """Codes of vectors under their labels.
 
-    Args:
+    Attributes:
         kind: Kind of codes.
-        index: The FAISS index; nobody else may change it.
+        selects: Whether a search can be limited to what a selector holds before anything is compared. Where it cannot,
+            more candidates are asked for and those outside are left out afterwards.
     """
 
-    def __init__(self, kind: CoarseKind, index: Any) -> None:
-        self.kind = kind
-        self._index = index
-
-    @classmethod
-    def learn(cls, kind: CoarseKind, sample: FloatArray, expected: int, *, fine: bool = False) -> Coarse:
-        """Codes with nothing in them yet, learnt from vectors.
-
-        Args:
-            kind: Kind of codes.
-            sample: ``(S, D)`` ``float32``; see :meth:`sample_size`.
-            expected: How many vectors will come.
-            fine: Whether product codes take two bits a number instead of one.
-
-        Raises:
-            VectorIndexError: Vectors of that length cannot be coded.
-        """
-        dimension = int(sample.shape[1])
-        if not can_code(dimension, len(sample)):
-            raise VectorIndexError(
-                f"{len(sample)} vectors of {dimension} numbers cannot be coded",
-                hint="use the index kind exact; it needs no codes",
-            )
-        codes = f"PQ{dimension // 2 if fine or dimension % 4 else dimension // 4}x4fs"
-        lists = 1 if kind == "pq" else cls.lists(expected, len(sample))
-        made = "HNSW32,SQ8" if kind == "hnsw" else f"IVF{lists},{codes}"
-        index: Any = faiss.index_factory(dimension, made, faiss.METRIC_INNER_PRODUCT)
-        if kind != "hnsw":
-            index.cp.seed = _SEED
-            index.cp.min_points_per_centroid = index.pq.cp.min_points_per_centroid = 1
-            index.cp.spherical = True  # lists by direction: a quarter fewer codes to read for the same recall
-            index.implem = _ONE_THREAD
-        index.train(sample)
-        return cls(kind, index)
-
-    @staticmethod
-    def lists(expected: int, learnt_from: int) -> int:
-        """Number of lists for a gallery: about the square root of its size, as a power of two."""
-        wanted = 1 << round(math.log2(max(expected, 4)) / 2)
-        return max(min(wanted, learnt_from // 4), 1)
-
-    @classmethod
-    def sample_size(cls, expected: int) -> int:
-        """How many vectors to learn from."""
-        return min(expected, max(_LEARN_A_LIST * cls.lists(expected, expected), _LEARN_CODES))
-
-    def add(self, vectors: FloatArray) -> None:
-        """Code more vectors, while nobody searches yet."""
-        self._index.add(np.ascontiguousarray(vectors))
-
-    def without(self, labels: Ints) -> Coarse | None:
-        """The codes of all but ``labels``; the others keep theirs. ``None`` where this kind can only be made anew."""
-        if self.kind == "hnsw":
-            return None
-        index: Any = faiss.clone_index(self._index)
-        index.remove_ids(np.ascontiguousarray(labels))
-        return Coarse(self.kind, index)
-
-    def __len__(self) -> int:
-        """Number of codes."""
-        return int(self._index.ntotal)
+    kind: CoarseKind
+    selects: bool
 
     @property
+    def parts(self) -> int:
+        """How many parts there are, at least one."""
+        return 1
+
+    @property
+    @abstractmethod
     def nbytes(self) -> int:
         """Memory in bytes: codes, labels, lists and links."""
-        dimension = int(self._index.d)
-        if self.kind == "hnsw":
-            return len(self) * (dimension + _LINK_BYTES)
-        return len(self) * (int(self._index.code_size) + 8) + 4 * dimension * (int(self._index.nlist) + _CENTROIDS)
 
     @property
     def most_probes(self) -> int:
         """The largest useful number of probes."""
-        return max(len(self), 1) if self.kind == "hnsw" else int(self._index.nlist)
+        return 1
 
-    def propose(self, queries: FloatArray, count: int, effort: Effort, selector: Any = None) -> Ints:
-        """Labels ``(Q, count)`` that may be the best, best first by their codes; -1 where there are no more.
+    @abstractmethod
+    def __len__(self) -> int:
+        """Number of labels that can be proposed, those of forgotten vectors included where their place stays."""
+
+    @abstractmethod
+    def add(self, vectors: FloatArray) -> None:
+        """Code more vectors, while nobody searches yet."""
+
+    @abstractmethod
+    def without(self, labels: Ints) -> Coarse | None:
+        """Codes that know nothing of ``labels (N,)``; other labels stay. ``None`` where they must be made anew."""
+
+    @abstractmethod
+    def propose_in(self, part: int, queries: FloatArray, count: int, effort: Effort, selector: Any = None) -> Ints:
+        """Labels ``(Q, count)`` of one part that may be the best, best first by their codes; -1 for no more.
 
         Args:
+            part: Number of the part.
             queries: ``(Q, D)`` ``float32``.
             count: Labels wanted a query.
             effort: How hard to try.
-            selector: What :meth:`selector` gave, to compare with no others.
+            selector: What :meth:`selector` gave, to compare with no others; only where codes select.
         """
-        parameters: dict[str, Any] = {} if selector is None else {"sel": selector}
-        if self.kind == "hnsw":
-            kind = "SearchParametersHNSW"  # by name: FAISS's types know only the other one
-            parameters["efSearch"] = max(effort.probes, count)
-        else:
-            kind = "SearchParametersIVF"
-            parameters["nprobe"] = min(effort.probes, self.most_probes)
-        found = self._index.search(queries, count, params=getattr(faiss, kind)(**parameters))[1]
-        return np.asarray(found, dtype=np.int64)
+
+    def propose(self, queries: FloatArray, count: int, effort: Effort, selector: Any = None) -> Ints:
+        """Labels ``(Q, P)`` of all parts, at least ``count`` a query where there are as many; -1 where there are not.
+
+        See :meth:`propose_in`.
+        """
+        each = -(-count // self.parts)
+        found = [self.propose_in(part, queries, each, effort, selector) for part in range(self.parts)]
+        return np.concatenate(found, axis=1)
 
     @staticmethod
     def selector(inside: NDArray[np.bool_]) -> Any:
-        """What limits :meth:`propose` to the labels that are set in ``inside (N,)``."""
+        """What limits a search to the labels that are set in ``inside (N,)``."""
         selector: Any = faiss.IDSelectorBitmap  # it keeps the memory that it reads
         return selector(np.packbits(inside, bitorder="little"))
 
-    def to_bytes(self) -> NDArray[np.uint8]:
-        """The codes as FAISS writes them: ``(B,)`` ``uint8``."""
-        return np.asarray(faiss.serialize_index(self._index))
 
-    @classmethod
-    def from_bytes(cls, kind: CoarseKind, data: NDArray[np.uint8]) -> Coarse:
-        """Undo :meth:`to_bytes`; only for bytes whose origin has been authenticated.
+class _Whole(Coarse):
+    """Codes in one FAISS index, which nobody else may change."""
 
-        Raises:
-            VectorIndexError: FAISS cannot read them.
-        """
-        try:
-            return cls(kind, faiss.deserialize_index(data))
-        except RuntimeError as error:
-            raise VectorIndexError("the codes of a saved index are damaged", hint="it is made anew") from error
+    selects = True
+    parameters: str
+
+    def __init__(self, index: Any) -> None:
+        self._index = index
+
+    def __len__(self) -> int:
+        return int(self._index.ntotal)
+
+    def add(self, vectors: FloatArray) -> None:
+        self._index.add(np.ascontiguousarray(vectors))
+
+    def _found(self, queries: FloatArray, count: int, selector: Any, **settings: int) -> Ints:
+        made: Any = getattr(faiss, self.parameters)  # by name: FAISS's types do not know what it takes
+        chosen = made(**settings) if selector is None else made(sel=selector, **settings)
+        return np.asarray(self._index.search(queries, count, params=chosen)[1], dtype=np.int64)
+
+
+class Lists(_Whole):
+    """Product codes in lists by direction; see :class:`Coarse`.
+
+    Args:
+        sample: ``(S, D)`` ``float32`` to learn from.
+        lists: Number of lists, at most ``S``.
+        fine: Whether product codes take two bits a number instead of one.
+        index: The FAISS index; ``None`` to learn one.
+    """
+
+    kind = "ivf"
+    parameters = "SearchParametersIVF"
+
+    def __init__(self, sample: FloatArray, lists: int, *, fine: bool, index: Any = None) -> None:
+        if index is None:
+            dimension = int(sample.shape[1])
+            made = f"IVF{lists},PQ{product_bits(dimension, fine=fine)}x4fs"
+            index = faiss.index_factory(dimension, made, faiss.METRIC_INNER_PRODUCT)
+            index.cp.seed = _SEED
+            index.cp.min_points_per_centroid = index.pq.cp.min_points_per_centroid = 1
+            index.cp.spherical = True  # lists by direction: a quarter fewer codes to read for the same recall
+            index.train(sample)
+        index.implem = _ONE_THREAD
+        super().__init__(index)
+
+    @staticmethod
+    def count(expected: int, learnt_from: int) -> int:
+        """Number of lists for a gallery: about the square root of its size, as a power of two."""
+        wanted = 1 << round(math.log2(max(expected, 4)) / 2)
+        return max(min(wanted, learnt_from // 4), 1)
+
+    @property
+    def nbytes(self) -> int:
+        """Memory in bytes: codes, labels and lists."""
+        centres = 4 * int(self._index.d) * (int(self._index.nlist) + CENTROIDS)
+        return len(self) * (int(self._index.code_size) + 8) + centres
+
+    @property
+    def most_probes(self) -> int:
+        """Number of lists."""
+        return int(self._index.nlist)
+
+    def without(self, labels: Ints) -> Lists:
+        """The codes of all but ``labels (N,)``."""
+        index: Any = faiss.clone_index(self._index)
+        index.remove_ids(np.ascontiguousarray(labels))
+        return Lists(np.empty((0, int(index.d)), dtype=np.float32), 0, fine=False, index=index)
+
+    def propose_in(self, part: int, queries: FloatArray, count: int, effort: Effort, selector: Any = None) -> Ints:  # noqa: ARG002 - there is one part
+        """See :meth:`Coarse.propose_in`."""
+        return self._found(queries, count, selector, nprobe=min(effort.probes, self.most_probes))
+
+
+class Graph(_Whole):
+    """A graph over 8-bit codes; see :class:`Coarse`.
+
+    Args:
+        sample: ``(S, D)`` ``float32`` to learn the codes from.
+    """
+
+    kind = "hnsw"
+    parameters = "SearchParametersHNSW"
+
+    def __init__(self, sample: FloatArray) -> None:
+        index: Any = faiss.index_factory(int(sample.shape[1]), "HNSW32,SQ8", faiss.METRIC_INNER_PRODUCT)
+        index.train(sample)
+        super().__init__(index)
+
+    @property
+    def nbytes(self) -> int:
+        """Memory in bytes: codes and links."""
+        return len(self) * (int(self._index.d) + _LINK_BYTES)
+
+    @property
+    def most_probes(self) -> int:
+        """Number of codes."""
+        return max(len(self), 1)
+
+    def without(self, labels: Ints) -> None:
+        """Made anew."""
+
+    def propose_in(self, part: int, queries: FloatArray, count: int, effort: Effort, selector: Any = None) -> Ints:  # noqa: ARG002 - there is one part
+        """See :meth:`Coarse.propose_in`."""
+        return self._found(queries, count, selector, efSearch=max(effort.probes, count))

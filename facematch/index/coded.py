@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from facematch.index.candidates import Candidates, first
 from facematch.index.checks import (
     check_k,
     check_scope,
@@ -18,9 +19,9 @@ from facematch.index.checks import (
     matches,
     not_there,
 )
-from facematch.index.coarse import Coarse
 from facematch.index.rows import Rows
-from facematch.index.scan import exact_pairs, scan_above, scan_best
+from facematch.index.scan import scan_above, scan_best
+from facematch.index.sharing import shared_out
 from facematch.index.tuning import Tuned
 from facematch.types import FloatArray, IdSet, Matches
 
@@ -31,8 +32,6 @@ Ints = NDArray[np.int64]
 _SELECTIVE = 16384
 """A scope that reaches no more vectors than this is searched exactly."""
 _FIRST_ABOVE = 64
-_LOST = 2
-"""A query of whose places one in so many is taken by removed vectors is done exactly."""
 _SHARE = 4
 """A search that wants a larger share of the gallery than one in so many is done exactly."""
 
@@ -108,7 +107,7 @@ class ApproximateView:
         if state.main.size == 0:
             return scan_best(state.rest, queries, k, scope)
         places = 0 if coded is None else coded.effort.rerank + 4 * (k - 1)
-        if coded is None or places > state.main.size // _SHARE:
+        if coded is None:
             main = scan_best(state.main, queries, k, filtering)
         else:
             main = self._proposed(coded, queries, (k, places), filtering)
@@ -159,31 +158,26 @@ class ApproximateView:
     ) -> tuple[FloatArray, Ints]:
         """The best ``k`` of so many proposed places a query, by their exact scores.
 
-        Codes go on proposing what was removed. Where that has taken too many of a query's places, or fewer than ``k``
-        are left, the query is done exactly.
+        Codes go on proposing what was removed, and some kinds what is outside of the scope. Where that leaves too
+        little to a query, it is done exactly.
         """
         k, places = wanted
-        main = self._state.main
-        selector = None if scope is None else scope.remembered(coded.codes, self._selector)
-        labels = coded.codes.propose(queries, places, coded.effort, selector)
-        rows = np.where(labels >= 0, self._state.rows[labels], -1).ravel().astype(np.int64)
-        query = np.repeat(np.arange(len(queries)), labels.shape[1])
-        there = main.alive(rows) if main.dead else rows >= 0
-        gone = (rows >= 0) & ~there
-        lost = np.bincount(query[gone], minlength=len(queries))
-        query, rows = query[there], rows[there]
-        scores = exact_pairs(main, queries, query, rows)
-        best, found = _first(query, scores, main.ids_of(rows), (len(queries), k))
-        (again,) = np.nonzero((lost * _LOST > places) | (found[:, -1] < 0))
-        if again.size:
+        main, codes = self._state.main, coded.codes
+        candidates = Candidates(main, self._state.rows, codes, queries, k=k, scope=scope)
+        asked = candidates.asked_for(-(-places // codes.parts))
+        if asked * codes.parts > main.size // _SHARE:
+            return scan_best(main, queries, k, scope)
+
+        def work(parts: Iterator[int]) -> None:
+            for part in parts:
+                candidates.take(codes.propose_in(part, queries, asked, coded.effort, candidates.selector))
+
+        shared_out(range(codes.parts), work, wanted=codes.parts)
+        best, found, unsure = candidates.best(places)
+        if unsure.any():
+            (again,) = np.nonzero(unsure)
             best[again], found[again] = scan_best(main, np.ascontiguousarray(queries[again]), k, scope)
         return best, found
-
-    def _selector(self, scope: IdSet) -> Any:
-        rows = self._state.rows.astype(np.int64)
-        inside = np.zeros(rows.size, dtype=bool)
-        inside[rows >= 0] = scope.contains(self._state.main.ids_of(rows[rows >= 0]))
-        return Coarse.selector(inside)
 
     def _main_above(self, coded: Tuned | None, query: FloatArray, threshold: float, scope: IdSet | None) -> Matches:
         """More and more candidates of one query, until they fall below the threshold."""
@@ -203,15 +197,4 @@ def _better(one: tuple[FloatArray, Ints], other: tuple[FloatArray, Ints], k: int
     scores, ids = np.concatenate([one[0], other[0]], axis=1), np.concatenate([one[1], other[1]], axis=1)
     query = np.repeat(np.arange(len(scores)), scores.shape[1])
     there = ids.ravel() >= 0
-    return _first(query[there], scores.ravel()[there], ids.ravel()[there], (len(scores), k))
-
-
-def _first(query: Ints, scores: FloatArray, ids: Ints, shape: tuple[int, int]) -> tuple[FloatArray, Ints]:
-    """The best of each query in order; ``shape`` is the number of queries and of places."""
-    best, found = np.full(shape, -np.inf, dtype=np.float32), np.full(shape, -1, dtype=np.int64)
-    order = np.lexsort((ids, -scores, query))
-    place = np.arange(order.size) - np.searchsorted(query[order], query[order])
-    order, place = order[place < shape[1]], place[place < shape[1]]
-    best[query[order], place] = scores[order]
-    found[query[order], place] = ids[order]
-    return best, found
+    return first(query[there], scores.ravel()[there], ids.ravel()[there], (len(scores), k))

@@ -7,6 +7,7 @@ read it without a lock for as long as it likes. There is one writer at a time; t
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
@@ -163,7 +164,7 @@ class Rows:
     def find(self, ids: Ints) -> Ints:
         """``(N,)`` the row numbers of ids ``(N,)``, -1 for those that are not there."""
         rows = self.directory.rows(ids)
-        for number, places, which in self._by_segment(rows):
+        for number, places, which in self.by_segment(rows):
             segment = self.segments[number]
             inside = places < segment.count
             right = np.zeros(places.size, dtype=bool)
@@ -176,14 +177,34 @@ class Rows:
     def take(self, rows: Ints) -> FloatArray:
         """The vectors ``(N, D)`` at row numbers ``(N,)``."""
         taken = np.empty((rows.size, self.dimension), dtype=np.float32)
-        for number, places, which in self._by_segment(rows):
+        for number, places, which in self.by_segment(rows):
             taken[which] = self.segments[number].vectors[places]
         return taken
+
+    def take_with_ids(self, rows: Ints) -> tuple[FloatArray, Ints]:
+        """The vectors ``(N, D)`` and ids ``(N,)`` at row numbers ``(N,)``; for -1 zeros and the id -1.
+
+        Where the rows come in ascending runs, such as sorted, each run of a segment is read at once.
+        """
+        limit = segment_rows(self.dimension)
+        vectors, ids = np.empty((rows.size, self.dimension), dtype=np.float32), np.empty(rows.size, dtype=np.int64)
+        numbers = rows // limit
+        (changes,) = np.nonzero(numbers[1:] != numbers[:-1])
+        bounds = [0, *(changes + 1).tolist(), rows.size] if rows.size else []
+        for start, end in itertools.pairwise(bounds):
+            number = int(numbers[start])
+            if number < 0:
+                vectors[start:end], ids[start:end] = 0.0, -1
+                continue
+            places, storage = rows[start:end] - number * limit, self.segments[number].storage
+            storage.vectors.take(places, axis=0, out=vectors[start:end], mode="clip")
+            storage.ids.take(places, out=ids[start:end], mode="clip")
+        return vectors, ids
 
     def ids_of(self, rows: Ints) -> Ints:
         """The ids ``(N,)`` at row numbers ``(N,)``."""
         taken = np.empty(rows.size, dtype=np.int64)
-        for number, places, which in self._by_segment(rows):
+        for number, places, which in self.by_segment(rows):
             taken[which] = self.segments[number].ids[places]
         return taken
 
@@ -214,7 +235,7 @@ class Rows:
     def alive(self, rows: Ints) -> NDArray[np.bool_]:
         """``(N,)`` which of the row numbers ``(N,)`` have not been removed; -1 has."""
         alive = np.zeros(rows.size, dtype=bool)
-        for number, places, which in self._by_segment(rows):
+        for number, places, which in self.by_segment(rows):
             live = self.segments[number].live
             alive[which] = True if live is None else live[places]
         return alive
@@ -240,7 +261,7 @@ class Rows:
         if rows.size == 0:
             return self
         segments = list(self.segments)
-        for number, places, _ in self._by_segment(rows):
+        for number, places, _ in self.by_segment(rows):
             segments[number] = segments[number].without(places)
         moment = replace(self, segments=tuple(segments), size=self.size - rows.size)
         return moment.compacted(_WORTH_REWRITING) if rewrite else moment
@@ -263,7 +284,7 @@ class Rows:
             directory = Directory().noting(moment.ids(), moment.row_numbers())
         return replace(self, segments=tuple(segments), directory=directory)
 
-    def _by_segment(self, rows: Ints) -> Iterator[tuple[int, Ints, Ints]]:
+    def by_segment(self, rows: Ints) -> Iterator[tuple[int, Ints, Ints]]:
         """Segment number, places in it, and which of the given row numbers they are; unknown rows are left out."""
         if rows.size == 0:
             return

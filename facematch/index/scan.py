@@ -5,10 +5,8 @@ groups of rows (one pass that the processor does at the speed of its cache) tell
 only those are looked at. The k-th largest maximum so far is a score that k rows reach, so whatever lies below it by
 more than rounding can never be among the k best. Threads take blocks in turn and share that bar.
 
-Why the answer is exact. A float32 inner product of length ``D``, summed in any order, is off by at most
-``gamma_D * |q| * |v|`` with ``gamma_D = D u / (1 - D u)`` and ``u = 2**-24`` (Higham, Accuracy and Stability of
-Numerical Algorithms, 2nd ed., section 3.1). Rows are dropped only where they lie below the bar by more than twice that
-and the rounding of the final score; the rest is computed again as :func:`~facematch.index.checks.exact_scores` does.
+Why the answer is exact. Rows are dropped only where they lie below the bar by more than float32 can be wrong, see
+:mod:`~facematch.index.pairs`; the rest is computed again as :func:`~facematch.index.checks.exact_scores` does.
 """
 
 from __future__ import annotations
@@ -23,12 +21,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facematch.index.checks import in_order, matches
+from facematch.index.pairs import exact_pairs, slack_of
 from facematch.index.products import multiply
 from facematch.index.rows import Places, Rows, Segment, segment_rows
 from facematch.index.sharing import helpers, shared_out
 from facematch.types import FloatArray, IdSet, Matches
 
-__all__ = ["exact_pairs", "scan_above", "scan_best"]
+__all__ = ["scan_above", "scan_best"]
 
 Ints = NDArray[np.int64]
 
@@ -51,8 +50,6 @@ _MANY = 1 << 21
 """Candidates that are kept before the worst of them are thrown away, or twice as many as are wanted if that is more."""
 _LEVEL = 1e38
 """Thresholds beyond this are compared with exact scores only: the products' bar must be a ``float32``."""
-_PAIRS = 1 << 14
-"""Pairs that are computed again at once."""
 
 
 def scan_best(moment: Rows, queries: FloatArray, k: int, scope: IdSet | None) -> tuple[FloatArray, Ints]:
@@ -82,7 +79,7 @@ def scan_above(moment: Rows, queries: FloatArray, threshold: float, scope: IdSet
     level = min(max(threshold, -_LEVEL), _LEVEL)
     for start in range(0, len(queries), _QUERIES):
         part = queries[start : start + _QUERIES]
-        bar = _bar(np.full(len(part), level), _slack(moment, part) + abs(level) * 2.0**-22)
+        bar = _bar(np.full(len(part), level), slack_of(moment, part) + abs(level) * 2.0**-22)
         hits = [_NONE]
 
         def look_at(block: _Block, bar: FloatArray = bar, hits: list[_Hits] = hits) -> None:
@@ -104,17 +101,6 @@ def _above(
     ends = np.searchsorted(query[order], np.arange(len(queries) + 1))
     parts = [order[start:end] for start, end in itertools.pairwise(ends)]
     return [in_order(scores[own], ids[own]) for own in parts]
-
-
-def exact_pairs(moment: Rows, queries: FloatArray, query: Ints, rows: Ints) -> FloatArray:
-    """``(N,)`` scores of pairs of a query ``(N,)`` and a row ``(N,)``, computed as the oracle computes them."""
-    scores = np.empty(query.size, dtype=np.float32)
-    for start in range(0, query.size, _PAIRS):
-        here = slice(start, start + _PAIRS)
-        products = moment.take(rows[here]).astype(np.float64)
-        products *= queries[query[here]]  # float32 widens to float64 without loss
-        scores[here] = products.sum(axis=1)
-    return scores
 
 
 class _Hits(NamedTuple):
@@ -254,14 +240,6 @@ def _cut(pieces: Sequence[_Piece], size: int) -> Iterator[list[_Piece]]:
         yield some
 
 
-def _slack(moment: Rows, queries: FloatArray) -> NDArray[np.float64]:
-    """``(Q,)``: how far below the bar a float32 product may lie and still be a result."""
-    lengths = np.sqrt(np.einsum("ij,ij->i", queries, queries, dtype=np.float64))
-    share = moment.dimension * 2.0**-24
-    gamma = share / max(1.0 - share, 0.5)
-    return np.asarray((2.0 * gamma + 2.0**-22) * lengths * moment.longest * 1.001 + 1e-30)
-
-
 def _bar(floor: NDArray[Any], slack: NDArray[np.float64]) -> FloatArray:
     """``floor - slack`` as ``float32``, rounded down."""
     return np.nextafter((floor - slack).astype(np.float32), np.float32(-np.inf))
@@ -280,7 +258,7 @@ class _Best:
 
     def __init__(self, moment: Rows, queries: FloatArray, k: int) -> None:
         self._moment, self._queries, self._k = moment, queries, k
-        self._slack = _slack(moment, queries)
+        self._slack = slack_of(moment, queries)
         self._lock = threading.Lock()
         self._highest = np.empty((0, len(queries)), dtype=np.float32)  # up to k maxima of different groups
         self._floor: NDArray[Any] = np.full(len(queries), -np.inf)

@@ -17,8 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facematch.index.coarse import Coarse, CoarseKind, Effort
+from facematch.index.learning import coded
+from facematch.index.pairs import exact_pairs
 from facematch.index.rows import Rows
-from facematch.index.scan import exact_pairs, scan_best
+from facematch.index.scan import scan_best
 from facematch.types import FloatArray
 
 __all__ = ["Tuned", "efforts", "gallery_probes", "measured_recall", "tuned"]
@@ -32,9 +34,9 @@ _STRANGERS = 0.01
 _MARGIN = 0.5
 """Share of the misses that the wanted recall allows: a measurement on some thousand probes has luck in it."""
 _SEED = 20
-_CODED = 16384
-"""Vectors that are coded at once; in between it can be stopped."""
 _SHARES = (1 / 32, 1 / 16, 1 / 8, 3 / 16, 1 / 4, 5 / 16, 3 / 8, 7 / 16, 1 / 2, 5 / 8, 3 / 4)
+_FINE = (32, 64, 128)
+_COARSE = (64, 128, 192, 256, 384, 512, 768, 1024)
 _CODES: dict[CoarseKind, tuple[bool, ...]] = {"ivf": (True,), "pq": (False, True), "hnsw": (True,)}
 """Whether product codes are fine, in the order in which they are tried."""
 
@@ -66,28 +68,9 @@ class Tuned:
             "rerank": self.effort.rerank,
             "recall_at_1": self.recall,
             "recall_measured_on": self.probes,
-            "recall_above": round(self.threshold, 4),
+            "recall_above": round(float(self.threshold), 4),
             "build_seconds": round(self.seconds, 3),
         }
-
-
-def _go_on() -> None:
-    """Nothing stops it."""
-
-
-def coded(moment: Rows, kind: CoarseKind, *, fine: bool = False, between: Callable[[], None] = _go_on) -> Coarse:
-    """Codes of all rows in their order, learnt from a random sample of them; see :meth:`Coarse.learn`."""
-    ids = moment.ids()
-    rng = np.random.default_rng(_SEED)
-    chosen = rng.choice(ids.size, Coarse.sample_size(ids.size), replace=False)
-    codes = Coarse.learn(kind, moment.take(moment.find(ids[np.sort(chosen)])), ids.size, fine=fine)
-    for segment in moment.segments:
-        live = slice(None) if segment.live is None else segment.live
-        vectors = segment.vectors[live]
-        for start in range(0, len(vectors), _CODED):
-            between()
-            codes.add(vectors[start : start + _CODED])
-    return codes
 
 
 def tuned(
@@ -97,7 +80,7 @@ def tuned(
     recall: float,
     threshold: float,
     effort: Effort | None = None,
-    between: Callable[[], None] = _go_on,
+    between: Callable[[], None] = lambda: None,
 ) -> Tuned | None:
     """Codes of all rows and the least effort that reaches a recall.
 
@@ -135,7 +118,7 @@ def tuned(
 def efforts(codes: Coarse, *, fine: bool) -> Iterator[Effort]:
     """Efforts from small to large."""
     most = codes.most_probes
-    reranks = (32, 64, 128) if fine else (128, 256, 512, 1024)
+    reranks = _FINE if fine else _COARSE
     if codes.kind == "hnsw":
         yield from (Effort(breadth, 32) for breadth in (32, 64, 128, 256, 512, 1024))
         return

@@ -10,12 +10,12 @@ from facematch import registry
 from facematch.errors import VectorIndexError
 from facematch.index import coded as coded_rows
 from facematch.index.approximate import ApproximateIndex
-from facematch.index.coarse import KINDS, Coarse, CoarseKind, can_code
+from facematch.index.candidates import Candidates
+from facematch.index.coarse import KINDS, CoarseKind, can_code
 from facematch.index.exact import ExactIndex
 from facematch.index.oracle import OracleIndex
 from facematch.protocols import VectorIndex
 from facematch.testing import check_vector_index
-from facematch.types import FloatArray
 from tests.unit.index.support import Factory, Ints, coded
 from tests.unit.index.support import ids_of as _ids
 from tests.unit.index.support import units as _units
@@ -73,13 +73,13 @@ def _codes_everywhere(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     monkeypatch.setattr(coded_rows, "_SELECTIVE", 0)
     monkeypatch.setattr(coded_rows, "_SHARE", 1)
     asked: list[int] = []
-    propose = Coarse.propose
+    take = Candidates.take
 
-    def counted(codes: Coarse, queries: FloatArray, *args: Any) -> Ints:
-        asked.append(len(queries))
-        return propose(codes, queries, *args)
+    def counted(candidates: Candidates, labels: Ints) -> None:
+        asked.append(len(labels))
+        take(candidates, labels)
 
-    monkeypatch.setattr(Coarse, "propose", counted)
+    monkeypatch.setattr(Candidates, "take", counted)
     return asked
 
 

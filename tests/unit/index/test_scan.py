@@ -10,10 +10,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from facematch.index import rows, scan, sharing
+from facematch.index import pairs, rows, scan, sharing
 from facematch.index.checks import exact_scores
 from facematch.index.exact import ExactIndex
 from facematch.index.oracle import OracleIndex
+from facematch.index.pairs import slack_of
 from facematch.index.products import multiply
 from facematch.types import FloatArray, IdSet
 from tests.unit.index.support import Ints, clusters, ids_of, normal, units
@@ -101,7 +102,7 @@ def test_products_are_off_by_less_than_the_slack(seed: int, dimension: int) -> N
     exact.add(np.arange(64, dtype=np.int64), vectors)
     products = np.empty((64, 8), dtype=np.float32)
     multiply(vectors, np.ascontiguousarray(queries.T), products)
-    slack = scan._slack(exact._moment, queries)
+    slack = slack_of(exact._moment, queries)
     truth = vectors.astype(np.float64) @ queries.T.astype(np.float64)
     assert bool((np.abs(products - truth) <= slack / 2).all())
 
@@ -142,9 +143,10 @@ def helpers(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch, helpers: int) -> Seen:
     """Blocks of 96 rows at most, segments of 150, few candidates kept, few queries at once."""
-    constants = {"_PRODUCTS": 7 * 96, "_FEW_ROWS": 64, "_QUERIES": 7, "_PAIRS": 33, "_MANY": 40}
+    constants = {"_PRODUCTS": 7 * 96, "_FEW_ROWS": 64, "_QUERIES": 7, "_MANY": 40}
     for name, value in constants.items():
         monkeypatch.setattr(scan, name, value)
+    monkeypatch.setattr(pairs, "_PAIRS", 33)
     for module in (rows, scan):
         monkeypatch.setattr(module, "segment_rows", lambda _: 150)
     seen = Seen()

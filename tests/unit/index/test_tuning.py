@@ -6,8 +6,11 @@ import pytest
 from facematch.errors import VectorIndexError
 from facematch.index.approximate import ApproximateIndex
 from facematch.index.coarse import KINDS, Coarse, CoarseKind, Effort, can_code
+from facematch.index.fastscan import Scanned
+from facematch.index.learning import coded, learn
 from facematch.index.rows import Rows
-from facematch.index.tuning import coded, efforts, gallery_probes, measured_recall, tuned
+from facematch.index.tuning import efforts, gallery_probes, measured_recall, tuned
+from facematch.types import FloatArray
 from tests.unit.index.support import clusters, units
 
 SIZE, DIMENSION = 2000, 32
@@ -42,7 +45,7 @@ def test_the_least_effort_that_reaches_the_recall_is_taken(kind: CoarseKind) -> 
     assert found.recall >= 0.95
     assert found.probes > SIZE / 2
     assert found.threshold >= 0.4
-    fine = kind == "hnsw" or found.codes._index.code_size > DIMENSION // 4 / 2
+    fine = kind != "pq" or found.codes.nbytes > SIZE * DIMENSION // 6
     smaller = [each for each in efforts(found.codes, fine=fine) if each < found.effort]
     probes = gallery_probes(moment, found.threshold, 1000, np.random.default_rng(9))
     best = (moment.segments[0].vectors @ probes.T).max(axis=0)
@@ -79,15 +82,56 @@ def test_probes_lie_between_the_threshold_and_half_its_angle() -> None:
     assert float(np.median(best)) < float(np.cos(np.arccos(0.5) / 2)) + 0.05
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_codes_that_are_taken_out_are_proposed_no_more(kind: CoarseKind) -> None:
+def test_a_graph_can_only_be_made_anew() -> None:
+    assert coded(_rows(), "hnsw").without(np.arange(3)) is None
+
+
+def _decoded(codes: Scanned) -> FloatArray:
+    return np.concatenate([[index.reconstruct(n) for n in range(index.ntotal)] for index in codes._indexes])
+
+
+@pytest.mark.parametrize("parts", [1, 3])
+@pytest.mark.parametrize("fine", [False, True])
+def test_scanned_codes_that_are_taken_out_are_overwritten_and_no_others(parts: int, fine: bool) -> None:
+    vectors = units(1003, DIMENSION)
+    codes = Scanned.learn(vectors, 1003, parts, fine=fine)
+    for start in range(0, 1003, 100):  # over the bounds of parts
+        codes.add(vectors[start : start + 100])
+    assert (len(codes), codes.parts) == (1003, parts)
+    before = _decoded(codes)
+    np.testing.assert_allclose((before * vectors).sum(axis=1).mean(), 0.8, atol=0.15)  # each in its own place
+    labels = np.array([1002, 0, 31, 32, 334, 335, 336, 670], dtype=np.int64)
+    after = _decoded(codes.without(labels))
+    kept = np.setdiff1d(np.arange(1003), labels)
+    np.testing.assert_array_equal(after[kept], before[kept])
+    assert (after[labels] != before[labels]).any(axis=1).all()
+    np.testing.assert_array_equal(
+        _decoded(codes), before
+    )  # whoever still searches the old ones finds them as they were
+
+
+def test_every_part_proposes_its_own_labels() -> None:
+    vectors = units(1003, DIMENSION)
+    one, three = (Scanned.learn(vectors, 1003, parts, fine=True) for parts in (1, 3))
+    for codes in (one, three):
+        codes.add(vectors)
+    effort = Effort(1, 30)
+    for part in range(3):
+        labels = three.propose_in(part, vectors[part * 335 : part * 335 + 20], 5, effort)
+        np.testing.assert_array_equal(labels[:, 0], part * 335 + np.arange(20))
+    proposed = three.propose(vectors[:50], 30, effort)
+    assert proposed.shape == (50, 30)
+    everything = three.propose(vectors[:9], 1003, effort)
+    np.testing.assert_array_equal([np.unique(row[row >= 0]).size for row in everything], 1003)
+    best = one.propose(vectors[:50], 10, effort)
+    assert np.mean([len(set(a) & set(b)) for a, b in zip(best.tolist(), proposed.tolist(), strict=True)]) > 9
+
+
+def test_lists_that_something_is_taken_out_of_propose_it_no_more() -> None:
     moment = _rows()
-    codes = coded(moment, kind)
+    codes = coded(moment, "ivf")
     labels = np.arange(0, SIZE, 3, dtype=np.int64)
     less = codes.without(labels)
-    if kind == "hnsw":
-        assert less is None
-        return
     assert less is not None
     assert (len(less), len(codes)) == (SIZE - labels.size, SIZE)
     queries = moment.segments[0].vectors[:40]
@@ -100,7 +144,7 @@ def test_codes_that_are_taken_out_are_proposed_no_more(kind: CoarseKind) -> None
     )
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", ["ivf", "hnsw"])
 def test_a_selector_leaves_out_what_a_scope_leaves_out(kind: CoarseKind) -> None:
     moment = _rows()
     codes = coded(moment, kind)
@@ -110,20 +154,8 @@ def test_a_selector_leaves_out_what_a_scope_leaves_out(kind: CoarseKind) -> None
     assert (proposed >= 0).mean() > 0.95
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_codes_come_back_from_their_bytes(kind: CoarseKind) -> None:
-    moment = _rows()
-    codes = coded(moment, kind)
-    again = Coarse.from_bytes(kind, codes.to_bytes())
-    queries, effort = units(20, DIMENSION, 3), Effort(8, 32)
-    np.testing.assert_array_equal(again.propose(queries, 32, effort), codes.propose(queries, 32, effort))
-    assert (again.kind, len(again), again.nbytes) == (kind, SIZE, codes.nbytes)
-    with pytest.raises(VectorIndexError, match="damaged"):
-        Coarse.from_bytes(kind, codes.to_bytes()[:100].copy())
-
-
 def test_what_cannot_be_coded_is_refused() -> None:
     assert [can_code(dimension, 16) for dimension in (6, 8, 9, 10, 128)] == [False, True, False, True, True]
     assert not can_code(128, 15)
     with pytest.raises(VectorIndexError, match="cannot be coded"):
-        Coarse.learn("pq", units(15, 16), 15)
+        learn("pq", units(15, 16), 15)

@@ -1,0 +1,166 @@
+"""What codes propose, sifted and scored: the step from labels to results."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facematch.index.coarse import Coarse
+from facematch.index.pairs import exact_pairs, exact_products, products_of, slack_of
+from facematch.index.rows import Rows
+from facematch.types import FloatArray, IdSet
+
+__all__ = ["Candidates", "first"]
+
+Ints = NDArray[np.int64]
+
+_KEPT = 1 << 12
+"""Pairs that are not worth more than one look, nor another thread."""
+_MORE = 1.1
+_FEW = 4
+"""Where something is left out, so many times as many are asked for as should do, and these: chance is uneven."""
+
+
+class _Scored(NamedTuple):
+    """Pairs of a query and an id, and their exact scores."""
+
+    query: Ints
+    scores: FloatArray
+    ids: Ints
+
+
+class Candidates:
+    """What codes propose for some queries; parts may be taken in from several threads.
+
+    Args:
+        main: The rows that are coded.
+        numbers: ``(L,)`` row number of each label, -1 where there is none any more.
+        codes: The codes.
+        queries: ``(Q, D)`` ``float32``.
+        k: Results a query.
+        scope: What the results may be; ``None`` for all.
+
+    Attributes:
+        selector: What the codes are to be searched with.
+    """
+
+    def __init__(
+        self,
+        main: Rows,
+        numbers: NDArray[np.int32],
+        codes: Coarse,
+        queries: FloatArray,
+        *,
+        k: int,
+        scope: IdSet | None,
+    ) -> None:
+        self._main, self._numbers, self._queries, self._k = main, numbers, queries, k
+        self.selector: Any = None
+        self._inside: NDArray[np.bool_] | None = None
+        left = main.size
+        if scope is not None and codes.selects:
+            self.selector = scope.remembered(codes, lambda own: codes.selector(self._contained(own)))
+        elif scope is not None:
+            self._inside, left = scope.remembered(codes, self._counted)
+        self._share = min(left / max(len(codes), 1), 1.0)
+        self._owner = threading.get_ident()
+        self._lock = threading.Lock()
+        self._found: list[_Scored] = []
+        self._waiting: list[Ints] = []
+        self._left = np.zeros(len(queries), dtype=np.int64)
+        self._lost = np.zeros(len(queries), dtype=np.int64)
+
+    def asked_for(self, wanted: int) -> int:
+        """How many to ask for so that ``wanted`` are left."""
+        if self._share == 1.0:
+            return wanted
+        return int(_MORE * wanted / max(self._share, 1e-9)) + _FEW
+
+    def take(self, labels: Ints) -> None:
+        """Take in proposed labels ``(Q, P)`` of one part; -1 is none.
+
+        Much is worked at in the calling thread, so that several share it. A little from another thread than the one
+        that made this waits for :meth:`best`: threads that take turns in the interpreter cost more than the work.
+        """
+        if labels.size <= _KEPT and threading.get_ident() != self._owner:
+            self._waiting.append(labels)
+        else:
+            self._sift(labels)
+
+    def _sift(self, labels: Ints) -> None:
+        rows = self._numbers[labels].astype(np.int64)
+        rows[labels < 0] = -1
+        if self._inside is not None:
+            rows[~self._inside[labels]] = -1
+        if self._main.dead:
+            rows[~self._main.alive(rows.ravel()).reshape(rows.shape)] = -1
+        found = self._all(rows) if rows.size <= _KEPT else self._likely(rows)
+        left = np.count_nonzero(rows >= 0, axis=1)
+        lost = np.count_nonzero(labels >= 0, axis=1) - left
+        with self._lock:
+            self._found.append(found)
+            self._left += left
+            self._lost += lost
+
+    def _all(self, rows: Ints) -> _Scored:
+        """The scores of all rows ``(Q, P)``."""
+        query, place = np.nonzero(rows >= 0)
+        there = rows[query, place]
+        order = np.argsort(there)
+        query = query[order]
+        vectors, ids = self._main.take_with_ids(there[order])
+        return _Scored(query, exact_products(vectors, self._queries[query]), ids)
+
+    def _likely(self, rows: Ints) -> _Scored:
+        """The scores of those of rows ``(Q, P)`` whose products in float32 may be among the best ``k``."""
+        products = products_of(self._main, self._queries, rows)
+        bar = np.full((len(rows), 1), -np.inf)
+        if rows.shape[1] > self._k:
+            place = rows.shape[1] - self._k
+            bar = np.partition(products, place, axis=1)[:, place, None]
+            bar = bar - slack_of(self._main, self._queries)[:, None]
+        query, place_of = np.nonzero((products >= bar) & (rows >= 0))
+        likely = rows[query, place_of]
+        scores = exact_pairs(self._main, self._queries, query, likely)
+        return _Scored(query, scores, self._main.ids_of(likely))
+
+    def best(self, wanted: int) -> tuple[FloatArray, Ints, NDArray[np.bool_]]:
+        """The best ``k`` of each query by their exact scores, as scores and ids ``(Q, k)``.
+
+        Args:
+            wanted: Candidates a query.
+
+        Returns:
+            Scores, ids, and for which queries ``(Q,)`` that is not to be relied on: so much was left out that fewer
+            candidates than wanted, or fewer results than ``k``, are left.
+        """
+        if self._waiting:
+            self._sift(np.concatenate(self._waiting, axis=1))
+            self._waiting = []
+        query, scores, ids = (np.concatenate(column) for column in zip(*self._found, strict=True))
+        best, best_ids = first(query, scores, ids, (len(self._queries), self._k))
+        return best, best_ids, (self._lost > 0) & (self._left < wanted) | (best_ids[:, -1] < 0)
+
+    def _contained(self, scope: IdSet) -> NDArray[np.bool_]:
+        numbers = self._numbers.astype(np.int64)
+        inside = np.zeros(numbers.size, dtype=bool)
+        inside[numbers >= 0] = scope.contains(self._main.ids_of(numbers[numbers >= 0]))
+        return inside
+
+    def _counted(self, scope: IdSet) -> tuple[NDArray[np.bool_], int]:
+        inside = self._contained(scope)
+        return inside, int(np.count_nonzero(inside))
+
+
+def first(query: Ints, scores: FloatArray, ids: Ints, shape: tuple[int, int]) -> tuple[FloatArray, Ints]:
+    """The best of each query in order; ``shape`` is the number of queries and of places."""
+    best, found = np.full(shape, -np.inf, dtype=np.float32), np.full(shape, -1, dtype=np.int64)
+    order = np.lexsort((ids, -scores, query))
+    place = np.arange(order.size) - np.searchsorted(query[order], query[order])
+    order, place = order[place < shape[1]], place[place < shape[1]]
+    best[query[order], place] = scores[order]
+    found[query[order], place] = ids[order]
+    return best, found

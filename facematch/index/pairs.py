@@ -1,0 +1,61 @@
+"""Scores of single pairs of a query and a row: quickly in float32, exactly in float64, and how far the two may differ.
+
+A float32 inner product of length ``D``, summed in any order, is off by at most ``gamma_D * |q| * |v|`` with
+``gamma_D = D u / (1 - D u)`` and ``u = 2**-24`` (Higham, Accuracy and Stability of Numerical Algorithms, 2nd ed.,
+section 3.1). What lies below the best by more than twice that and the rounding of the final score is not among them.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facematch.index.rows import Rows
+from facematch.types import FloatArray
+
+__all__ = ["exact_pairs", "exact_products", "products_of", "slack_of"]
+
+Ints = NDArray[np.int64]
+
+_PAIRS = 1 << 14
+"""Pairs that are computed at once."""
+
+
+def products_of(moment: Rows, queries: FloatArray, rows: Ints) -> FloatArray:
+    """``(Q, P)`` products of queries ``(Q, D)`` with their own rows ``(Q, P)``, in float32; ``-inf`` for row -1."""
+    products = np.full(rows.shape, -np.inf, dtype=np.float32)
+    flat, out = rows.ravel(), products.ravel()
+    for start in range(0, flat.size, _PAIRS):
+        for number, places, which in moment.by_segment(flat[start : start + _PAIRS]):
+            vectors = moment.segments[number].vectors.take(places, axis=0)
+            pairs = which + start
+            if len(queries) == 1:
+                out[pairs] = np.einsum("ij,j->i", vectors, queries[0])
+            else:
+                out[pairs] = np.einsum("ij,ij->i", vectors, queries[pairs // rows.shape[1]])
+    return products
+
+
+def exact_pairs(moment: Rows, queries: FloatArray, query: Ints, rows: Ints) -> FloatArray:
+    """``(N,)`` scores of pairs of a query ``(N,)`` and a row ``(N,)``, computed as the oracle computes them."""
+    scores = np.empty(query.size, dtype=np.float32)
+    for start in range(0, query.size, _PAIRS):
+        here = slice(start, start + _PAIRS)
+        scores[here] = exact_products(moment.take(rows[here]), queries[query[here]])
+    return scores
+
+
+def exact_products(vectors: FloatArray, queries: FloatArray) -> FloatArray:
+    """``(N,)`` scores of vectors ``(N, D)`` with as many queries ``(N, D)``, computed as the oracle computes them."""
+    products = vectors.astype(np.float64)
+    products *= queries  # float32 widens to float64 without loss
+    scores: FloatArray = products.sum(axis=1).astype(np.float32)
+    return scores
+
+
+def slack_of(moment: Rows, queries: FloatArray) -> NDArray[np.float64]:
+    """``(Q,)``: how far below the bar a float32 product may lie and still be a result."""
+    lengths = np.sqrt(np.einsum("ij,ij->i", queries, queries, dtype=np.float64))
+    share = moment.dimension * 2.0**-24
+    gamma = share / max(1.0 - share, 0.5)
+    return np.asarray((2.0 * gamma + 2.0**-22) * lengths * moment.longest * 1.001 + 1e-30)
