@@ -9,14 +9,14 @@ from __future__ import annotations
 import importlib.util
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from facematch.index.approximate import ApproximateIndex
-from facematch.index.coarse import Effort
+from facematch.index.coarse import CoarseKind, Effort
 from facematch.index.exact import ExactIndex
 from facematch.types import FloatArray
 
@@ -61,9 +61,19 @@ def ours_exact(vectors: FloatArray) -> Built:
     return Built("facematch exact", "", lambda q, k: index.search(q, k)[1], True, seconds, index.stats().total_bytes)
 
 
-def ours_approximate(vectors: FloatArray) -> Built:
-    """The approximate index with ``ivf`` codes at the effort that it finds for a recall of 99.9 %."""
-    index = ApproximateIndex(vectors.shape[1], kind="ivf", exact_below=0, background=False)
+def ours_scanned(vectors: FloatArray) -> Built:
+    """The approximate index that compares with every code, ``pq``; its dial: candidates that are scored exactly."""
+    return _ours_coded(vectors, "pq", (32, 64, 128, 256, 512, 1024))
+
+
+def ours_in_lists(vectors: FloatArray) -> Built:
+    """The approximate index that reads some lists of codes, ``ivf``; its dial is the number of lists."""
+    return _ours_coded(vectors, "ivf", (1, 2, 4, 8, 16, 32, 64, 128, 256, 512))
+
+
+def _ours_coded(vectors: FloatArray, kind: CoarseKind, dials: Sequence[int]) -> Built:
+    """The approximate index, first at the effort that it finds for a recall of 99.9 %."""
+    index = ApproximateIndex(vectors.shape[1], kind=kind, exact_below=0, background=False)
 
     def build() -> None:
         index.add(np.arange(len(vectors)), vectors)
@@ -71,28 +81,27 @@ def ours_approximate(vectors: FloatArray) -> Built:
 
     seconds = _timed(build)
     stats = index.stats()
-    facts = stats.details
-    settings = f"{stats.kind}, {facts.get('probes_a_search', 'all')} lists, {facts.get('rerank', 'all')} reranked"
     state: Any = index._state  # noqa: SLF001 - the frontier turns the effort that a user leaves to the index
+    if state.coded is None:
+        return Built(
+            f"facematch {kind}", "found no effort", lambda q, k: index.search(q, k)[1], True, seconds, stats.total_bytes
+        )
+    found: Effort = state.coded.effort
 
-    def turn_to(probes: int) -> None:
-        from dataclasses import replace
+    def turn_to(dial: int) -> None:
+        effort = Effort(1, dial) if kind == "pq" else Effort(dial, found.rerank)
+        index._state = replace(state, coded=replace(state.coded, effort=effort))  # noqa: SLF001
 
-        index._state = replace(state, coded=replace(state.coded, effort=Effort(probes, facts["rerank"])))  # noqa: SLF001
-
-    dials: list[int] = []
-    if stats.kind == "ivf":
-        dials = [
-            probes for probes in (1, 2, 4, 8, 16, 32, 64, 128, 256, 512) if probes <= state.coded.codes.most_probes
-        ]
+    chosen = f"{found.rerank} scored" if kind == "pq" else f"{found.probes} lists, {found.rerank} scored"
+    most = len(vectors) if kind == "pq" else state.coded.codes.most_probes
     return Built(
-        "facematch approximate",
-        settings,
+        f"facematch {kind}",
+        f"would take {chosen}",
         lambda q, k: index.search(q, k)[1],
-        stats.kind == "exact",
+        False,
         seconds,
         stats.total_bytes,
-        dials,
+        tuple(dial for dial in dials if dial <= most),
         turn_to,
     )
 

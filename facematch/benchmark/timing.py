@@ -6,7 +6,9 @@ good for the machine that it was taken on; a ratio can be compared.
 Libraries with threads of their own disturb each other: OpenBLAS's and OpenMP's go on looking for work, and keep the
 cores busy, for up to some 30 ms after a call has returned. On few cores that multiplies the time of whoever is next,
 which nobody sees who uses one library. So every other turn goes backwards, and with ``settle`` each side starts when
-the threads of the one before have gone to sleep, after a call that does not count and wakes its own.
+the threads of the one before have gone to sleep. The processor has rested by then as well: its clock is low, its caches
+hold something else. What is done in a few milliseconds takes twice as long at first, so it is called for a while before
+its time is taken; the time of the first call is kept, too.
 """
 
 from __future__ import annotations
@@ -23,6 +25,10 @@ __all__ = ["Timings", "interleaved", "median_ratio"]
 
 _MOST: Final = 50
 """Turns of quick sides are at most this many times the turns asked for."""
+_WARM: Final = 20
+"""Quick sides are called at most so often in a turn before their time is taken."""
+_TIMED: Final = 5
+"""Times in a turn of a quick side, whose median counts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,9 +37,11 @@ class Timings:
 
     Attributes:
         seconds: By side, one number a turn.
+        rested: The same of the first call in each turn.
     """
 
     seconds: Mapping[str, tuple[float, ...]]
+    rested: Mapping[str, tuple[float, ...]]
 
     @property
     def turns(self) -> int:
@@ -43,6 +51,10 @@ class Timings:
     def median_ms(self, side: str) -> float:
         """Median time of a side in milliseconds."""
         return 1000 * statistics.median(self.seconds[side])
+
+    def median_ms_rested(self, side: str) -> float:
+        """Median time of the first call of a side in a turn, in milliseconds."""
+        return 1000 * statistics.median(self.rested[side])
 
     def ratio(self, numerator: str, denominator: str) -> float:
         """How many times longer ``numerator`` takes than ``denominator``: the median over the turns."""
@@ -64,7 +76,8 @@ def interleaved(
         sides: What to time by name; each is called with the number of the turn, -1 first.
         rounds: Turns wanted, at least 1.
         least_seconds: Go on until so much time is spent, for at most fifty times the turns wanted.
-        settle: Seconds to wait before each side; calls that take less are made once before they are timed.
+        settle: Seconds to wait before each side. Calls that take less are made for as long again, at most so many
+            times, and timed then: the median of a few counts.
         on_turn: Called after each turn.
 
     Raises:
@@ -73,6 +86,7 @@ def interleaved(
     if not sides or rounds < 1:
         raise InvalidArgument(f"{len(sides)} sides and {rounds} rounds", hint="time one side or more, once or more")
     seconds: dict[str, list[float]] = {name: [] for name in sides}
+    rested: dict[str, list[float]] = {name: [] for name in sides}
     quick: set[str] = set()
     order = list(sides.items())
     turn, began = -1, time.perf_counter()
@@ -80,12 +94,11 @@ def interleaved(
         for name, call in order:
             if settle:
                 time.sleep(settle)
-                if name in quick:
-                    call(turn)
-            start = time.perf_counter()
-            call(turn)
-            taken = time.perf_counter() - start
+            first = taken = _timed(call, turn)
+            if name in quick:
+                taken = _warm(call, turn, settle - first)
             if turn >= 0:
+                rested[name].append(first)
                 seconds[name].append(taken)
             elif taken < settle:
                 quick.add(name)
@@ -93,7 +106,22 @@ def interleaved(
         order.reverse()
         if on_turn is not None:
             on_turn()
-    return Timings({name: tuple(times) for name, times in seconds.items()})
+    return Timings(*({name: tuple(times) for name, times in all_.items()} for all_ in (seconds, rested)))
+
+
+def _warm(call: Callable[[int], object], turn: int, seconds: float) -> float:
+    """Time of a call when the machine has come up to speed."""
+    calls, until = 1, time.perf_counter() + seconds
+    while calls < _WARM and time.perf_counter() < until:
+        call(turn + calls)
+        calls += 1
+    return statistics.median(_timed(call, turn + calls + number) for number in range(_TIMED))
+
+
+def _timed(call: Callable[[int], object], turn: int) -> float:
+    start = time.perf_counter()
+    call(turn)
+    return time.perf_counter() - start
 
 
 def median_ratio(theirs: Callable[[], object], ours: Callable[[], object], rounds: int = 15) -> float:

@@ -45,7 +45,7 @@ def index(
     ] = False,
     kind: Annotated[
         Literal["auto", "ivf", "pq", "hnsw"], typer.Option("--kind", help="Codes of the approximate index.")
-    ] = "ivf",
+    ] = "auto",
     recall: Annotated[float, typer.Option("--recall", help="Recall that the approximate index must reach.")] = 0.999,
     remember: Annotated[
         bool,
@@ -81,7 +81,9 @@ def index(
         )
     if approximate:
         with progress_bar("learning codes"):
-            coded = ApproximateIndex(people.dimension, kind=kind, recall=recall, exact_below=0, background=False)
+            coded = ApproximateIndex(
+                people.dimension, kind=kind, recall=recall, threshold=trial.threshold, exact_below=0, background=False
+            )
             trial = fill(trial, "approximate", coded)
     with progress_bar("searching") as progress:
         result = measure(trial, k=k, rounds=rounds, progress=progress)
@@ -158,7 +160,7 @@ def _print(result: IndexBenchmark) -> None:
     others = [
         (
             figures.kind,
-            f"{figures.recall_at_1:.4f}",
+            f"{figures.recall_at_1:.4f} of {figures.recall_measured_on:,}",
             f"{figures.recall_at_k:.4f}",
             f"{figures.build_seconds:.2f} s",
             f"{figures.total_bytes / 1e6:,.1f} MB",
@@ -166,7 +168,11 @@ def _print(result: IndexBenchmark) -> None:
         for figures in result.indexes
     ]
     others.append(("FAISS flat", "", "", f"{result.faiss_build_seconds:.2f} s", f"{result.faiss_bytes / 1e6:,.1f} MB"))
-    print_table("", ("index", "recall at 1", f"recall at {result.k}", "filled in", "memory"), others)
+    print_table(
+        "",
+        ("index", f"recall at 1 from {result.threshold:.2f}", f"recall at {result.k}", "filled in", "memory"),
+        others,
+    )
     for figures in result.indexes:
         if reason := figures.details.get("not_coded_because"):
             console().print(f"{figures.name} searches exactly: {reason}", markup=False)

@@ -89,7 +89,7 @@ class ApproximateIndex(SearchesItsView):
         dimension: Length of the vectors, at least 1.
         kind: Kind of codes; ``auto`` takes what :class:`~facematch.index.costs.CostTable` says for the size.
         recall: Share of searches whose best result is the true one, among those whose true one reaches ``threshold``;
-            over 0, at most 1. An effort is taken when the measurement shows at most half of the misses that it allows.
+            over 0, at most 1; measured as :mod:`~facematch.index.tuning` says.
         threshold: Lowest score that matters, a raw cosine.
         exact_below: Galleries smaller than this are searched exactly.
         effort: How hard to search; ``None`` finds it by measuring.

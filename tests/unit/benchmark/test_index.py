@@ -32,6 +32,7 @@ def test_the_result_has_the_figures_that_others_read(trial: Trial) -> None:
         assert found[f"ratio_vs_faiss_flat_batch{batch}"] > 0
         assert found[f"gemm_share_batch{batch}"] > 0
         assert found[f"median_ms_batch{batch}"] > 0
+        assert found[f"median_ms_rested_batch{batch}"] > 0
         assert found["faiss_flat_ms"][str(batch)] > 0
     assert (found["recall_at_1"], found["recall_at_1_mated"], found["recall_at_k"]) == (1, 1, 1)
     assert (found["index"], found["size"], found["dimension"], found["k"]) == ("exact", 3000, 128, 5)
@@ -102,7 +103,16 @@ class _Worst(ExactIndex):
 def test_recall_is_what_is_found_of_the_true_best(trial: Trial) -> None:
     result = measure(fill(trial, "worst", _Worst(128)), k=4, rounds=1, batches=(1,), least_seconds=0)
     worst = result.indexes[1]
-    assert (worst.recall_at_1, worst.recall_at_1_mated, worst.recall_at_k) == (0, 0, 0.75)
+    assert (worst.recall_at_1, worst.recall_at_1_any, worst.recall_at_1_mated, worst.recall_at_k) == (0, 0, 0, 0.75)
+    assert worst.recall_measured_on > 2000
+    assert result.indexes[0].recall_at_1 == 1
+
+
+def test_one_stranger_in_a_hundred_reaches_the_threshold(trial: Trial) -> None:
+    strangers = trial.population.strangers(3000, np.random.default_rng(77))
+    reaching = ((strangers @ trial.vectors.T).max(axis=1) >= trial.threshold).mean()
+    assert 0.003 < reaching < 0.025
+    assert (trial.counted @ trial.vectors.T).max(axis=1).mean() > trial.threshold
 
 
 def test_ties_are_no_difference() -> None:
@@ -137,15 +147,25 @@ def test_quick_sides_have_more_turns_but_not_without_end() -> None:
     assert interleaved({"a": lambda _: None}, 3, least_seconds=30).turns == 150
 
 
-def test_a_quick_side_that_settles_is_called_once_more_before_it_is_timed() -> None:
+def test_a_quick_side_that_settles_is_called_for_a_while_before_it_is_timed() -> None:
     calls: list[tuple[str, int]] = []
 
     def slow(turn: int) -> None:
         calls.append(("slow", turn))
         time.sleep(0.02)
 
-    interleaved({"quick": lambda turn: calls.append(("quick", turn)), "slow": slow}, 1, settle=0.01)
-    assert calls == [("quick", -1), ("slow", -1), ("slow", 0), ("quick", 0), ("quick", 0)]
+    def quick(turn: int) -> None:
+        calls.append(("quick", turn))
+        time.sleep(0.005 if len(calls) == 4 else 0.0)
+
+    timings = interleaved({"quick": quick, "slow": slow}, 1, settle=0.01)
+    assert calls[:4] == [("quick", -1), ("slow", -1), ("slow", 0), ("quick", 0)]
+    warm = calls[4:]
+    assert {name for name, _ in warm} == {"quick"}
+    assert 5 <= len(warm) <= 24  # until the processor is awake, at most 19 times, and then the five that count
+    assert [turn for _, turn in warm] == list(range(1, len(warm) + 1))
+    assert timings.rested["quick"][0] >= 0.005 > timings.seconds["quick"][0]
+    assert timings.seconds["slow"] == timings.rested["slow"]
 
 
 def test_ratios_say_which_side_is_slower() -> None:
