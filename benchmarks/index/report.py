@@ -1,16 +1,18 @@
 """Measure search and write the tables and pictures of ``docs/performance.md``.
 
     PYTHONPATH=benchmarks python -m index.report [--sizes 10000 1000000] [--dims 128 512] [--frontier-size 100000]
+                                                 [--parts search frontier]
 
 Writes ``docs/results/performance.json``, from it ``docs/results/performance-*.md`` and ``docs/images/search-*.png``.
-Libraries that are not installed are left out and named. ``--draw-only`` writes tables and pictures from the JSON that
-is there.
+Libraries that are not installed are left out and named. ``--parts`` measures some of it and keeps the rest of the JSON;
+without a part, tables and pictures are written from what is there.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -165,24 +167,32 @@ def peers_table(frontier: dict[str, Any]) -> str:
 
 def machine_line(document: dict[str, Any]) -> str:
     """What it was measured on, in a sentence."""
-    facts, busy = document["machine"], document["load_before"]
-    caution = f" **Other programs kept {busy:.1f} cores busy: these figures are provisional.**" if busy > BUSY else ""
+    facts = document["machine"]
     return (
         f"Measured on {facts['cpu']}, {facts['cores']} cores, {facts['memory_bytes'] / 2**30:.0f} GiB of memory; "
-        f"NumPy {facts['numpy']} ({facts['blas']}), FAISS {facts['faiss']}, Python {facts['python']}; "
-        f"{document['rounds']} turns at least, {document['measured_at'][:10]}.{caution}\n"
+        f"NumPy {facts['numpy']} ({facts['blas']}), FAISS {facts['faiss']}, Python {facts['python']}.\n"
     )
+
+
+def caution(part: dict[str, Any]) -> str:
+    """When a part was measured, and whether the machine was idle."""
+    busy = part["load_before"]
+    provisional = (
+        f" **Other programs kept {busy:.1f} cores busy: these figures are provisional.**" if busy > BUSY else ""
+    )
+    return f"\nMeasured on {part['measured_at'][:10]}, {part['rounds']} turns at least.{provisional}\n"
 
 
 def write(document: dict[str, Any]) -> None:
     """Tables and pictures."""
     results, images = DOCS / "results", DOCS / "images"
+    search, frontier = document["search"], document["frontier"]
     (results / "performance-machine.md").write_text(machine_line(document), "utf-8")
-    (results / "performance-search.md").write_text(search_table(document["search"]), "utf-8")
-    (results / "performance-build.md").write_text(build_table(document["search"]), "utf-8")
-    (results / "performance-peers.md").write_text(peers_table(document["frontier"]), "utf-8")
-    time_picture(document["search"], images / "search-time.png")
-    frontier_picture(document["frontier"], images / "search-frontier.png")
+    (results / "performance-search.md").write_text(search_table(search["figures"]) + caution(search), "utf-8")
+    (results / "performance-build.md").write_text(build_table(search["figures"]), "utf-8")
+    (results / "performance-peers.md").write_text(peers_table(frontier["figures"]) + caution(frontier), "utf-8")
+    time_picture(search["figures"], images / "search-time.png")
+    frontier_picture(frontier["figures"], images / "search-frontier.png")
 
 
 def main() -> None:
@@ -192,22 +202,26 @@ def main() -> None:
     parser.add_argument("--dims", type=int, nargs="+", default=[128, 512], choices=sorted(POPULATIONS))
     parser.add_argument("--frontier-size", type=int, default=100_000)
     parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--draw-only", action="store_true")
+    parser.add_argument("--parts", nargs="*", default=["search", "frontier"], choices=["search", "frontier"])
     options = parser.parse_args()
     path = DOCS / "results" / "performance.json"
-    if not options.draw_only:
+    document: dict[str, Any] = json.loads(path.read_text("utf-8")) if path.exists() else {}
+    for part in options.parts:
         load_before = load()
-        search = [search_figures(size, dim, options.rounds) for dim in options.dims for size in options.sizes]
-        document = {
-            "machine": machine_facts(),
+        figures: Any
+        if part == "search":
+            figures = [search_figures(size, dim, options.rounds) for dim in options.dims for size in options.sizes]
+        else:
+            figures = frontier_figures(options.frontier_size, options.dims[0], options.rounds)
+        document[part] = {
+            "figures": figures,
             "load_before": load_before,
-            "measured_at": search[-1]["measured_at"],
             "rounds": options.rounds,
-            "search": search,
-            "frontier": frontier_figures(options.frontier_size, options.dims[0], options.rounds),
+            "measured_at": datetime.now(UTC).isoformat(timespec="seconds"),
         }
+        document["machine"] = machine_facts()
         path.write_text(json.dumps(document, indent=1, allow_nan=False) + "\n", "utf-8")
-    write(json.loads(path.read_text("utf-8")))
+    write(document)
 
 
 if __name__ == "__main__":

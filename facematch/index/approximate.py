@@ -180,7 +180,9 @@ class ApproximateIndex(SearchesItsView):
                 self._removed_since.append(ids)
             main, rest = state.main.removing(ids, rewrite=False), state.rest.removing(ids)
             self._state = replace(state, main=main, rest=rest)
-            return state.size - self._state.size
+            removed = state.size - self._state.size
+        self._build_if_due()
+        return removed
 
     def compact(self) -> int:
         """Let go of the memory of removed vectors and of their codes.

@@ -224,6 +224,23 @@ def test_codes_are_learnt_again_when_people_change_and_their_number_does_not(mon
     assert stats.total_bytes < 3 * stats.vector_bytes
 
 
+@pytest.mark.parametrize("compacted", [False, True])
+def test_codes_are_learnt_again_when_many_have_gone(compacted: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(approximate, "_REST", 200)
+    index = ApproximateIndex(16, kind="pq", exact_below=500, effort=Effort(1, 32))
+    index.add(np.arange(2000, dtype=np.int64), clusters(2000, 16))
+    assert index.wait(60)
+    for start in range(0, 400, 20):
+        assert index.remove(np.arange(start, start + 20, dtype=np.int64)) == 20
+        if compacted:
+            index.compact()
+        assert index.wait(60)
+    codes = index._state.coded
+    assert codes is not None
+    assert 1600 <= len(codes.codes) <= 1800  # not the 2,000 of before
+    assert index.stats().details["coded"] == 1600
+
+
 def test_a_build_that_fails_is_not_tried_again_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(approximate, "_REST", 100)
     tried: list[int] = []
