@@ -208,7 +208,8 @@ def _each_block(moment: Rows, queries: FloatArray, scope: IdSet | None, look_at:
     if total == 0 or len(queries) == 0:
         return
     largest = max(_PRODUCTS // len(queries), _GROUP)
-    share = -(-total // (_SHARES * (helpers() + 1)))
+    shares = 1 if len(queries) == 1 else _SHARES  # a single query has little to share beside reading the rows
+    share = -(-total // (shares * (helpers() + 1)))
     few = max(_FEW_ROWS, _FEW_STEPS // queries.size)
     capacity = -(-min(largest, max(share, few), total) // _GROUP) * _GROUP
 

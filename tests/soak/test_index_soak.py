@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from facematch.index import learning
 from facematch.index.approximate import ApproximateIndex
 from facematch.index.coarse import Effort
 from facematch.index.exact import ExactIndex
@@ -55,7 +56,8 @@ def frequent_switches() -> Iterator[None]:
 @pytest.mark.slow
 @pytest.mark.timeout(SECONDS * 1.5 + 300)
 @pytest.mark.parametrize("kind", ["exact", "approximate"])
-def test_eight_threads_for_minutes(kind: str) -> None:
+def test_eight_threads_for_minutes(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(learning, "_A_PART", 500)  # codes in two parts
     index: VectorIndex
     if kind == "exact":
         index = ExactIndex(32)
