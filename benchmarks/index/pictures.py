@@ -49,7 +49,7 @@ def time_picture(figures: list[dict[str, Any]], path: Path) -> None:
             )
             axes.set_xscale("log")
             axes.set_yscale("log")
-            axes.set_xticks(sizes, [f"{size:,}" for size in sizes])
+            axes.set_xticks(sizes, [f"{size // 1000:,}k" for size in sizes])
             axes.minorticks_off()
             low, high = axes.get_ylim()
             axes.set_ylim(10 ** np.floor(np.log10(low)), 10 ** np.ceil(np.log10(high)))
