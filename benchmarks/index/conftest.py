@@ -8,8 +8,8 @@ from functools import lru_cache
 
 import pytest
 
-from facematch.benchmark.index import Trial, prepare
 from facematch.benchmark.population import Population
+from facematch.benchmark.trial import Trial, prepare
 
 POPULATIONS = {128: "sface-lfw", 512: "mbf-lfw"}
 

@@ -7,7 +7,6 @@ an environment of their own.
 from __future__ import annotations
 
 import importlib.util
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -15,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from facematch.benchmark.timing import timed
 from facematch.index.approximate import ApproximateIndex
 from facematch.index.coarse import CoarseKind, Effort
 from facematch.index.exact import ExactIndex
@@ -57,7 +57,7 @@ def installed(module: str) -> bool:
 def ours_exact(vectors: FloatArray) -> Built:
     """The exact index."""
     index = ExactIndex(vectors.shape[1])
-    seconds = _timed(lambda: index.add(np.arange(len(vectors)), vectors))
+    seconds = timed(lambda: index.add(np.arange(len(vectors)), vectors))
     return Built("facematch exact", "", lambda q, k: index.search(q, k)[1], True, seconds, index.stats().total_bytes)
 
 
@@ -79,7 +79,7 @@ def _ours_coded(vectors: FloatArray, kind: CoarseKind, dials: Sequence[int]) -> 
         index.add(np.arange(len(vectors)), vectors)
         index.rebuild()
 
-    seconds = _timed(build)
+    seconds = timed(build)
     stats = index.stats()
     state: Any = index._state  # noqa: SLF001 - the frontier turns the effort that a user leaves to the index
     if state.coded is None:
@@ -111,7 +111,7 @@ def faiss_flat(vectors: FloatArray) -> Built:
     import faiss
 
     index = faiss.IndexFlatIP(vectors.shape[1])
-    seconds = _timed(lambda: index.add(vectors))
+    seconds = timed(lambda: index.add(vectors))
     return Built("FAISS IndexFlatIP", "", lambda q, k: index.search(q, k)[1], True, seconds, vectors.nbytes)
 
 
@@ -120,7 +120,7 @@ def faiss_hnsw(vectors: FloatArray) -> Built:
     import faiss
 
     index = faiss.IndexHNSWFlat(vectors.shape[1], 32, faiss.METRIC_INNER_PRODUCT)
-    seconds = _timed(lambda: index.add(vectors))
+    seconds = timed(lambda: index.add(vectors))
 
     def turn_to(breadth: int) -> None:
         index.hnsw.efSearch = breadth
@@ -150,7 +150,7 @@ def hnswlib_graph(vectors: FloatArray) -> Built:
 
     index = hnswlib.Index(space="ip", dim=vectors.shape[1])
     index.init_index(max_elements=len(vectors), ef_construction=200, M=16)
-    seconds = _timed(lambda: index.add_items(vectors, np.arange(len(vectors))))
+    seconds = timed(lambda: index.add_items(vectors, np.arange(len(vectors))))
 
     def search(queries: FloatArray, k: int) -> Ints:
         return np.asarray(index.knn_query(queries, k=k)[0], dtype=np.int64)
@@ -169,7 +169,7 @@ def usearch_graph(vectors: FloatArray) -> Built:
     from usearch.index import Index  # type: ignore[import-not-found, import-untyped, unused-ignore]
 
     index = Index(ndim=vectors.shape[1], metric="ip", dtype="f32")
-    seconds = _timed(lambda: index.add(np.arange(len(vectors)), vectors))
+    seconds = timed(lambda: index.add(np.arange(len(vectors)), vectors))
 
     def search(queries: FloatArray, k: int) -> Ints:
         return np.asarray(index.search(queries, k).keys, dtype=np.int64).reshape(len(queries), -1)
@@ -218,9 +218,3 @@ PEERS: dict[str, tuple[str, Maker]] = {  # name: the library that it needs, and 
     "usearch_exact": ("usearch", usearch_exact),
     "deepface": ("deepface", deepface_find),
 }
-
-
-def _timed(call: Callable[[], object]) -> float:
-    began = time.perf_counter()
-    call()
-    return time.perf_counter() - began

@@ -19,10 +19,11 @@ from typing import Any
 import numpy as np
 from rich.console import Console
 
-from facematch.benchmark.index import fill, measure, prepare
+from facematch.benchmark.index import measure
 from facematch.benchmark.machine import load, machine_facts
 from facematch.benchmark.population import Population
 from facematch.benchmark.timing import interleaved
+from facematch.benchmark.trial import fill, prepare
 from facematch.index.approximate import ApproximateIndex
 from facematch.types import FloatArray
 from index.contenders import PEERS, Built, Maker, faiss_flat, installed, ours_exact, ours_in_lists, ours_scanned

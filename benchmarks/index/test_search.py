@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from facematch.benchmark.index import BATCHES, Trial, measure
+from facematch.benchmark.index import BATCHES, measure
 from facematch.benchmark.timing import interleaved
+from facematch.benchmark.trial import Trial
 from index.contenders import PEERS, installed
 
 K = 10

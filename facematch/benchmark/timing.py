@@ -17,11 +17,12 @@ import statistics
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from facematch.errors import InvalidArgument
 
-__all__ = ["Timings", "interleaved", "median_ratio"]
+__all__ = ["Timings", "interleaved", "median_ratio", "timed"]
 
 _MOST: Final = 50
 """Turns of quick sides are at most this many times the turns asked for."""
@@ -94,7 +95,7 @@ def interleaved(
         for name, call in order:
             if settle:
                 time.sleep(settle)
-            first = taken = _timed(call, turn)
+            first = taken = timed(partial(call, turn))
             if name in quick:
                 taken = _warm(call, turn, settle - first)
             if turn >= 0:
@@ -115,12 +116,13 @@ def _warm(call: Callable[[int], object], turn: int, seconds: float) -> float:
     while calls < _WARM and time.perf_counter() < until:
         call(turn + calls)
         calls += 1
-    return statistics.median(_timed(call, turn + calls + number) for number in range(_TIMED))
+    return statistics.median(timed(partial(call, turn + calls + number)) for number in range(_TIMED))
 
 
-def _timed(call: Callable[[int], object], turn: int) -> float:
+def timed(call: Callable[[], object]) -> float:
+    """Seconds that a call takes."""
     start = time.perf_counter()
-    call(turn)
+    call()
     return time.perf_counter() - start
 
 

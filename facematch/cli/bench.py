@@ -13,7 +13,7 @@ from facematch.cli.output import console, print_json, print_table, progress_bar
 from facematch.errors import InvalidArgument
 
 if TYPE_CHECKING:
-    from facematch.benchmark.index import IndexBenchmark
+    from facematch.benchmark.figures import IndexBenchmark
 
 __all__ = ["app"]
 
@@ -65,7 +65,8 @@ def index(
 
     Example: `facematch bench index --size 100000 --dim 128 --json bench.json`
     """
-    from facematch.benchmark.index import fill, measure, prepare  # with FAISS, which no other command starts with
+    from facematch.benchmark.index import measure  # with FAISS, which no other command starts with
+    from facematch.benchmark.trial import fill, prepare
     from facematch.index.approximate import ApproximateIndex
 
     people = _population(population, dim)

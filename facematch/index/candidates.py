@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facematch.index.coarse import Coarse
-from facematch.index.pairs import exact_pairs, exact_products, products_of, slack_of
+from facematch.index.pairs import exact_pairs, exact_products, products_of, ranked, slack_of
 from facematch.index.rows import Rows
 from facematch.types import FloatArray, IdSet
 
@@ -158,9 +158,7 @@ class Candidates:
 def first(query: Ints, scores: FloatArray, ids: Ints, shape: tuple[int, int]) -> tuple[FloatArray, Ints]:
     """The best of each query in order; ``shape`` is the number of queries and of places."""
     best, found = np.full(shape, -np.inf, dtype=np.float32), np.full(shape, -1, dtype=np.int64)
-    order = np.lexsort((ids, -scores, query))
-    place = np.arange(order.size) - np.searchsorted(query[order], query[order])
-    order, place = order[place < shape[1]], place[place < shape[1]]
+    order, place = ranked(query, scores, ids, shape[1])
     best[query[order], place] = scores[order]
     found[query[order], place] = ids[order]
     return best, found

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from facematch.index.rows import Rows
 from facematch.types import FloatArray
 
-__all__ = ["exact_pairs", "exact_products", "products_of", "slack_of"]
+__all__ = ["exact_pairs", "exact_products", "products_of", "ranked", "slack_of"]
 
 Ints = NDArray[np.int64]
 
@@ -59,3 +59,14 @@ def slack_of(moment: Rows, queries: FloatArray) -> NDArray[np.float64]:
     share = moment.dimension * 2.0**-24
     gamma = share / max(1.0 - share, 0.5)
     return np.asarray((2.0 * gamma + 2.0**-22) * lengths * moment.longest * 1.001 + 1e-30)
+
+
+def ranked(query: Ints, scores: FloatArray, ids: Ints, k: int) -> tuple[Ints, Ints]:
+    """The best ``k`` pairs of each query, of pairs ``(N,)``: which they are, in order, and their places from 0.
+
+    Higher scores come first, and of equal ones lower ids.
+    """
+    order = np.lexsort((ids, -scores, query))
+    place = np.arange(order.size) - np.searchsorted(query[order], query[order])
+    best = place < k
+    return order[best], place[best]

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facematch.index.checks import in_order, matches
-from facematch.index.pairs import exact_pairs, slack_of
+from facematch.index.pairs import exact_pairs, ranked, slack_of
 from facematch.index.products import multiply
 from facematch.index.rows import Places, Rows, Segment, segment_rows
 from facematch.index.sharing import helpers, shared_out
@@ -301,11 +301,8 @@ class _Best:
         kept = products >= _bar(self._floor, self._slack)[query]
         query, rows = query[kept], rows[kept]
         scores, ids = exact_pairs(self._moment, self._queries, query, rows), self._moment.ids_of(rows)
-        order = np.lexsort((ids, -scores, query))
-        place = np.arange(query.size) - np.searchsorted(query[order], query[order])
-        best = place < self._k
-        order = order[best]
-        return _Hits(query[order], rows[order], scores[order]), place[best], ids[order]
+        order, place = ranked(query, scores, ids, self._k)
+        return _Hits(query[order], rows[order], scores[order]), place, ids[order]
 
     def _thin_out(self) -> None:
         """Rank what has come so far as results are ranked, and forget what has ``k`` better ones."""

@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from facematch.benchmark.index import BATCHES, Trial, fill, measure, prepare
+from facematch.benchmark.index import BATCHES, measure
 from facematch.benchmark.population import Population
 from facematch.benchmark.timing import interleaved, median_ratio
+from facematch.benchmark.trial import Trial, fill, prepare
 from facematch.errors import InvalidArgument, VectorIndexError
 from facematch.index.approximate import ApproximateIndex
 from facematch.index.exact import ExactIndex
