@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import threading
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from facematch.index.coarse import Coarse
-from facematch.index.pairs import exact_pairs, exact_products, products_of, ranked, slack_of
+from facematch.index.pairs import exact_pairs, products_of, ranked, slack_of
 from facematch.index.rows import Rows
 from facematch.types import FloatArray, IdSet
 
@@ -18,18 +18,10 @@ __all__ = ["Candidates", "first"]
 Ints = NDArray[np.int64]
 
 _KEPT = 1 << 12
-"""Pairs that are not worth more than one look, nor another thread."""
+"""Pairs that are not worth another thread."""
 _MORE = 1.1
 _FEW = 4
 """Where something is left out, so many times as many are asked for as should do, and these: chance is uneven."""
-
-
-class _Scored(NamedTuple):
-    """Pairs of a query and an id, and their exact scores."""
-
-    query: Ints
-    scores: FloatArray
-    ids: Ints
 
 
 class Candidates:
@@ -68,7 +60,8 @@ class Candidates:
         self._share = min(left / max(len(codes), 1), 1.0)
         self._owner = threading.get_ident()
         self._lock = threading.Lock()
-        self._found: list[_Scored] = []
+        self._rows: list[Ints] = []
+        self._products: list[FloatArray] = []
         self._waiting: list[Ints] = []
         self._left = np.zeros(len(queries), dtype=np.int64)
         self._lost = np.zeros(len(queries), dtype=np.int64)
@@ -97,35 +90,14 @@ class Candidates:
             rows[~self._inside[labels]] = -1
         if self._main.dead:
             rows[~self._main.alive(rows.ravel()).reshape(rows.shape)] = -1
-        found = self._all(rows) if rows.size <= _KEPT else self._likely(rows)
+        products = products_of(self._main, self._queries, rows)
         left = np.count_nonzero(rows >= 0, axis=1)
         lost = np.count_nonzero(labels >= 0, axis=1) - left
         with self._lock:
-            self._found.append(found)
+            self._rows.append(rows)
+            self._products.append(products)
             self._left += left
             self._lost += lost
-
-    def _all(self, rows: Ints) -> _Scored:
-        """The scores of all rows ``(Q, P)``."""
-        query, place = np.nonzero(rows >= 0)
-        there = rows[query, place]
-        order = np.argsort(there)
-        query = query[order]
-        vectors, ids = self._main.take_with_ids(there[order])
-        return _Scored(query, exact_products(vectors, self._queries[query]), ids)
-
-    def _likely(self, rows: Ints) -> _Scored:
-        """The scores of those of rows ``(Q, P)`` whose products in float32 may be among the best ``k``."""
-        products = products_of(self._main, self._queries, rows)
-        bar = np.full((len(rows), 1), -np.inf)
-        if rows.shape[1] > self._k:
-            place = rows.shape[1] - self._k
-            bar = np.partition(products, place, axis=1)[:, place, None]
-            bar = bar - slack_of(self._main, self._queries)[:, None]
-        query, place_of = np.nonzero((products >= bar) & (rows >= 0))
-        likely = rows[query, place_of]
-        scores = exact_pairs(self._main, self._queries, query, likely)
-        return _Scored(query, scores, self._main.ids_of(likely))
 
     def best(self, wanted: int) -> tuple[FloatArray, Ints, NDArray[np.bool_]]:
         """The best ``k`` of each query by their exact scores, as scores and ids ``(Q, k)``.
@@ -140,9 +112,19 @@ class Candidates:
         if self._waiting:
             self._sift(np.concatenate(self._waiting, axis=1))
             self._waiting = []
-        query, scores, ids = (np.concatenate(column) for column in zip(*self._found, strict=True))
+        rows, products = np.concatenate(self._rows, axis=1), np.concatenate(self._products, axis=1)
+        query, place = np.nonzero((products >= self._bar(products)) & (rows >= 0))
+        scores, ids = exact_pairs(self._main, self._queries, query, rows[query, place])
         best, best_ids = first(query, scores, ids, (len(self._queries), self._k))
         return best, best_ids, (self._lost > 0) & (self._left < wanted) | (best_ids[:, -1] < 0)
+
+    def _bar(self, products: FloatArray) -> NDArray[np.float64]:
+        """``(Q, 1)``: what lies below is not among the best ``k`` of products ``(Q, P)``, whatever was rounded."""
+        place = products.shape[1] - self._k
+        if place <= 0:
+            return np.full((len(products), 1), -np.inf)
+        kth = np.partition(products, place, axis=1)[:, place]
+        return np.asarray(kth - slack_of(self._main, self._queries))[:, None]
 
     def _contained(self, scope: IdSet) -> NDArray[np.bool_]:
         numbers = self._numbers.astype(np.int64)

@@ -10,10 +10,11 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from facematch.index.products import multiply
 from facematch.index.rows import Rows
 from facematch.types import FloatArray
 
-__all__ = ["exact_pairs", "exact_products", "products_of", "ranked", "slack_of"]
+__all__ = ["exact_pairs", "products_of", "ranked", "slack_of"]
 
 Ints = NDArray[np.int64]
 
@@ -23,29 +24,38 @@ _PAIRS = 1 << 14
 
 def products_of(moment: Rows, queries: FloatArray, rows: Ints) -> FloatArray:
     """``(Q, P)`` products of queries ``(Q, D)`` with their own rows ``(Q, P)``, in float32; ``-inf`` for row -1."""
-    products = np.full(rows.shape, -np.inf, dtype=np.float32)
-    flat, out = rows.ravel(), products.ravel()
+    flat = rows.ravel()
+    order = np.argsort(flat)
+    products = np.empty(flat.size, dtype=np.float32)
     for start in range(0, flat.size, _PAIRS):
-        for number, places, which in moment.by_segment(flat[start : start + _PAIRS]):
-            vectors = moment.segments[number].vectors.take(places, axis=0)
-            pairs = which + start
-            if len(queries) == 1:
-                out[pairs] = np.einsum("ij,j->i", vectors, queries[0])
-            else:
-                out[pairs] = np.einsum("ij,ij->i", vectors, queries[pairs // rows.shape[1]])
-    return products
+        here = order[start : start + _PAIRS]
+        vectors = moment.take_in_runs(flat[here])
+        if len(queries) == 1:
+            own = np.empty((here.size, 1), dtype=np.float32)
+            multiply(vectors, queries.T, own)
+            products[here] = own[:, 0]
+        else:
+            products[here] = np.einsum("ij,ij->i", vectors, queries[here // rows.shape[1]])
+    products[flat < 0] = -np.inf
+    return products.reshape(rows.shape)
 
 
-def exact_pairs(moment: Rows, queries: FloatArray, query: Ints, rows: Ints) -> FloatArray:
-    """``(N,)`` scores of pairs of a query ``(N,)`` and a row ``(N,)``, computed as the oracle computes them."""
-    scores = np.empty(query.size, dtype=np.float32)
-    for start in range(0, query.size, _PAIRS):
-        here = slice(start, start + _PAIRS)
-        scores[here] = exact_products(moment.take(rows[here]), queries[query[here]])
-    return scores
+def exact_pairs(moment: Rows, queries: FloatArray, query: Ints, rows: Ints) -> tuple[FloatArray, Ints]:
+    """Scores of pairs of a query ``(N,)`` and a row ``(N,)``, computed as the oracle computes them, and the rows' ids.
+
+    Returns:
+        Scores ``(N,)`` and ids ``(N,)``; for row -1 a score of 0 and the id -1.
+    """
+    order = np.argsort(rows)
+    scores, ids = np.empty(rows.size, dtype=np.float32), np.empty(rows.size, dtype=np.int64)
+    for start in range(0, rows.size, _PAIRS):
+        here = order[start : start + _PAIRS]
+        vectors, ids[here] = moment.take_with_ids(rows[here])
+        scores[here] = _exact_products(vectors, queries[query[here]])
+    return scores, ids
 
 
-def exact_products(vectors: FloatArray, queries: FloatArray) -> FloatArray:
+def _exact_products(vectors: FloatArray, queries: FloatArray) -> FloatArray:
     """``(N,)`` scores of vectors ``(N, D)`` with as many queries ``(N, D)``, computed as the oracle computes them."""
     products = vectors.astype(np.float64)
     products *= queries  # float32 widens to float64 without loss

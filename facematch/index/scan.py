@@ -94,9 +94,9 @@ def scan_above(moment: Rows, queries: FloatArray, threshold: float, scope: IdSet
 def _above(
     moment: Rows, queries: FloatArray, query: Ints, rows: Ints, threshold: float
 ) -> list[tuple[FloatArray, Ints]]:
-    scores = exact_pairs(moment, queries, query, rows)
+    scores, ids = exact_pairs(moment, queries, query, rows)
     reaching = scores >= threshold
-    query, scores, ids = query[reaching], scores[reaching], moment.ids_of(rows[reaching])
+    query, scores, ids = query[reaching], scores[reaching], ids[reaching]
     order = np.argsort(query, kind="stable")
     ends = np.searchsorted(query[order], np.arange(len(queries) + 1))
     parts = [order[start:end] for start, end in itertools.pairwise(ends)]
@@ -300,7 +300,7 @@ class _Best:
         query, rows, products = _together(self._hits)
         kept = products >= _bar(self._floor, self._slack)[query]
         query, rows = query[kept], rows[kept]
-        scores, ids = exact_pairs(self._moment, self._queries, query, rows), self._moment.ids_of(rows)
+        scores, ids = exact_pairs(self._moment, self._queries, query, rows)
         order, place = ranked(query, scores, ids, self._k)
         return _Hits(query[order], rows[order], scores[order]), place, ids[order]
 

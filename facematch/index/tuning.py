@@ -185,7 +185,7 @@ def measured_recall(
         labels = codes.propose(part, min(effort.rerank, len(codes)), effort)
         query, there = np.repeat(np.arange(len(part)), labels.shape[1]), labels.ravel() >= 0
         scores = np.full(there.size, -np.inf, dtype=np.float32)
-        scores[there] = exact_pairs(moment, part, query[there], rows[labels.ravel()[there]])
+        scores[there] = exact_pairs(moment, part, query[there], rows[labels.ravel()[there]])[0]
         missed += int((scores.reshape(labels.shape).max(axis=1) < best[start : start + _BATCH]).sum())
         reached = 1.0 - missed / len(probes)
         if reached < wanted:

@@ -149,9 +149,11 @@ def test_products_are_those_of_each_pair(dimension: int, monkeypatch: pytest.Mon
         right = np.einsum("qpd,qd->qp", vectors[own].astype(np.float64), queries.astype(np.float64))
         np.testing.assert_array_equal(np.isneginf(found), own < 0)
         np.testing.assert_allclose(found[own >= 0], right[own >= 0], atol=1e-6)
-    taken, ids = moment.take_with_ids(np.sort(wanted.ravel()))
-    there = np.sort(wanted.ravel()) >= 0
-    np.testing.assert_array_equal(ids[there], np.sort(wanted.ravel())[there] + 7)
-    np.testing.assert_array_equal(taken[there], vectors[np.sort(wanted.ravel())[there]])
+    in_order = np.sort(wanted.ravel())
+    taken, ids = moment.take_with_ids(in_order)
+    np.testing.assert_array_equal(taken, moment.take_in_runs(in_order))
+    there = in_order >= 0
+    np.testing.assert_array_equal(ids[there], in_order[there] + 7)
+    np.testing.assert_array_equal(taken[there], vectors[in_order[there]])
     assert (ids[~there] == -1).all()
     assert not taken[~there].any()
