@@ -100,7 +100,7 @@ class IndexBenchmark:
         gemm_ms: Median time of the bare matrix product in milliseconds by number of probes.
         indexes: Figures of each index; the first is what the result is about.
         peak_bytes: Most memory that the process had.
-        load_before: Cores that other programs kept busy in the minute before; above a few tenths, the figures are off.
+        load_before: Cores that other programs kept busy in the second before; above a few tenths, the figures are off.
         machine: What it was measured on.
         measured_at: When, ISO 8601 in UTC.
         threshold: The score from which recall counts; one stranger in a hundred reaches it.

@@ -6,6 +6,7 @@ import os
 import platform
 import resource
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -36,9 +37,25 @@ def machine_facts() -> dict[str, Any]:
     }
 
 
-def load() -> float:
-    """Cores that programs kept busy during the last minute; 0 where the system does not say."""
-    return round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else 0.0
+def load(seconds: float = 1.0) -> float:
+    """Cores that programs keep busy while this process waits for so long; 0 where the system does not say.
+
+    The system's own load average would count what this process did in the minute before.
+    """
+    before = _busy_seconds()
+    time.sleep(seconds)
+    after = _busy_seconds()
+    return 0.0 if before is None or after is None else round((after - before) / seconds, 2)
+
+
+def _busy_seconds() -> float | None:
+    """Seconds that all cores together have been busy, from the first line of ``/proc/stat``; see proc(5)."""
+    try:
+        times = [int(field) for field in Path("/proc/stat").read_text("ascii").split("\n", 1)[0].split()[1:9]]
+    except (OSError, ValueError):
+        return None
+    user, nice, system, _idle, _waiting, *interrupts_and_stolen = times
+    return (user + nice + system + sum(interrupts_and_stolen)) / os.sysconf("SC_CLK_TCK")
 
 
 def peak_memory() -> int:

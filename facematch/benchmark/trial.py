@@ -43,7 +43,7 @@ class Trial:
         mated: ``(256,)``, which of them are pictures of people in the gallery.
         counted: ``(4096, D)``: more mated probes, to count the recall on.
         threshold: The score that one stranger in a hundred reaches: what calibration makes of this gallery.
-        load_before: Cores that other programs kept busy in the minute before.
+        load_before: Cores that other programs kept busy in the second before.
     """
 
     population: Population

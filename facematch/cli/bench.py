@@ -78,7 +78,7 @@ def index(
         trial = prepare(people, size, seed=seed, progress=progress)
     if trial.load_before > _BUSY:
         console(stderr=True).print(
-            f"other programs have kept {trial.load_before:.1f} cores busy; the figures are good when nothing else runs"
+            f"other programs keep {trial.load_before:.1f} cores busy; the figures are good when nothing else runs"
         )
     if approximate:
         with progress_bar("learning codes"):

@@ -35,6 +35,38 @@ with Watchlist.open(f"sqlite:///{sys.argv[1]}", actor="ana", analyzer=FakeAnalyz
         print("saved", flush=True)
 """
 
+_COMPACTOR = """
+import os, signal, sys
+from facematch.index import approximate, fastscan, rows
+from facematch.testing import FakeAnalyzer, synthetic_picture
+from facematch.watchlist import Watchlist, gallery
+
+gallery.WORTH_SAVING = 1
+
+def coded_index(dimension):
+    return approximate.ApproximateIndex(
+        dimension, kind="pq", exact_below=0, effort=approximate.Effort(1, 32), background=False
+    )
+
+def die(*_):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+with Watchlist.open(
+    f"sqlite:///{sys.argv[1]}", actor="ana", analyzer=FakeAnalyzer(512), index=coded_index
+) as watchlist:
+    index = watchlist._core.snapshot().index
+    assert index.rebuild() and index.stats().kind == "pq"
+    if sys.argv[2] == "codes":
+        fastscan._overwritten = die
+    else:
+        rows.Segment.rewritten = die
+    print("ready", flush=True)
+    watchlist.erase("s5", reason="asked")
+    print("erased", flush=True)
+    watchlist.identify(synthetic_picture([5]), purpose="site-access")
+    print("compacted", flush=True)
+"""
+
 
 @pytest.fixture
 def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
@@ -77,6 +109,19 @@ def test_a_writer_that_is_killed_leaves_a_gallery_that_is_right(path: Path) -> N
         watchlist.erase("s3", reason="asked")  # what the killed writers left goes too
         assert list(path.parent.glob(".*.part")) == []
         assert _found(watchlist, 3) == []
+
+
+@pytest.mark.parametrize("part", ["vectors", "codes"])
+def test_a_process_that_is_killed_while_it_compacts_leaves_a_gallery_that_is_right(path: Path, part: str) -> None:
+    command = [sys.executable, "-c", _COMPACTOR, str(path), part]
+    killed = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
+    assert killed.returncode == -signal.SIGKILL
+    assert killed.stdout == "ready\nerased\n"
+    with _opened(path) as watchlist:
+        assert watchlist.audit.verify().findings == ()
+        assert len(watchlist.subjects()) == PEOPLE - 1
+        assert [number for number in range(PEOPLE) if _found(watchlist, number) != [f"s{number}"]] == [5]
+        assert _found(watchlist, 5) == []
 
 
 def _saved_under_a_limit(path: Path, limit: int) -> int:
