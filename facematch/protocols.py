@@ -39,6 +39,7 @@ __all__ = [
     "KeyProvider",
     "Progress",
     "QualityAssessor",
+    "Session",
     "VectorIndex",
     "VectorSearch",
 ]
@@ -48,6 +49,49 @@ Clock: TypeAlias = Callable[[], datetime]
 
 Progress: TypeAlias = Callable[[int, int | None], None]
 """Called as ``progress(done, total)``; ``total`` is ``None`` while unknown. Must return quickly."""
+
+
+@runtime_checkable
+class Session(Protocol):
+    """A loaded model with one input. Many threads may run it, and so may a forked child."""
+
+    @property
+    def name(self) -> str:
+        """Readable name of the model, for messages."""
+        ...
+
+    @property
+    def threads(self) -> int:
+        """Threads one run may use."""
+        ...
+
+    @property
+    def input_shape(self) -> tuple[int | str, ...]:
+        """Sizes of the input; names stand for those that are free."""
+        ...
+
+    @property
+    def output_names(self) -> tuple[str, ...]:
+        """Names of the outputs, in order."""
+        ...
+
+    def describe(self) -> str:
+        """What really runs the model, in a few words."""
+        ...
+
+    def run(self, values: NDArray[np.generic]) -> dict[str, FloatArray]:
+        """Run the model.
+
+        Args:
+            values: The input, in the shape and type that the model takes.
+
+        Returns:
+            The outputs by name; they are the caller's own.
+
+        Raises:
+            InferenceError: The runtime failed, for example for want of memory.
+        """
+        ...
 
 
 @runtime_checkable

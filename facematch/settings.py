@@ -16,9 +16,11 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from facematch.errors import InvalidArgument
 
-__all__ = ["Settings", "Use", "forbid_telemetry"]
+__all__ = ["Precision", "Runtime", "Settings", "Use", "forbid_telemetry"]
 
 Use = Literal["commercial", "research"]
+Runtime = Literal["onnxruntime", "openvino"]
+Precision = Literal["float32", "bfloat16"]
 
 
 def _split(value: object) -> object:
@@ -36,6 +38,10 @@ class Settings(BaseSettings):
         use: What models are used for (``FACEMATCH_USE``): packs whose licence forbids it do not load.
         threads: Threads one model run may use (``FACEMATCH_THREADS``); 0 asks the operating system for the
             processors this process may use.
+        runtime: What runs the models (``FACEMATCH_RUNTIME``): ``onnxruntime``, or ``openvino`` where it is installed.
+        precision: What embedders compute in (``FACEMATCH_PRECISION``): ``float32``, or ``bfloat16`` with OpenVINO.
+        providers: ONNX Runtime's execution providers, separated by commas (``FACEMATCH_PROVIDERS``); one that is not
+            there is an error. Default: the processor.
         database: Database URL for the command line (``FACEMATCH_DATABASE``).
         actor: Who acts, for the command line (``FACEMATCH_ACTOR``; default: the login name).
         key: Key that locks watchlists, 32 bytes in base64 (``FACEMATCH_KEY``; default: a key file).
@@ -56,6 +62,9 @@ class Settings(BaseSettings):
     offline: bool = False
     use: Use = "commercial"
     threads: int = Field(default=0, ge=0, le=1024)
+    runtime: Runtime = "onnxruntime"
+    precision: Precision = "float32"
+    providers: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)] = ()
     database: str = "sqlite:///facematch.db"
     actor: str | None = None
     key: SecretStr | None = None

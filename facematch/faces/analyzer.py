@@ -16,8 +16,8 @@ from facematch.faces.order import reading_order
 from facematch.faces.quality import assess
 from facematch.faces.quality_net import QualityNet
 from facematch.imaging import decode
-from facematch.models import OnnxSession, Pack, open_pack
-from facematch.protocols import Detector, Embedder, FaintDetector, Progress
+from facematch.models import Pack, SessionOptions, open_pack
+from facematch.protocols import Detector, Embedder, FaintDetector, Progress, Session
 from facematch.settings import Settings, Use
 from facematch.types import EmbeddingContract, Face, FaceQuality, FloatArray, Image, ImageSource, OperatingPoint
 
@@ -56,6 +56,7 @@ class FaceAnalyzer:
         *,
         use: Use | None = None,
         settings: Settings | None = None,
+        sessions: SessionOptions | None = None,
         progress: Progress | None = None,
         flip: bool = False,
         **detector_options: Any,
@@ -66,6 +67,7 @@ class FaceAnalyzer:
             name_or_folder: A bundled pack's name, or a folder with a manifest or in InsightFace's layout.
             use: What the models are used for: ``"commercial"`` (default) or ``"research"``.
             settings: Machine settings; default: from the environment.
+            sessions: How the models are run; default: what the settings say.
             progress: Called with bytes done and in all during a download.
             flip: Average every embedding over the crop and its mirror image: more accurate, twice as slow, and another
                 embedding contract, for which the pack's tested threshold does not hold.
@@ -76,22 +78,24 @@ class FaceAnalyzer:
             LicenceError: The pack's licence forbids the use.
             PackUnavailable: A file is missing and could not be fetched.
             PackCorrupt: A file has another digest than recorded.
+            ProviderUnavailable: The runtime cannot run them as asked.
             InferenceError: A model cannot be loaded.
         """
         settings = settings or Settings()
+        sessions = sessions or SessionOptions.from_settings(settings)
         pack = open_pack(name_or_folder, use=use, settings=settings, progress=progress)
         pack = pack.with_flip() if flip else pack
         manifest = pack.manifest
         make_detector = registry.load("facematch.detectors", manifest.detector.kind).from_model
         embedders = [
             registry.load("facematch.embedders", model.kind).from_model(
-                model, pack.model_bytes("embedder", member), threads=settings.threads
+                model, pack.model_bytes("embedder", member, sessions.runtime), sessions=sessions
             )
             for member, model in enumerate(manifest.embedders)
         ]
         return cls(
             make_detector(
-                manifest.detector, pack.model_bytes("detector"), threads=settings.threads, **detector_options
+                manifest.detector, pack.model_bytes("detector"), sessions=sessions.in_float32(), **detector_options
             ),
             embedders[0]
             if len(embedders) == 1
@@ -99,7 +103,7 @@ class FaceAnalyzer:
             pack=pack,
             quality_net=None
             if manifest.quality is None or (data := pack.quality_bytes()) is None
-            else QualityNet.from_model(manifest.quality, data, threads=settings.threads),
+            else QualityNet.from_model(manifest.quality, data, sessions=sessions.in_float32()),
         )
 
     @property
@@ -117,12 +121,12 @@ class FaceAnalyzer:
         return {"embedder": self.contract.embedder} if self.pack is None else self.pack.describe()
 
     def describe_runtime(self) -> dict[str, str]:
-        """What really runs each model: execution providers and threads."""
-        sessions = {"detector": self.detector, "embedder": self.embedder}
+        """What really runs each model: runtime, execution providers, precision and threads."""
+        parts = {"detector": self.detector, "embedder": self.embedder, "quality": self.quality_net}
         return {
-            role: f"{', '.join(session.providers)}, {session.threads} threads"
-            for role, part in sessions.items()
-            if isinstance(session := getattr(part, "session", None), OnnxSession)
+            role: session.describe()
+            for role, part in parts.items()
+            if isinstance(session := getattr(part, "session", None), Session)
         }
 
     def analyze(self, images: Sequence[ImageSource]) -> list[list[Face]]:

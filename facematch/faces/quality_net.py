@@ -6,17 +6,20 @@ Processing Letters 28, 2021. One number in ``[0, 1]`` a face, trained to tell ho
 
 from __future__ import annotations
 
-from typing import Self
+from typing import Final, Self
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from facematch.errors import InferenceError
-from facematch.models import OnnxSession, QualityModel
+from facematch.models import QualityModel, SessionOptions
+from facematch.protocols import Session
 from facematch.types import FloatArray
 
 __all__ = ["QualityNet"]
+
+_DEFAULT: Final = SessionOptions()
 
 
 class QualityNet:
@@ -27,14 +30,14 @@ class QualityNet:
         session: The loaded model.
     """
 
-    def __init__(self, model: QualityModel, session: OnnxSession) -> None:
+    def __init__(self, model: QualityModel, session: Session) -> None:
         self._model = model
         self.session = session
 
     @classmethod
-    def from_model(cls, model: QualityModel, data: bytes, *, threads: int = 0) -> Self:
+    def from_model(cls, model: QualityModel, data: bytes, *, sessions: SessionOptions = _DEFAULT) -> Self:
         """Build from a pack's manifest entry and the model's bytes."""
-        return cls(model, OnnxSession(data, name=model.file, threads=threads))
+        return cls(model, sessions.open(data, model.file))
 
     def scores(self, crops: NDArray[np.uint8]) -> FloatArray:
         """Quality of aligned faces.

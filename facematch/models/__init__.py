@@ -14,7 +14,7 @@ from facematch.models.manifest import (
     read_manifest,
 )
 from facematch.models.pack import Pack, find_manifest, open_pack, pack_state
-from facematch.models.session import OnnxSession
+from facematch.models.sessions import OnnxSession, SessionOptions
 from facematch.models.sources import wheel_members
 
 __all__ = [
@@ -24,6 +24,7 @@ __all__ = [
     "OnnxSession",
     "Pack",
     "QualityModel",
+    "SessionOptions",
     "bundled_manifest",
     "bundled_names",
     "embedding_contract",

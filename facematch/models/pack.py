@@ -16,7 +16,7 @@ from facematch.models.fetch import ensure_files, file_digest, locked, pack_folde
 from facematch.models.insightface_layout import manifest_of_insightface_folder
 from facematch.models.manifest import MANIFEST_NAME, Manifest, ModelFile, bundled_manifest, bundled_names, read_manifest
 from facematch.protocols import Progress
-from facematch.settings import Settings, Use
+from facematch.settings import Runtime, Settings, Use
 from facematch.types import EmbeddingContract, OperatingPoint
 
 __all__ = ["DEFAULT_PACK", "Pack", "check_licence", "converted_path", "find_manifest", "open_pack", "pack_state"]
@@ -69,7 +69,7 @@ class Pack:
         embedders = tuple(model.model_copy(update={"flip": True}) for model in self.manifest.embedders)
         return replace(self, manifest=self.manifest.model_copy(update={"embedders": embedders}))
 
-    def model_bytes(self, role: Role, member: int = 0) -> bytes:
+    def model_bytes(self, role: Role, member: int = 0, runtime: Runtime = "onnxruntime") -> bytes:
         """The bytes of the detector or of an embedder, ready for the runtime, verified as they are read.
 
         Converted files are a cache under ``FACEMATCH_HOME``: missing, damaged or foreign ones are made anew.
@@ -77,13 +77,14 @@ class Pack:
         Args:
             role: The detector or an embedder.
             member: Which embedder of an ensemble.
+            runtime: What is to run it.
 
         Raises:
             PackCorrupt: The published file has changed on disk.
             ConversionError: It cannot be converted.
         """
         model: ModelFile = self.manifest.detector if role == "detector" else self.manifest.embedders[member]
-        return self._bytes_of(model, role)
+        return self._bytes_of(model, role, runtime)
 
     def quality_bytes(self) -> bytes | None:
         """The bytes of the quality network, verified as they are read; ``None`` where the pack carries none.
@@ -95,20 +96,20 @@ class Pack:
         model = self.manifest.quality
         return None if model is None else _self_contained(self.folder / model.file, model.sha256)
 
-    def _bytes_of(self, model: ModelFile, role: Role) -> bytes:
+    def _bytes_of(self, model: ModelFile, role: Role, runtime: Runtime) -> bytes:
         path = self.folder / model.file
         if not model.convert:
             return _self_contained(path, model.sha256)
-        target = converted_path(model, self.settings)
+        target = converted_path(model, self.settings, runtime)
         record = target.with_suffix(".sha256")
         if (cached := _cached(target, record)) is not None:
             return cached
         with locked(target.parent):
             if (cached := _cached(target, record)) is not None:
                 return cached
-            result = convert(_verified(path, model.sha256), role, batched=model.batched)
+            result = convert(_verified(path, model.sha256), role, batched=model.batched, runtime=runtime)
             digest = hashlib.sha256(result).hexdigest()
-            if model.converted_sha256 not in {None, digest}:
+            if runtime == "onnxruntime" and model.converted_sha256 not in {None, digest}:
                 logger.warning(
                     "converted model differs from the recorded digest; another version of onnx may have written it",
                     extra={"model": model.file, "digest": digest, "recorded": model.converted_sha256},
@@ -219,9 +220,10 @@ def open_pack(
     return Pack(manifest, folder, settings)
 
 
-def converted_path(model: ModelFile, settings: Settings) -> Path:
-    """Where the converted form of a model file is cached."""
+def converted_path(model: ModelFile, settings: Settings, runtime: Runtime = "onnxruntime") -> Path:
+    """Where the form of a model file that a runtime takes is cached."""
     form = f"v{CONVERTER_VERSION}" if model.batched else f"v{CONVERTER_VERSION}-single"
+    form = form if runtime == "onnxruntime" else f"{form}-{runtime}"
     return settings.home / "converted" / f"{model.sha256[:32]}-{form}.onnx"
 
 

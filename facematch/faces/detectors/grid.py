@@ -15,14 +15,16 @@ from numpy.typing import NDArray
 
 from facematch.errors import InvalidArgument
 from facematch.faces.nms import non_maximum_suppression
-from facematch.models import DetectorModel, OnnxSession
+from facematch.models import DetectorModel, SessionOptions
+from facematch.protocols import Session
 from facematch.types import Box, Face, FloatArray, Image
 
-__all__ = ["Fitted", "GridDetector", "check_fraction", "faces_of", "fit"]
+__all__ = ["Fitted", "GridDetector", "Pixels", "check_fraction", "faces_of", "fit"]
 
 _MULTIPLE: Final = 32
 _BATCH_PIXELS: Final = 4_000_000
 _CANDIDATES: Final = 5000
+_DEFAULT: Final = SessionOptions()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -30,7 +32,7 @@ class Fitted:
     """Pictures of one size as a network sees them.
 
     Attributes:
-        tensor: ``(N, 3, H, W)`` ``float32``, channels in BGR order, values 0 to 255, black where padded.
+        tensor: ``(N, 3, H, W)`` ``float32``, as the network takes it; black where padded.
         back: ``(2,)`` factors from seen x and y to the picture's own.
         width: Width of the pictures, in pixels.
         height: Height of the pictures, in pixels.
@@ -40,6 +42,24 @@ class Fitted:
     back: FloatArray
     width: int
     height: int
+
+
+@dataclass(frozen=True, slots=True)
+class Pixels:
+    """How a network takes pixels: ``(value - mean) / scale``.
+
+    Attributes:
+        mean: Value of a pixel that becomes 0.
+        scale: A power of two: then nothing is rounded.
+        rgb: Whether red comes first; otherwise blue does.
+    """
+
+    mean: float = 0.0
+    scale: float = 1.0
+    rgb: bool = False
+
+
+_AS_THEY_ARE: Final = Pixels()
 
 
 def check_fraction(name: str, value: float) -> None:
@@ -52,17 +72,24 @@ def check_fraction(name: str, value: float) -> None:
         raise InvalidArgument(f"{name} must be in [0, 1], got {value}")
 
 
-def fit(images: Sequence[Image], seen: tuple[int, int], interpolation: int) -> Fitted:
+def fit(images: Sequence[Image], seen: tuple[int, int], interpolation: int, pixels: Pixels = _AS_THEY_ARE) -> Fitted:
     """Scale equally large pictures to ``seen`` (height, width) and pad them to a multiple of 32."""
     height, width = images[0].shape[:2]
     seen_h, seen_w = seen
-    padded = [math.ceil(side / _MULTIPLE) * _MULTIPLE for side in seen]
-    tensor = np.zeros((len(images), 3, *padded), dtype=np.float32)
+    rows, columns = (math.ceil(side / _MULTIPLE) * _MULTIPLE for side in seen)
+    tensor = np.empty((len(images), 3, rows, columns), dtype=np.float32)
+    tensor[:, :, seen_h:] = tensor[:, :, :, seen_w:] = -pixels.mean / pixels.scale
     for slot, image in zip(tensor, images, strict=True):
         same = (height, width) == seen
-        slot[:, :seen_h, :seen_w] = (
-            image if same else cv2.resize(image, (seen_w, seen_h), interpolation=interpolation)
-        ).transpose(2, 0, 1)
+        planes = cv2.split(image if same else cv2.resize(image, (seen_w, seen_h), interpolation=interpolation))
+        for part, plane in zip(slot, planes[::-1] if pixels.rgb else planes, strict=True):
+            own = part[:seen_h, :seen_w]
+            if pixels.scale == 1.0:
+                own[...] = plane
+            else:
+                np.multiply(plane, np.float32(1.0 / pixels.scale), out=own)
+            if pixels.mean != 0.0:
+                own -= np.float32(pixels.mean / pixels.scale)
     back = np.array([width / seen_w, height / seen_h], dtype=np.float32)
     return Fitted(tensor, back, width, height)
 
@@ -108,7 +135,7 @@ class GridDetector(ABC):
         InvalidArgument: A threshold is outside ``[0, 1]``.
     """
 
-    def __init__(self, session: OnnxSession, *, score_threshold: float, nms_threshold: float, max_side: int) -> None:
+    def __init__(self, session: Session, *, score_threshold: float, nms_threshold: float, max_side: int) -> None:
         for name, value in (("score_threshold", score_threshold), ("nms_threshold", nms_threshold)):
             check_fraction(name, value)
         self.session = session
@@ -117,9 +144,11 @@ class GridDetector(ABC):
         self.max_side = max_side
 
     @classmethod
-    def from_model(cls, model: DetectorModel, data: bytes, *, threads: int = 0, **options: Any) -> Self:
+    def from_model(
+        cls, model: DetectorModel, data: bytes, *, sessions: SessionOptions = _DEFAULT, **options: Any
+    ) -> Self:
         """Build from a pack's manifest entry and the model's bytes; ``options`` are the constructor's."""
-        return cls(OnnxSession(data, name=model.file, threads=threads), **options)
+        return cls(sessions.open(data, model.file), **options)
 
     def detect(self, images: Sequence[Image]) -> list[list[Face]]:
         """Faces of each picture, highest score first, without embeddings.

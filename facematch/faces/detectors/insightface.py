@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from typing import Any, Self
+from typing import Any, Final, Self
 
 import numpy as np
 
 from facematch.errors import InferenceError, InvalidArgument
-from facematch.models import DetectorModel, OnnxSession
+from facematch.models import DetectorModel, OnnxSession, SessionOptions
 from facematch.types import Box, Face, Image
 
 __all__ = ["InsightFaceDetector"]
+
+_DEFAULT: Final = SessionOptions()
 
 
 class InsightFaceDetector:
@@ -38,7 +40,7 @@ class InsightFaceDetector:
         model: DetectorModel,
         data: bytes,
         *,
-        threads: int = 0,
+        sessions: SessionOptions = _DEFAULT,
         score_threshold: float = 0.5,
         nms_threshold: float = 0.4,
         max_side: int = 640,
@@ -56,7 +58,7 @@ class InsightFaceDetector:
                 raise InvalidArgument(f"{name} must be in [0, 1], got {value}")
         if max_side < 32 or max_side % 32:
             raise InvalidArgument(f"max_side must be a positive multiple of 32 here, got {max_side}")
-        session = OnnxSession(data, name=model.file, threads=threads)
+        session = sessions.open_onnx(data, model.file)  # insightface knows no other runtime
         try:
             detector = SCRFD(model_file=model.file, session=session.runtime, static_shape_sessions=False)
             detector.prepare(-1, input_size=(max_side, max_side), det_thresh=score_threshold, nms_thresh=nms_threshold)

@@ -12,12 +12,13 @@ import cv2
 import numpy as np
 
 from facematch.errors import InferenceError, InvalidArgument
-from facematch.faces.detectors.grid import GridDetector, faces_of, fit
-from facematch.models import OnnxSession
+from facematch.faces.detectors.grid import GridDetector, Pixels, faces_of, fit
+from facematch.protocols import Session
 from facematch.types import Face, FloatArray, Image
 
 __all__ = ["ScrfdDetector"]
 
+_PIXELS: Final = Pixels(mean=127.5, scale=128.0, rgb=True)
 _LAYOUTS: Final = {9: ((8, 16, 32), 2), 15: ((8, 16, 32, 64, 128), 1)}
 """Strides and anchors a cell by number of outputs, for models with landmarks."""
 
@@ -41,7 +42,7 @@ class ScrfdDetector(GridDetector):
 
     def __init__(
         self,
-        session: OnnxSession,
+        session: Session,
         *,
         score_threshold: float = 0.5,
         nms_threshold: float = 0.4,
@@ -63,10 +64,9 @@ class ScrfdDetector(GridDetector):
         return max(1, int(self.max_side * height / width)), self.max_side
 
     def _detect_equal(self, images: list[Image], score_threshold: float) -> list[list[Face]]:
-        fitted = fit(images, self._seen(*images[0].shape[:2]), cv2.INTER_LINEAR)
-        tensor = (fitted.tensor[:, ::-1] - np.float32(127.5)) / np.float32(128)
-        outputs = list(self.session.run(np.ascontiguousarray(tensor)).values())
-        levels = [self._level(outputs, level, tensor.shape) for level in range(len(self._strides))]
+        fitted = fit(images, self._seen(*images[0].shape[:2]), cv2.INTER_LINEAR, _PIXELS)
+        outputs = list(self.session.run(fitted.tensor).values())
+        levels = [self._level(outputs, level, fitted.tensor.shape) for level in range(len(self._strides))]
         found = []
         for index in range(len(images)):
             parts = zip(*(_decode(index, score_threshold, level) for level in levels), strict=True)

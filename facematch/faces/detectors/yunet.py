@@ -13,7 +13,7 @@ import numpy as np
 
 from facematch.errors import InferenceError, InvalidArgument
 from facematch.faces.detectors.grid import GridDetector, faces_of, fit
-from facematch.models import OnnxSession
+from facematch.protocols import Session
 from facematch.types import Face, FloatArray, Image
 
 __all__ = ["YuNetDetector"]
@@ -41,7 +41,7 @@ class YuNetDetector(GridDetector):
 
     def __init__(
         self,
-        session: OnnxSession,
+        session: Session,
         *,
         score_threshold: float = 0.6,
         nms_threshold: float = 0.3,

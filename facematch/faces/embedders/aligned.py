@@ -9,12 +9,14 @@ from numpy.typing import NDArray
 
 from facematch.errors import InferenceError, InvalidArgument
 from facematch.imaging import aligned_crops
-from facematch.models import EmbedderModel, OnnxSession, embedding_contract
+from facematch.models import EmbedderModel, SessionOptions, embedding_contract
+from facematch.protocols import Session
 from facematch.types import EmbeddingContract, FloatArray, Image
 
 __all__ = ["AlignedEmbedder"]
 
 _BATCH: Final = 32
+_DEFAULT: Final = SessionOptions()
 
 
 class AlignedEmbedder:
@@ -25,7 +27,7 @@ class AlignedEmbedder:
         session: The loaded model.
     """
 
-    def __init__(self, model: EmbedderModel, session: OnnxSession) -> None:
+    def __init__(self, model: EmbedderModel, session: Session) -> None:
         self._model = model
         self._session = session
         self._contract = embedding_contract(model)
@@ -34,9 +36,9 @@ class AlignedEmbedder:
         self._batch = fixed if isinstance(fixed, int) and fixed > 0 else _BATCH
 
     @classmethod
-    def from_model(cls, model: EmbedderModel, data: bytes, *, threads: int = 0) -> Self:
+    def from_model(cls, model: EmbedderModel, data: bytes, *, sessions: SessionOptions = _DEFAULT) -> Self:
         """Build from a pack's manifest entry and the model's bytes."""
-        return cls(model, OnnxSession(data, name=model.file, threads=threads))
+        return cls(model, sessions.open(data, model.file))
 
     @property
     def contract(self) -> EmbeddingContract:
@@ -49,7 +51,7 @@ class AlignedEmbedder:
         return self._model.crop_size
 
     @property
-    def session(self) -> OnnxSession:
+    def session(self) -> Session:
         """The session that runs the model."""
         return self._session
 

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from facematch.errors import InvalidArgument
 from facematch.faces.embedders.aligned import AlignedEmbedder
-from facematch.models import EmbedderModel, OnnxSession, ensemble_contract
+from facematch.models import EmbedderModel, ensemble_contract
+from facematch.protocols import Session
 from facematch.types import EmbeddingContract, FloatArray, Image
 
 __all__ = ["EnsembleEmbedder"]
@@ -47,7 +48,7 @@ class EnsembleEmbedder:
         return self._contract
 
     @property
-    def session(self) -> OnnxSession:
+    def session(self) -> Session:
         """The session of the first member."""
         return self._members[0].session
 

@@ -20,6 +20,7 @@ from facematch.models.convert.rewrites import (
     rewrite_prelu,
     symbolic_shapes,
 )
+from facematch.settings import Runtime
 
 __all__ = ["CONVERTER_VERSION", "Role", "convert", "refuse_external_data"]
 
@@ -32,13 +33,14 @@ _DAMAGE: Final = (DecodeError, onnx.checker.ValidationError, LookupError, TypeEr
 """What the rewrites meet in a graph that breaks ONNX's rules: missing inputs, shapes that do not fit, odd types."""
 
 
-def convert(source: bytes, role: Role, *, batched: bool = True) -> bytes:
+def convert(source: bytes, role: Role, *, batched: bool = True, runtime: Runtime = "onnxruntime") -> bytes:
     """Convert a model.
 
     Args:
         source: The bytes of an ONNX model.
         role: A detector gets a symbolic picture size besides the symbolic batch.
         batched: Whether the graph allows any batch size; where shapes inside it are fixed, its batch stays at one.
+        runtime: What is to run it. Activations are rewritten for ONNX Runtime; OpenVINO fuses them as they are.
 
     Returns:
         The bytes of the converted model; deterministic.
@@ -54,7 +56,8 @@ def convert(source: bytes, role: Role, *, batched: bool = True) -> bytes:
         remove_dropout(editor)
         fold_bias(editor)
         fold_batch_normalization(editor)
-        rewrite_prelu(editor)
+        if runtime == "onnxruntime":
+            rewrite_prelu(editor)
         if batched:
             symbolic_shapes(editor, spatial=role == "detector")
         editor.finish()

@@ -1,0 +1,84 @@
+"""Sessions that keep the time of their runs, to tell the models' share from everything else's."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facematch.models import SessionOptions
+from facematch.protocols import Session
+from facematch.types import FloatArray
+
+__all__ = ["Clocked", "ClockedSessions"]
+
+
+class Clocked:
+    """A session that adds up what its runs take: a :class:`~facematch.protocols.Session`.
+
+    Args:
+        session: The session that really runs.
+
+    Attributes:
+        seconds: Time of all runs since :meth:`reset`.
+        runs: Their number.
+    """
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self.seconds, self.runs = 0.0, 0
+
+    @property
+    def name(self) -> str:
+        """Readable name of the model."""
+        return self._session.name
+
+    @property
+    def threads(self) -> int:
+        """Threads one run may use."""
+        return self._session.threads
+
+    @property
+    def input_shape(self) -> tuple[int | str, ...]:
+        """Sizes of the input."""
+        return self._session.input_shape
+
+    @property
+    def output_names(self) -> tuple[str, ...]:
+        """Names of the outputs."""
+        return self._session.output_names
+
+    def describe(self) -> str:
+        """What really runs the model."""
+        return self._session.describe()
+
+    def run(self, values: NDArray[np.generic]) -> dict[str, FloatArray]:
+        """Run the model and keep the time."""
+        start = time.perf_counter()
+        try:
+            return self._session.run(values)
+        finally:
+            self.seconds += time.perf_counter() - start
+            self.runs += 1
+
+    def reset(self) -> None:
+        """Begin anew."""
+        self.seconds, self.runs = 0.0, 0
+
+
+@dataclass(frozen=True)
+class ClockedSessions(SessionOptions):
+    """Session options whose sessions keep the time.
+
+    Attributes:
+        opened: The sessions so far, by the name of their model.
+    """
+
+    opened: dict[str, Clocked] = field(default_factory=dict, compare=False)
+
+    def open(self, model: bytes, name: str) -> Session:
+        """Load a model; see :meth:`SessionOptions.open`."""
+        self.opened[name] = clocked = Clocked(super().open(model, name))
+        return clocked

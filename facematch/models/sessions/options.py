@@ -1,0 +1,89 @@
+"""How models are run: which runtime, how many threads, on what, and how exactly."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+from typing import Self
+
+from facematch.errors import InvalidArgument
+from facematch.models.sessions.onnx import DEFAULT_PROVIDERS, OnnxSession
+from facematch.protocols import Session
+from facematch.settings import Precision, Runtime, Settings
+
+__all__ = ["SessionOptions"]
+
+
+@dataclass(frozen=True, slots=True)
+class SessionOptions:
+    """How models are run.
+
+    Attributes:
+        runtime: ``"onnxruntime"``, or ``"openvino"`` (extra ``openvino``).
+        threads: Threads one run may use; 0 takes the processors this process may use: those of its affinity, and no
+            more than its container's quota.
+        precision: What embedders compute in: ``"float32"``, or ``"bfloat16"`` where OpenVINO and the processor can: several
+            times faster, and embeddings of cosine 0.9999 to those in float32. Detectors always compute in float32:
+            landmarks that are a tenth of a pixel off move an embedding much further (cosine 0.992).
+        providers: ONNX Runtime's execution providers, in order of preference; one that is not there is an error.
+        entries: Further entries of ONNX Runtime's session configuration, such as ``session.intra_op.allow_spinning``.
+
+    Raises:
+        InvalidArgument: The runtime cannot do what is asked.
+    """
+
+    runtime: Runtime = "onnxruntime"
+    threads: int = 0
+    precision: Precision = "float32"
+    providers: tuple[str, ...] = DEFAULT_PROVIDERS
+    entries: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+
+    def __post_init__(self) -> None:
+        if self.runtime == "onnxruntime" and self.precision != "float32":
+            raise InvalidArgument(
+                f"ONNX Runtime does not compute in {self.precision} on a processor",
+                hint='take the runtime "openvino" (FACEMATCH_RUNTIME=openvino), or float32',
+            )
+        if self.runtime == "openvino" and (self.providers != DEFAULT_PROVIDERS or self.entries):
+            raise InvalidArgument(
+                "execution providers and session entries are ONNX Runtime's; OpenVINO has neither",
+                hint='leave them away, or take the runtime "onnxruntime"',
+            )
+        if self.threads < 0:
+            raise InvalidArgument(f"threads must not be negative, got {self.threads}", hint="0 takes what there is")
+
+    @classmethod
+    def from_settings(cls, settings: Settings) -> Self:
+        """What the machine's settings say."""
+        return cls(
+            runtime=settings.runtime,
+            threads=settings.threads,
+            precision=settings.precision,
+            providers=settings.providers or DEFAULT_PROVIDERS,
+        )
+
+    def in_float32(self) -> Self:
+        """The same, computed in float32."""
+        return replace(self, precision="float32")
+
+    def open(self, model: bytes, name: str) -> Session:
+        """Load a model.
+
+        Args:
+            model: The model's bytes, converted for this runtime.
+            name: Readable name, for messages.
+
+        Raises:
+            ProviderUnavailable: The runtime, a provider or the precision is not to be had here.
+            InferenceError: The runtime cannot load the model, or it has more than one input.
+        """
+        if self.runtime == "openvino":
+            from facematch.models.sessions.openvino import OpenVinoSession
+
+            return OpenVinoSession(model, name=name, threads=self.threads, precision=self.precision)
+        return self.open_onnx(model, name)
+
+    def open_onnx(self, model: bytes, name: str) -> OnnxSession:
+        """Load a model into ONNX Runtime, whatever the runtime of the others is; see :meth:`open`."""
+        return OnnxSession(model, name=name, threads=self.threads, providers=self.providers, entries=self.entries)
