@@ -20,7 +20,7 @@ from facematch.cli.options import (
     open_watchlist,
 )
 from facematch.cli.output import console, print_json, print_table
-from facematch.imaging import decode
+from facematch.imaging import decode_pixels
 from facematch.types import QualityGate
 
 __all__ = ["preview", "quality"]
@@ -37,7 +37,7 @@ def quality(
     Example: `facematch quality a.jpg`
     """
     analyzer = load_analyzer(pack, use)
-    pixels = decode(image).pixels
+    pixels = decode_pixels(image)
     (faces,) = analyzer.detect([pixels])
     gate = QualityGate()
     measured = [

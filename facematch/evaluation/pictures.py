@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from facematch.errors import ImageDecodeError, ImageNotFound, InvalidArgument
 from facematch.evaluation.cache import CachedFace, EmbeddingCache
-from facematch.imaging import decode
+from facematch.imaging import decode_pixels
 from facematch.protocols import Analyzer, Progress
 from facematch.types import Face, FloatArray, Image
 
@@ -209,7 +209,7 @@ def _compute(
     pictures: dict[str, Image] = {}
     for digest, data in files.items():
         try:
-            pictures[digest] = decode(data).pixels
+            pictures[digest] = decode_pixels(data)
         except ImageDecodeError:
             continue
     found = dict(zip(pictures, analyzer.detect(list(pictures.values())), strict=True)) if pictures else {}

@@ -15,7 +15,7 @@ from facematch.faces.embedders.ensemble import EnsembleEmbedder
 from facematch.faces.order import reading_order
 from facematch.faces.quality import assess
 from facematch.faces.quality_net import QualityNet
-from facematch.imaging import decode
+from facematch.imaging import decode_pixels
 from facematch.models import Pack, SessionOptions, open_pack
 from facematch.protocols import Detector, Embedder, FaintDetector, Progress, Session
 from facematch.settings import Settings, Use
@@ -199,4 +199,4 @@ def _pictures(images: Sequence[ImageSource]) -> list[Image]:
         raise InvalidArgument(
             f"a list of pictures is expected, got one {type(images).__name__}", hint="write analyze([picture])[0]"
         )
-    return [decode(image).pixels for image in images]
+    return [decode_pixels(image) for image in images]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from facematch.imaging.align import ARCFACE_112, aligned_crops, similarity_transforms
-from facematch.imaging.decode import DecodedImage, DecodeLimits, decode
+from facematch.imaging.decode import DecodedImage, DecodeLimits, decode, decode_pixels
 
 __all__ = [
     "ARCFACE_112",
@@ -11,5 +11,6 @@ __all__ = [
     "DecodedImage",
     "aligned_crops",
     "decode",
+    "decode_pixels",
     "similarity_transforms",
 ]

@@ -41,7 +41,7 @@ from facematch.errors import (
 )
 from facematch.types import Image, ImageSource
 
-__all__ = ["FORMATS", "DecodeLimits", "DecodedImage", "decode"]
+__all__ = ["FORMATS", "DecodeLimits", "DecodedImage", "decode", "decode_pixels"]
 
 _READERS = (  # naming them registers them, and only them
     JpegImagePlugin.JpegImageFile,
@@ -116,12 +116,39 @@ def decode(source: ImageSource, *, limits: DecodeLimits = DEFAULT_LIMITS) -> Dec
         InvalidArgument: ``source`` is of another type, or the array of another shape or type.
     """
     if isinstance(source, np.ndarray):
+        pixels = _from_array(source, limits)
+        digest = hashlib.sha256(f"{source.dtype}{source.shape}".encode())
+        digest.update(np.ascontiguousarray(source))
+        return DecodedImage(pixels, digest.hexdigest())
+    data, name = _bytes_of(source, limits)
+    return DecodedImage(_from_bytes(data, name, limits), hashlib.sha256(data).hexdigest(), name)
+
+
+def decode_pixels(source: ImageSource, *, limits: DecodeLimits = DEFAULT_LIMITS) -> Image:
+    """The pixels that :func:`decode` gives, without the digest, which of a large array takes longer than all else.
+
+    Args:
+        source: As for :func:`decode`.
+        limits: Limits on bytes and pixels.
+
+    Returns:
+        BGR ``uint8`` ``(H, W, 3)``, upright, C-contiguous; an array that is so already is returned itself.
+
+    Raises:
+        ImageDecodeError: As :func:`decode`.
+        InvalidArgument: As :func:`decode`.
+    """
+    if isinstance(source, np.ndarray):
         return _from_array(source, limits)
+    return _from_bytes(*_bytes_of(source, limits), limits)
+
+
+def _bytes_of(source: Any, limits: DecodeLimits) -> tuple[bytes, str | None]:
     if isinstance(source, bytes | bytearray | memoryview):
-        return _from_bytes(bytes(source), None, limits)
+        return bytes(source), None
     if isinstance(source, str | PathLike):
         path = Path(fspath(source))
-        return _from_bytes(_read(path, limits), path.name, limits)
+        return _read(path, limits), path.name
     raise InvalidArgument(
         f"a picture is a path, bytes or a NumPy array, got {type(source).__name__}",
         hint="convert other picture types with numpy.asarray(picture)[..., ::-1], which is BGR",
@@ -140,7 +167,7 @@ def _read(path: Path, limits: DecodeLimits) -> bytes:
     return data
 
 
-def _from_bytes(data: bytes, name: str | None, limits: DecodeLimits) -> DecodedImage:
+def _from_bytes(data: bytes, name: str | None, limits: DecodeLimits) -> Image:
     label = name or "the picture"
     if not data:
         raise ImageEmpty(f"{label} has no bytes", hint="the file may not have been copied completely")
@@ -165,7 +192,7 @@ def _from_bytes(data: bytes, name: str | None, limits: DecodeLimits) -> DecodedI
         raise ImageTooLarge(f"{label} does not fit into memory", hint="lower DecodeLimits.max_pixels") from error
     except _DAMAGE as error:
         raise ImageTruncated(f"{label} is incomplete or damaged: {error}", hint="copy or export it again") from error
-    return DecodedImage(pixels, hashlib.sha256(data).hexdigest(), name)
+    return pixels
 
 
 def _too_many_pixels(label: str, limits: DecodeLimits, size: str = "") -> ImageTooLarge:
@@ -209,7 +236,7 @@ def _upright(picture: PillowImage.Image) -> PillowImage.Image:
         return picture
 
 
-def _from_array(array: NDArray[Any], limits: DecodeLimits) -> DecodedImage:
+def _from_array(array: NDArray[Any], limits: DecodeLimits) -> Image:
     expected = "uint8 or uint16 of shape (H, W), (H, W, 1), (H, W, 3) or (H, W, 4)"
     if array.dtype not in (np.dtype(np.uint8), np.dtype(np.uint16)):
         raise InvalidArgument(
@@ -221,8 +248,6 @@ def _from_array(array: NDArray[Any], limits: DecodeLimits) -> DecodedImage:
     if array.size == 0:
         raise ImageEmpty(f"the picture array has no pixels: shape {array.shape}", hint="check the crop that made it")
     _check_size(array.shape[1], array.shape[0], "the picture array", limits)
-    digest = hashlib.sha256(f"{array.dtype}{array.shape}".encode())
-    digest.update(np.ascontiguousarray(array).tobytes())
     pixels: Image = (array >> 8).astype(np.uint8) if array.dtype == np.uint16 else array.astype(np.uint8, copy=False)
     if pixels.ndim == 2:
         pixels = pixels[..., None]
@@ -232,4 +257,4 @@ def _from_array(array: NDArray[Any], limits: DecodeLimits) -> DecodedImage:
         alpha = pixels[..., 3:].astype(np.uint16)
         over_white = (pixels[..., :3] * alpha + 255 * (255 - alpha) + 127) // 255
         pixels = over_white.astype(np.uint8)
-    return DecodedImage(np.ascontiguousarray(pixels), digest.hexdigest())
+    return np.ascontiguousarray(pixels)

@@ -248,9 +248,9 @@ def synthetic_consent(
 
 
 def _pixels(image: ImageSource) -> Image:
-    from facematch.imaging import decode  # pictures are decoded only when a fake needs one
+    from facematch.imaging import decode_pixels  # pictures are decoded only when a fake needs one
 
-    return decode(image).pixels
+    return decode_pixels(image)
 
 
 def _records(picture: Image) -> list[tuple[SyntheticFace, Box]]:

@@ -93,8 +93,8 @@ def _opencv(pack: Pack, threads: int, stack: ExitStack) -> Peer:
         try:
             for picture in pictures:
                 detector.setInputSize((picture.shape[1], picture.shape[0]))
-                rows = detector.detect(picture)[1]
-                rows = np.empty((0, 15), dtype=np.float32) if rows is None else rows
+                detected: Any = detector.detect(picture)[1]  # None for nobody
+                rows = np.empty((0, 15), dtype=np.float32) if detected is None else detected
                 features = [recogniser.feature(recogniser.alignCrop(picture, row))[0] for row in rows]
                 boxes = np.concatenate([rows[:, :2], rows[:, :2] + rows[:, 2:4]], axis=1)
                 found.append(Seen(boxes, _unit(features, 128)))

@@ -26,7 +26,7 @@ __all__ = ["CONVERTER_VERSION", "Role", "convert", "refuse_external_data"]
 
 Role = Literal["detector", "embedder"]
 
-CONVERTER_VERSION: Final = 2
+CONVERTER_VERSION: Final = 3
 """Raised whenever a rewrite changes; part of the name of a converted file."""
 
 _DAMAGE: Final = (DecodeError, onnx.checker.ValidationError, LookupError, TypeError, ValueError, OverflowError)

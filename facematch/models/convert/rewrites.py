@@ -84,7 +84,9 @@ def rewrite_prelu(editor: GraphEditor) -> int:
 
     ONNX Runtime keeps convolutions and ``Relu`` in its blocked layout and leaves it for ``PRelu``; the rewrite stays
     inside. Where the only reader is a depthwise convolution ``dw``, its kernels absorb the two slopes, since it is
-    linear per channel and zero padding stays zero: ``dw(prelu(x)) = dw_a(x) + dw_(1-a)(relu(x))``.
+    linear per channel and zero padding stays zero: ``dw(prelu(x)) = dw_a(x) + dw_(1-a)(relu(x))``. Elsewhere, no slope
+    being over 1, ``(1 - a) relu(x) = relu((1 - a) x)``, and the runtime computes a ``Relu`` that follows a convolution
+    within it.
 
     Returns:
         The number of nodes rewritten.
@@ -100,6 +102,8 @@ def rewrite_prelu(editor: GraphEditor) -> int:
         source, output = node.input[0], node.output[0]
         positive = editor.fresh("relu")
         relu = helper.make_node("Relu", [source], [positive])
+        kernel = np.ones((channels, 1, 1, 1), dtype=np.float32)
+        pointwise = {"group": channels, "kernel_shape": [1, 1]}
         following = readers[output]
         if len(following) == 1 and _is_depthwise(editor, following[0], channels):
             convolution = following[0]
@@ -112,11 +116,16 @@ def rewrite_prelu(editor: GraphEditor) -> int:
             editor.replace(node, [relu])
             new = _two_halves(editor, (source, positive, target), weight, slope, bias=bias, attributes=attributes)
             editor.replace(convolution, new)
+        elif float(slope.max()) <= 1.0:
+            first, second, add = _two_halves(
+                editor, (source, source, output), kernel, slope, bias=[], attributes=pointwise
+            )
+            relu = helper.make_node("Relu", [second.output[0]], [positive])
+            add.input[1] = positive
+            editor.replace(node, [first, second, relu, add])
         else:
-            kernel = np.ones((channels, 1, 1, 1), dtype=np.float32)
-            attributes = {"group": channels, "kernel_shape": [1, 1]}
             ends = (source, positive, output)
-            editor.replace(node, [relu, *_two_halves(editor, ends, kernel, slope, bias=[], attributes=attributes)])
+            editor.replace(node, [relu, *_two_halves(editor, ends, kernel, slope, bias=[], attributes=pointwise)])
         rewritten += 1
     return rewritten
 

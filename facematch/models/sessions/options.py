@@ -23,8 +23,8 @@ class SessionOptions:
         runtime: ``"onnxruntime"``, or ``"openvino"`` (extra ``openvino``).
         threads: Threads one run may use; 0 takes the processors this process may use: those of its affinity, and no
             more than its container's quota.
-        precision: What embedders compute in: ``"float32"``, or ``"bfloat16"`` where OpenVINO and the processor can: several
-            times faster, and embeddings of cosine 0.9999 to those in float32. Detectors always compute in float32:
+        precision: What embedders compute in: ``"float32"``, or ``"bfloat16"`` where OpenVINO and the processor can:
+            several times faster, and embeddings of cosine 0.9999 to those in float32. Detectors always compute in float32:
             landmarks that are a tenth of a pixel off move an embedding much further (cosine 0.992).
         providers: ONNX Runtime's execution providers, in order of preference; one that is not there is an error.
         entries: Further entries of ONNX Runtime's session configuration, such as ``session.intra_op.allow_spinning``.
