@@ -27,7 +27,7 @@ from facematch.cli.output import ExitCode, exit_code, print_json, print_table
 from facematch.errors import AccessDenied, FacematchError
 from facematch.governance.keys import FileKeys, StaticKeys
 from facematch.models import find_manifest, pack_state
-from facematch.models.cpu import usable_cpus
+from facematch.parallel import usable_cpus
 from facematch.settings import Settings
 
 __all__ = ["doctor"]

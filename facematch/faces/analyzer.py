@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -17,6 +17,7 @@ from facematch.faces.quality import assess
 from facematch.faces.quality_net import QualityNet
 from facematch.imaging import decode_pixels
 from facematch.models import Pack, SessionOptions, open_pack
+from facematch.parallel import shared_out, usable_cpus
 from facematch.protocols import Detector, Embedder, FaintDetector, Progress, Session
 from facematch.settings import Settings, Use
 from facematch.types import EmbeddingContract, Face, FaceQuality, FloatArray, Image, ImageSource, OperatingPoint
@@ -48,6 +49,8 @@ class FaceAnalyzer:
         self.embedder = embedder
         self.pack = pack
         self.quality_net = quality_net
+        session = getattr(detector, "session", None)
+        self._threads = session.threads if isinstance(session, Session) else usable_cpus()
 
     @classmethod
     def from_pack(
@@ -143,7 +146,7 @@ class FaceAnalyzer:
             InferenceError: The runtime failed.
             InvalidArgument: ``images`` is one picture and not a list of them.
         """
-        pictures = _pictures(images)
+        pictures = _pictures(images, self._threads)
         found = self._detect(pictures)
         crops = [self.align(picture, faces) for picture, faces in zip(pictures, found, strict=True)]
         embeddings = iter(self.embed(np.concatenate(crops)) if crops else ())
@@ -151,7 +154,7 @@ class FaceAnalyzer:
 
     def detect(self, images: Sequence[ImageSource]) -> list[list[Face]]:
         """Find the faces of pictures, in reading order, without embedding them; otherwise as :meth:`analyze`."""
-        return self._detect(_pictures(images))
+        return self._detect(_pictures(images, self._threads))
 
     def detect_faint(self, images: Sequence[ImageSource], floor: float) -> list[tuple[list[Face], list[Face]]]:
         """Faces as :meth:`detect` gives them, and apart from them fainter ones, for uses that must miss nobody.
@@ -163,7 +166,7 @@ class FaceAnalyzer:
         Returns:
             ``(faces, fainter)`` a picture; no fainter ones where the detector cannot tell them.
         """
-        pictures = _pictures(images)
+        pictures = _pictures(images, self._threads)
         if isinstance(self.detector, FaintDetector):
             found = self.detector.detect_faint(pictures, floor)
             return [(reading_order(faces), fainter) for faces, fainter in found]
@@ -194,9 +197,17 @@ class FaceAnalyzer:
         return [reading_order(faces) for faces in self.detector.detect(pictures)]
 
 
-def _pictures(images: Sequence[ImageSource]) -> list[Image]:
+def _pictures(images: Sequence[ImageSource], threads: int) -> list[Image]:
     if isinstance(images, str | bytes | bytearray | memoryview | Path | np.ndarray):
         raise InvalidArgument(
             f"a list of pictures is expected, got one {type(images).__name__}", hint="write analyze([picture])[0]"
         )
-    return [decode_pixels(image) for image in images]
+    pictures: dict[int, Image] = {}
+
+    def work(waiting: Iterator[int]) -> None:
+        for number in waiting:
+            pictures[number] = decode_pixels(images[number])
+
+    files = sum(not isinstance(image, np.ndarray) for image in images)
+    shared_out(range(len(images)), work, wanted=max(min(files, threads), 1))
+    return [pictures[number] for number in range(len(images))]

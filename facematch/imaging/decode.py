@@ -118,7 +118,7 @@ def decode(source: ImageSource, *, limits: DecodeLimits = DEFAULT_LIMITS) -> Dec
     if isinstance(source, np.ndarray):
         pixels = _from_array(source, limits)
         digest = hashlib.sha256(f"{source.dtype}{source.shape}".encode())
-        digest.update(np.ascontiguousarray(source))
+        digest.update(np.ascontiguousarray(source).data)
         return DecodedImage(pixels, digest.hexdigest())
     data, name = _bytes_of(source, limits)
     return DecodedImage(_from_bytes(data, name, limits), hashlib.sha256(data).hexdigest(), name)

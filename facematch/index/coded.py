@@ -21,8 +21,8 @@ from facematch.index.checks import (
 )
 from facematch.index.rows import Rows
 from facematch.index.scan import scan_above, scan_best
-from facematch.index.sharing import shared_out
 from facematch.index.tuning import Tuned
+from facematch.parallel import shared_out
 from facematch.types import FloatArray, IdSet, Matches
 
 __all__ = ["ApproximateView", "CodedRows"]

@@ -10,7 +10,7 @@ from facematch.errors import VectorIndexError
 from facematch.index.coarse import Coarse, CoarseKind, Graph, Lists, can_code
 from facematch.index.fastscan import Scanned
 from facematch.index.rows import Rows
-from facematch.index.sharing import helpers
+from facematch.parallel import helpers
 from facematch.types import FloatArray
 
 __all__ = ["coded", "learn", "sample_size"]

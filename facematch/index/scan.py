@@ -24,7 +24,7 @@ from facematch.index.checks import in_order, matches
 from facematch.index.pairs import exact_pairs, ranked, slack_of
 from facematch.index.products import multiply
 from facematch.index.rows import Places, Rows, Segment, segment_rows
-from facematch.index.sharing import helpers, shared_out
+from facematch.parallel import helpers, shared_out
 from facematch.types import FloatArray, IdSet, Matches
 
 __all__ = ["scan_above", "scan_best"]

@@ -22,7 +22,7 @@ class Clocked:
         session: The session that really runs.
 
     Attributes:
-        seconds: Time of all runs since :meth:`reset`.
+        seconds: Time of all runs.
         runs: Their number.
     """
 
@@ -63,22 +63,35 @@ class Clocked:
             self.seconds += time.perf_counter() - start
             self.runs += 1
 
-    def reset(self) -> None:
-        """Begin anew."""
-        self.seconds, self.runs = 0.0, 0
-
 
 @dataclass(frozen=True)
 class ClockedSessions(SessionOptions):
     """Session options whose sessions keep the time.
 
     Attributes:
-        opened: The sessions so far, by the name of their model.
+        opened: The sessions so far, by the name of their model; options made of these share them.
     """
 
-    opened: dict[str, Clocked] = field(default_factory=dict, compare=False)
+    opened: dict[str, list[Clocked]] = field(default_factory=dict, compare=False)
 
     def open(self, model: bytes, name: str) -> Session:
         """Load a model; see :meth:`SessionOptions.open`."""
-        self.opened[name] = clocked = Clocked(super().open(model, name))
+        clocked = Clocked(super().open(model, name))
+        self.opened.setdefault(name, []).append(clocked)
         return clocked
+
+    def reset(self) -> None:
+        """Begin anew."""
+        for clocked in self._all():
+            clocked.seconds, clocked.runs = 0.0, 0
+
+    def seconds(self, name: str) -> float:
+        """Time of all runs of a model since :meth:`reset`."""
+        return sum(clocked.seconds for clocked in self.opened[name])
+
+    def runs(self) -> int:
+        """Number of runs of all models since :meth:`reset`."""
+        return sum(clocked.runs for clocked in self._all())
+
+    def _all(self) -> list[Clocked]:
+        return [clocked for some in self.opened.values() for clocked in some]

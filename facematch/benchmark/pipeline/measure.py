@@ -10,7 +10,7 @@ import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import fields
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -18,7 +18,7 @@ from typing import Final
 import numpy as np
 
 from facematch.benchmark.machine import load, machine_facts, peak_memory
-from facematch.benchmark.pipeline.clocked import Clocked, ClockedSessions
+from facematch.benchmark.pipeline.clocked import ClockedSessions
 from facematch.benchmark.pipeline.figures import PipelineBenchmark, Share, Workload
 from facematch.benchmark.pipeline.peers import Peer, Seen, peer_of
 from facematch.benchmark.pipeline.scenes import crowd, group, singles
@@ -26,7 +26,7 @@ from facematch.benchmark.pipeline.work import Product, multiplications
 from facematch.benchmark.timing import interleaved, timed
 from facematch.errors import InferenceError, InvalidArgument
 from facematch.faces import FaceAnalyzer
-from facematch.models.cpu import usable_cpus
+from facematch.parallel import usable_cpus
 from facematch.protocols import Progress
 from facematch.settings import Precision, Runtime, Use
 from facematch.types import Face, FloatArray, Image
@@ -171,11 +171,10 @@ def _overlaps(face: Face, boxes: FloatArray) -> FloatArray:
 def _share(analyzer: FaceAnalyzer, sessions: ClockedSessions, rounds: int) -> Share:
     """Medians over turns of each stage's share of the time of the stages one after the other."""
     picture = group()
-    detector, embedder = _clocks(analyzer, sessions)
+    detector, embedder = _models(analyzer)
     turns: list[Share] = []
     for _ in range(rounds + 1):
-        for clock in (detector, embedder):
-            clock.reset()
+        sessions.reset()
         began = time.perf_counter()
         (faces,) = analyzer.detect([picture])
         detected = time.perf_counter()
@@ -186,21 +185,22 @@ def _share(analyzer: FaceAnalyzer, sessions: ClockedSessions, rounds: int) -> Sh
         total = embedded - began
         turns.append(
             Share(
-                detector=(own := detector.seconds) / total,
-                embedder=(runs := embedder.seconds) / total,
+                detector=(own := sessions.seconds(detector)) / total,
+                embedder=(runs := sessions.seconds(embedder)) / total,
                 around_detection=(detected - began - own) / total,
                 alignment=(aligned - detected) / total,
                 around_embedding=(embedded - aligned - runs) / total,
             )
         )
     counted = turns[1:]
-    return Share(**{item.name: statistics.median(getattr(turn, item.name) for turn in counted) for item in fields(Share)})
+    medians = {name: statistics.median(getattr(turn, name) for turn in counted) for name in asdict(counted[0])}
+    return Share(**medians)
 
 
-def _clocks(analyzer: FaceAnalyzer, sessions: ClockedSessions) -> tuple[Clocked, Clocked]:
+def _models(analyzer: FaceAnalyzer) -> tuple[str, str]:
     assert analyzer.pack is not None
     manifest = analyzer.pack.manifest
-    return sessions.opened[manifest.detector.file], sessions.opened[manifest.embedders[0].file]
+    return manifest.detector.file, manifest.embedders[0].file
 
 
 def _rate(
@@ -209,7 +209,6 @@ def _rate(
     """Multiplications a face, GFLOP/s of the embedder and of a product, and the one by the other; on one thread."""
     assert analyzer.pack is not None
     model = analyzer.pack.manifest.embedders[0]
-    _, clock = _clocks(analyzer, sessions)
     work = multiplications(
         analyzer.pack.model_bytes("embedder", 0, "openvino"), (1, 3, model.crop_size, model.crop_size)
     )
@@ -217,9 +216,11 @@ def _rate(
     crops = np.random.default_rng(0).integers(0, 256, (_CROPS, model.crop_size, model.crop_size, 3)).astype(np.uint8)
     rates: list[tuple[float, float]] = []
     for _ in range(rounds + 1):
-        clock.reset()
+        sessions.reset()
         analyzer.embed(crops)
-        rates.append((2e-9 * work * _CROPS / clock.seconds, 2e-9 * product.multiplications / timed(product.run)))
+        rates.append(
+            (2e-9 * work * _CROPS / sessions.seconds(model.file), 2e-9 * product.multiplications / timed(product.run))
+        )
         step()
     counted = rates[1:]
     reached, possible = (statistics.median(column) for column in zip(*counted, strict=True))

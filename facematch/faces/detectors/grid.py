@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Self
 
@@ -16,13 +16,15 @@ from numpy.typing import NDArray
 from facematch.errors import InvalidArgument
 from facematch.faces.nms import non_maximum_suppression
 from facematch.models import DetectorModel, SessionOptions
+from facematch.parallel import shared_out
 from facematch.protocols import Session
 from facematch.types import Box, Face, FloatArray, Image
 
 __all__ = ["Fitted", "GridDetector", "Pixels", "check_fraction", "faces_of", "fit"]
 
 _MULTIPLE: Final = 32
-_BATCH_PIXELS: Final = 4_000_000
+_BATCH_PIXELS: Final = 400_000
+"""Pixels that are looked at together; what more would need no longer fits into a processor's cache."""
 _CANDIDATES: Final = 5000
 _DEFAULT: Final = SessionOptions()
 
@@ -130,15 +132,26 @@ class GridDetector(ABC):
         score_threshold: Faces below this score are dropped, in ``[0, 1]``.
         nms_threshold: Intersection over union above which the lesser of two boxes is dropped.
         max_side: Pixels of the longer side as the network sees it; its meaning is the subclass's.
+        alone: The model once more, for runs of one thread: with it, several pictures are shared among threads, which
+            takes a quarter less than one after the other in all threads. ``None`` does without.
 
     Raises:
         InvalidArgument: A threshold is outside ``[0, 1]``.
     """
 
-    def __init__(self, session: Session, *, score_threshold: float, nms_threshold: float, max_side: int) -> None:
+    def __init__(
+        self,
+        session: Session,
+        *,
+        score_threshold: float,
+        nms_threshold: float,
+        max_side: int,
+        alone: Session | None = None,
+    ) -> None:
         for name, value in (("score_threshold", score_threshold), ("nms_threshold", nms_threshold)):
             check_fraction(name, value)
         self.session = session
+        self._alone = alone
         self.score_threshold = score_threshold
         self.nms_threshold = nms_threshold
         self.max_side = max_side
@@ -148,7 +161,9 @@ class GridDetector(ABC):
         cls, model: DetectorModel, data: bytes, *, sessions: SessionOptions = _DEFAULT, **options: Any
     ) -> Self:
         """Build from a pack's manifest entry and the model's bytes; ``options`` are the constructor's."""
-        return cls(sessions.open(data, model.file), **options)
+        session = sessions.open(data, model.file)
+        alone = sessions.in_threads(1).open(data, model.file) if session.threads > 1 else None
+        return cls(session, alone=alone, **options)
 
     def detect(self, images: Sequence[Image]) -> list[list[Face]]:
         """Faces of each picture, highest score first, without embeddings.
@@ -190,7 +205,7 @@ class GridDetector(ABC):
         """Height and width at which the network sees a picture, before padding."""
 
     @abstractmethod
-    def _detect_equal(self, images: list[Image], score_threshold: float) -> list[list[Face]]:
+    def _detect_equal(self, session: Session, images: list[Image], score_threshold: float) -> list[list[Face]]:
         """Faces of pictures of one size."""
 
     def _detect(self, images: Sequence[Image], score_threshold: float) -> list[list[Face]]:
@@ -198,11 +213,18 @@ class GridDetector(ABC):
         by_shape: dict[tuple[int, int], list[int]] = defaultdict(list)
         for index, image in enumerate(images):
             by_shape[image.shape[0], image.shape[1]].append(index)
+        batches = []
         for shape, indices in by_shape.items():
             size = max(1, _BATCH_PIXELS // max(math.prod(self._seen(*shape)), 1))
-            for start in range(0, len(indices), size):
-                batch = indices[start : start + size]
-                faces_of_batch = self._detect_equal([images[i] for i in batch], score_threshold)
+            batches += [indices[start : start + size] for start in range(0, len(indices), size)]
+        shared = self._alone is not None and len(batches) >= self.session.threads
+
+        def work(waiting: Iterator[list[int]]) -> None:
+            session = self._alone if shared and self._alone is not None else self.session
+            for batch in waiting:
+                faces_of_batch = self._detect_equal(session, [images[i] for i in batch], score_threshold)
                 for index, faces in zip(batch, faces_of_batch, strict=True):
                     found[index] = faces
+
+        shared_out(batches, work, wanted=min(self.session.threads, len(batches)) if shared else 1)
         return found

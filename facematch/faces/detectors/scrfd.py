@@ -34,6 +34,7 @@ class ScrfdDetector(GridDetector):
         score_threshold: Faces below this score are dropped, in ``[0, 1]``.
         nms_threshold: Intersection over union above which the lesser of two boxes is dropped.
         max_side: Pixels of the longer side as the network sees it, at least 32.
+        alone: The model once more, for runs of one thread; see :class:`~facematch.faces.detectors.grid.GridDetector`.
 
     Raises:
         InvalidArgument: An option is out of range.
@@ -47,8 +48,15 @@ class ScrfdDetector(GridDetector):
         score_threshold: float = 0.5,
         nms_threshold: float = 0.4,
         max_side: int = 640,
+        alone: Session | None = None,
     ) -> None:
-        super().__init__(session, score_threshold=score_threshold, nms_threshold=nms_threshold, max_side=max_side)
+        super().__init__(
+            session,
+            score_threshold=score_threshold,
+            nms_threshold=nms_threshold,
+            max_side=max_side,
+            alone=alone,
+        )
         if max_side < 32:
             raise InvalidArgument(f"max_side must be at least 32, got {max_side}")
         if len(session.output_names) not in _LAYOUTS:
@@ -63,9 +71,9 @@ class ScrfdDetector(GridDetector):
             return self.max_side, max(1, int(self.max_side * width / height))
         return max(1, int(self.max_side * height / width)), self.max_side
 
-    def _detect_equal(self, images: list[Image], score_threshold: float) -> list[list[Face]]:
+    def _detect_equal(self, session: Session, images: list[Image], score_threshold: float) -> list[list[Face]]:
         fitted = fit(images, self._seen(*images[0].shape[:2]), cv2.INTER_LINEAR, _PIXELS)
-        outputs = list(self.session.run(fitted.tensor).values())
+        outputs = list(session.run(fitted.tensor).values())
         levels = [self._level(outputs, level, fitted.tensor.shape) for level in range(len(self._strides))]
         found = []
         for index in range(len(images)):

@@ -33,6 +33,7 @@ class YuNetDetector(GridDetector):
         score_threshold: Faces below this score are dropped; the score is ``sqrt(class * objectness)``, in ``[0, 1]``.
         nms_threshold: Intersection over union above which the lesser of two boxes is dropped.
         max_side: Longest side that is looked at, in pixels; 0 never scales.
+        alone: The model once more, for runs of one thread; see :class:`~facematch.faces.detectors.grid.GridDetector`.
 
     Raises:
         InvalidArgument: A threshold is outside ``[0, 1]`` or ``max_side`` is negative.
@@ -46,8 +47,15 @@ class YuNetDetector(GridDetector):
         score_threshold: float = 0.6,
         nms_threshold: float = 0.3,
         max_side: int = 1280,
+        alone: Session | None = None,
     ) -> None:
-        super().__init__(session, score_threshold=score_threshold, nms_threshold=nms_threshold, max_side=max_side)
+        super().__init__(
+            session,
+            score_threshold=score_threshold,
+            nms_threshold=nms_threshold,
+            max_side=max_side,
+            alone=alone,
+        )
         if max_side < 0:
             raise InvalidArgument(f"max_side must be 0 (never scale) or positive, got {max_side}")
         expected = {f"{kind}_{stride}" for kind in ("cls", "obj", "bbox", "kps") for stride in _STRIDES}
@@ -61,9 +69,9 @@ class YuNetDetector(GridDetector):
         scale = min(1.0, self.max_side / max(height, width)) if self.max_side else 1.0
         return max(1, round(height * scale)), max(1, round(width * scale))
 
-    def _detect_equal(self, images: list[Image], score_threshold: float) -> list[list[Face]]:
+    def _detect_equal(self, session: Session, images: list[Image], score_threshold: float) -> list[list[Face]]:
         fitted = fit(images, self._seen(*images[0].shape[:2]), cv2.INTER_AREA)
-        outputs = self.session.run(fitted.tensor)
+        outputs = session.run(fitted.tensor)
         columns = fitted.tensor.shape[3]
         return [
             faces_of(*_decode(outputs, index, columns, score_threshold), self.nms_threshold, fitted)

@@ -13,11 +13,11 @@ from google.protobuf.message import DecodeError
 
 from facematch.errors import ConversionError
 from facematch.models.convert.graph import GraphEditor
+from facematch.models.convert.prelu import rewrite_prelu
 from facematch.models.convert.quantized import fold_bias, fold_dequantize, undo_dynamic_quantization
 from facematch.models.convert.rewrites import (
     fold_batch_normalization,
     remove_dropout,
-    rewrite_prelu,
     symbolic_shapes,
 )
 from facematch.settings import Runtime
@@ -26,7 +26,7 @@ __all__ = ["CONVERTER_VERSION", "Role", "convert", "refuse_external_data"]
 
 Role = Literal["detector", "embedder"]
 
-CONVERTER_VERSION: Final = 3
+CONVERTER_VERSION: Final = 5
 """Raised whenever a rewrite changes; part of the name of a converted file."""
 
 _DAMAGE: Final = (DecodeError, onnx.checker.ValidationError, LookupError, TypeError, ValueError, OverflowError)

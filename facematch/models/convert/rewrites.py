@@ -5,15 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
-from onnx import helper
 
 from facematch.models.convert.graph import GraphEditor, attribute
 
 __all__ = [
     "fold_batch_normalization",
     "remove_dropout",
-    "rewrite_prelu",
     "symbolic_shapes",
 ]
 
@@ -77,85 +74,6 @@ def _plain_gemm(node: Any) -> bool:
         and attribute(node, "alpha", 1.0) == 1.0
         and attribute(node, "beta", 1.0) == 1.0
     )
-
-
-def rewrite_prelu(editor: GraphEditor) -> int:
-    """Write ``PRelu`` with per-channel slope ``a`` as ``a x + (1 - a) relu(x)``, in depthwise convolutions.
-
-    ONNX Runtime keeps convolutions and ``Relu`` in its blocked layout and leaves it for ``PRelu``; the rewrite stays
-    inside. Where the only reader is a depthwise convolution ``dw``, its kernels absorb the two slopes, since it is
-    linear per channel and zero padding stays zero: ``dw(prelu(x)) = dw_a(x) + dw_(1-a)(relu(x))``. Elsewhere, no slope
-    being over 1, ``(1 - a) relu(x) = relu((1 - a) x)``, and the runtime computes a ``Relu`` that follows a convolution
-    within it.
-
-    Returns:
-        The number of nodes rewritten.
-    """
-    readers = editor.consumers()
-    rewritten = 0
-    for node in list(editor.nodes):
-        slope = editor.constant(node.input[1]) if node.op_type == "PRelu" else None
-        if slope is None or slope.shape not in {(slope.size, 1, 1), (1, slope.size, 1, 1)} or slope.size == 1:
-            continue
-        slope = slope.reshape(-1, 1, 1, 1)
-        channels = len(slope)
-        source, output = node.input[0], node.output[0]
-        positive = editor.fresh("relu")
-        relu = helper.make_node("Relu", [source], [positive])
-        kernel = np.ones((channels, 1, 1, 1), dtype=np.float32)
-        pointwise = {"group": channels, "kernel_shape": [1, 1]}
-        following = readers[output]
-        if len(following) == 1 and _is_depthwise(editor, following[0], channels):
-            convolution = following[0]
-            weight = editor.constant(convolution.input[1])
-            if weight is None:
-                continue
-            bias = list(convolution.input[2:3])
-            attributes = {a.name: helper.get_attribute_value(a) for a in convolution.attribute}
-            target = convolution.output[0]
-            editor.replace(node, [relu])
-            new = _two_halves(editor, (source, positive, target), weight, slope, bias=bias, attributes=attributes)
-            editor.replace(convolution, new)
-        elif float(slope.max()) <= 1.0:
-            first, second, add = _two_halves(
-                editor, (source, source, output), kernel, slope, bias=[], attributes=pointwise
-            )
-            relu = helper.make_node("Relu", [second.output[0]], [positive])
-            add.input[1] = positive
-            editor.replace(node, [first, second, relu, add])
-        else:
-            ends = (source, positive, output)
-            editor.replace(node, [relu, *_two_halves(editor, ends, kernel, slope, bias=[], attributes=pointwise)])
-        rewritten += 1
-    return rewritten
-
-
-def _is_depthwise(editor: GraphEditor, node: Any, channels: int) -> bool:
-    if node is None or node.op_type != "Conv" or attribute(node, "group", 1) != channels:
-        return False
-    weight = editor.constant(node.input[1])
-    return weight is not None and weight.shape[0] == channels and weight.shape[1] == 1
-
-
-def _two_halves(
-    editor: GraphEditor,
-    ends: tuple[str, str, str],
-    weight: NDArray[np.float32],
-    slope: NDArray[np.float32],
-    *,
-    bias: list[str],
-    attributes: dict[str, Any],
-) -> list[Any]:
-    source, positive, output = ends
-    wide = slope.astype(np.float64)
-    left, right = editor.fresh("slope"), editor.fresh("rest")
-    below = editor.set_constant(editor.fresh("weight"), (weight * wide).astype(np.float32))
-    above = editor.set_constant(editor.fresh("weight"), (weight * (1.0 - wide)).astype(np.float32))
-    return [
-        helper.make_node("Conv", [source, below, *bias], [left], **attributes),
-        helper.make_node("Conv", [positive, above], [right], **attributes),
-        helper.make_node("Add", [left, right], [output]),
-    ]
 
 
 def symbolic_shapes(editor: GraphEditor, *, spatial: bool) -> None:

@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facematch.errors import InferenceError, ProviderUnavailable
-from facematch.models.cpu import usable_cpus
 from facematch.models.runtime import onnxruntime
 from facematch.models.sessions.process import PerProcess
+from facematch.parallel import usable_cpus
 from facematch.types import FloatArray
 
 __all__ = ["DEFAULT_PROVIDERS", "OnnxSession"]

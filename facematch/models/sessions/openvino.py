@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facematch.errors import InferenceError, MissingExtra, ProviderUnavailable
-from facematch.models.cpu import usable_cpus
 from facematch.models.sessions.process import PerProcess
+from facematch.parallel import usable_cpus
 from facematch.settings import Precision
 from facematch.types import FloatArray
 

@@ -24,8 +24,8 @@ class SessionOptions:
         threads: Threads one run may use; 0 takes the processors this process may use: those of its affinity, and no
             more than its container's quota.
         precision: What embedders compute in: ``"float32"``, or ``"bfloat16"`` where OpenVINO and the processor can:
-            several times faster, and embeddings of cosine 0.9999 to those in float32. Detectors always compute in float32:
-            landmarks that are a tenth of a pixel off move an embedding much further (cosine 0.992).
+            several times faster, and embeddings of cosine 0.9999 to those in float32. Detectors always compute in
+            float32: landmarks that are a tenth of a pixel off move an embedding much further (cosine 0.992).
         providers: ONNX Runtime's execution providers, in order of preference; one that is not there is an error.
         entries: Further entries of ONNX Runtime's session configuration, such as ``session.intra_op.allow_spinning``.
 
@@ -66,6 +66,10 @@ class SessionOptions:
     def in_float32(self) -> Self:
         """The same, computed in float32."""
         return replace(self, precision="float32")
+
+    def in_threads(self, threads: int) -> Self:
+        """The same, with so many threads a run."""
+        return replace(self, threads=threads)
 
     def open(self, model: bytes, name: str) -> Session:
         """Load a model.

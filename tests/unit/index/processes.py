@@ -11,10 +11,10 @@ import time
 import numpy as np
 
 from facematch.index import coded as coded_rows
-from facematch.index import sharing
 from facematch.index.approximate import ApproximateIndex
 from facematch.index.coarse import Effort
 from facematch.index.exact import ExactIndex
+from facematch.parallel import sharing
 from facematch.protocols import VectorIndex
 from tests.unit.index.support import units
 

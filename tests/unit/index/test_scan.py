@@ -10,12 +10,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from facematch.index import pairs, rows, scan, sharing
+from facematch.index import pairs, rows, scan
 from facematch.index.checks import exact_scores
 from facematch.index.exact import ExactIndex
 from facematch.index.oracle import OracleIndex
 from facematch.index.pairs import slack_of
 from facematch.index.products import multiply
+from facematch.parallel import sharing
 from facematch.types import FloatArray, IdSet
 from tests.unit.index.support import Ints, clusters, ids_of, normal, units
 

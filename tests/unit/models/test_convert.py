@@ -19,11 +19,11 @@ from facematch.faces import FaceAnalyzer
 from facematch.models import OnnxSession, Pack, bundled_manifest, open_pack
 from facematch.models.convert import convert, refuse_external_data
 from facematch.models.convert.graph import GraphEditor
+from facematch.models.convert.prelu import rewrite_prelu
 from facematch.models.convert.quantized import fold_bias, fold_dequantize, undo_dynamic_quantization
 from facematch.models.convert.rewrites import (
     fold_batch_normalization,
     remove_dropout,
-    rewrite_prelu,
     symbolic_shapes,
 )
 from facematch.settings import Settings
@@ -116,6 +116,47 @@ def test_prelu_is_absorbed_by_a_following_depthwise_convolution(stride: int) -> 
     x = floats(1, 4, 8, 8)
     assert counts == [1]
     assert sorted(node.op_type for node in after.graph.node) == ["Add", "Conv", "Conv", "Relu"]
+    np.testing.assert_allclose(evaluate(after, x), evaluate(before, x), atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("stride", "highest", "operations"),
+    [
+        (1, 1.0, ["Add", "Conv", "Conv", "Relu"]),
+        (2, 1.0, ["Add", "Conv", "Conv", "Conv", "Relu"]),
+        (1, 1.5, ["Add", "Conv", "Conv", "Conv", "Relu"]),
+    ],
+)
+@pytest.mark.parametrize("biased", [True, False])
+def test_prelu_goes_into_a_depthwise_convolution_before_it(
+    stride: int, highest: float, operations: list[str], biased: bool
+) -> None:
+    inputs = ["x", "w", "c"] if biased else ["x", "w"]
+    nodes = [
+        helper.make_node("Conv", inputs, ["y"], group=4, pads=[1, 1, 1, 1], strides=[stride, stride]),
+        helper.make_node("PRelu", ["y", "a"], ["z"]),
+    ]
+    slopes = np.array([-0.3, 0.0, 0.2, highest], dtype=np.float32).reshape(4, 1, 1)
+    constants = {"a": slopes, "w": floats(4, 1, 3, 3)} | ({"c": floats(4)} if biased else {})
+    before = model_of(nodes, constants, "z")
+    after, counts = rewritten(before, rewrite_prelu)
+    x = floats(1, 4, 8, 8)
+    assert counts == [1]
+    assert sorted(node.op_type for node in after.graph.node) == operations
+    np.testing.assert_allclose(evaluate(after, x), evaluate(before, x), atol=1e-5)
+
+
+def test_prelu_leaves_a_convolution_alone_whose_output_others_read() -> None:
+    nodes = [
+        helper.make_node("Conv", ["x", "w"], ["y"], group=4, pads=[1, 1, 1, 1]),
+        helper.make_node("PRelu", ["y", "a"], ["z"]),
+        helper.make_node("Add", ["y", "z"], ["out"]),
+    ]
+    slopes = np.array([-0.3, 0.0, 0.2, 0.9], dtype=np.float32).reshape(4, 1, 1)
+    before = model_of(nodes, {"a": slopes, "w": floats(4, 1, 3, 3)}, "out")
+    after, counts = rewritten(before, rewrite_prelu)
+    x = floats(1, 4, 8, 8)
+    assert counts == [1]
     np.testing.assert_allclose(evaluate(after, x), evaluate(before, x), atol=1e-5)
 
 

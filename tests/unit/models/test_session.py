@@ -13,7 +13,7 @@ import pytest
 
 from facematch.errors import InferenceError, ProviderUnavailable
 from facematch.models import OnnxSession, open_pack
-from facematch.models.cpu import usable_cpus
+from facematch.parallel import usable_cpus
 from facematch.settings import Settings
 
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import math
 import os
+from functools import cache
 from pathlib import Path
 
 __all__ = ["usable_cpus"]
 
+_CGROUP = Path("/sys/fs/cgroup")
 
-def usable_cpus(cgroup: Path = Path("/sys/fs/cgroup")) -> int:
+
+def usable_cpus(cgroup: Path = _CGROUP) -> int:
     """Processors that this process may use, at least 1.
 
     The smaller of the scheduler affinity and the container's CPU quota (``cpu.max`` of cgroup v2, ``cpu.cfs_*`` of
@@ -20,6 +23,7 @@ def usable_cpus(cgroup: Path = Path("/sys/fs/cgroup")) -> int:
     return max(1, affinity if quota is None else min(affinity, math.ceil(quota)))
 
 
+@cache  # asked for with every search
 def _quota(cgroup: Path) -> float | None:
     try:
         if (unified := cgroup / "cpu.max").is_file():

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from facematch.index import sharing
-from facematch.index.sharing import shared_out
+from facematch.parallel import shared_out, sharing
 
 
 @pytest.fixture(autouse=True)
@@ -125,22 +120,3 @@ def test_a_thread_that_cannot_be_started_is_done_without(monkeypatch: pytest.Mon
     left_behind[0].join()
     assert taken == list(range(200))
     assert threads == {threading.get_ident()}
-
-
-@pytest.mark.parametrize(
-    ("program", "kind"),
-    [
-        *(("fork", kind) for kind in ("exact", "ivf", "pq", "hnsw")),
-        ("spawn", "exact"),
-        ("spawn", "pq"),
-        ("search_at_exit", "exact"),
-        ("search_at_exit", "ivf"),
-        ("leave_while_building", "hnsw"),
-    ],
-)
-def test_other_processes_search_and_end_in_peace(program: str, kind: str) -> None:
-    command = [sys.executable, "-W", "ignore::DeprecationWarning", "-m", "tests.unit.index.processes", program, kind]
-    root = Path(__file__).parents[3]
-    waiting = os.environ | {"OMP_WAIT_POLICY": "PASSIVE"}
-    ended = subprocess.run(command, cwd=root, env=waiting, timeout=120, capture_output=True, text=True, check=False)
-    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "done", "")

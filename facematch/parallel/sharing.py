@@ -1,4 +1,4 @@
-"""One search's work shared among threads: the caller works too, so a busy pool slows a search but never holds it up."""
+"""One call's work shared among threads: the caller works too, so a busy pool slows a call but never holds it up."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from typing import TypeVar
+
+from facematch.parallel.cpus import usable_cpus
 
 __all__ = ["helpers", "shared_out"]
 
@@ -24,7 +26,7 @@ class _Pool:
     def get(self) -> ThreadPoolExecutor:
         with self._lock:
             if self._made is None:
-                self._made = ThreadPoolExecutor(helpers(), thread_name_prefix="facematch-index")
+                self._made = ThreadPoolExecutor(helpers(), thread_name_prefix="facematch")
             return self._made
 
     def forget(self) -> None:
@@ -38,9 +40,8 @@ if hasattr(os, "register_at_fork"):
 
 
 def helpers() -> int:
-    """How many threads help the caller: one for each further core that this process may run on."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(cores - 1, 0)
+    """How many threads help the caller: one for each further processor that this process may use."""
+    return usable_cpus() - 1
 
 
 def shared_out(parts: Iterable[T], work: Callable[[Iterator[T]], None], *, wanted: int) -> None:
