@@ -76,7 +76,7 @@ class Session(Protocol):
         ...
 
     def describe(self) -> str:
-        """What really runs the model, in a few words."""
+        """What really runs the model, in a few words: all that its numbers depend on, and not the threads."""
         ...
 
     def run(self, values: NDArray[np.generic]) -> dict[str, FloatArray]:

@@ -3,11 +3,11 @@
 The cache lies in a folder of its own, apart from any watchlist, and is private to the user (mode 0700): embeddings are
 biometric data. Delete the folder and nothing is lost but time.
 
-One folder holds the pictures of one key: embedding contract, detector with its settings, and the rule that chooses a
-face. Inside are *shards*: immutable npz files, each written under a temporary name and then moved into place, so that
-a reader never sees half a file and two processes never write the same one (an SQLite file would need locks, and one
-damaged page could cost everything). A shard's name carries the SHA-256 of its bytes; one that does not fit its name,
-cut short or damaged, is deleted and its pictures are computed again.
+One folder holds the pictures of one key: embedding contract, detector with its settings, what runs the models and how
+they were converted, and the rule that chooses a face. Inside are *shards*: immutable npz files, each written under a
+temporary name and then moved into place, so that a reader never sees half a file and two processes never write the same
+one (an SQLite file would need locks, and one damaged page could cost everything). A shard's name carries the SHA-256 of
+its bytes; one that does not fit its name, cut short or damaged, is deleted and its pictures are computed again.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ import rfc8785
 from numpy.typing import NDArray
 
 from facematch.errors import InvalidArgument
+from facematch.models.convert import CONVERTER_VERSION
 from facematch.protocols import Analyzer
 from facematch.settings import Settings
 from facematch.types import FloatArray
@@ -89,11 +90,14 @@ def describe_detector(analyzer: Analyzer) -> dict[str, Any]:
 
 
 def cache_key(analyzer: Analyzer, choice: str) -> str:
-    """SHA-256 (hex) over the embedding contract, the detector's description and the rule that chooses a face."""
+    """SHA-256 (hex) over the contract, the detector's description, what runs the models, and the choice of a face."""
+    runs = getattr(analyzer, "describe_runtime", None)
     terms: dict[str, Any] = {
         "format": _FORMAT,
         "contract": analyzer.contract.digest,
         "detector": describe_detector(analyzer),
+        "converter": CONVERTER_VERSION,
+        "runtime": {} if runs is None else runs(threads=False),
         "choice": choice,
     }
     return hashlib.sha256(rfc8785.dumps(terms)).hexdigest()

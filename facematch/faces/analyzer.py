@@ -123,11 +123,11 @@ class FaceAnalyzer:
         """The models in a few words, for reports."""
         return {"embedder": self.contract.embedder} if self.pack is None else self.pack.describe()
 
-    def describe_runtime(self) -> dict[str, str]:
-        """What really runs each model: runtime, execution providers, precision and threads."""
+    def describe_runtime(self, *, threads: bool = True) -> dict[str, str]:
+        """What really runs each model: runtime, execution providers or precision, and, if asked for, threads."""
         parts = {"detector": self.detector, "embedder": self.embedder, "quality": self.quality_net}
         return {
-            role: session.describe()
+            role: session.describe() + (f", {session.threads} threads" if threads else "")
             for role, part in parts.items()
             if isinstance(session := getattr(part, "session", None), Session)
         }

@@ -20,6 +20,7 @@ class Workload:
         single_thread_ms: The same with one thread.
         peer_ms: The same of the peer; ``None`` without one.
         ratio_vs_peer: Time of the peer by our time; above 1, ours is quicker.
+        ratio_vs_peer_single_thread: The same where both have one thread.
         thread_scaling: Time with one thread by time with all.
         turns: Turns that the medians are taken of.
     """
@@ -30,6 +31,7 @@ class Workload:
     single_thread_ms: float
     peer_ms: float | None
     ratio_vs_peer: float | None
+    ratio_vs_peer_single_thread: float | None
     thread_scaling: float
     turns: int
 
@@ -108,6 +110,8 @@ class PipelineBenchmark:
         document: dict[str, Any] = {"pack": self.pack, "runtime": dict(self.runtime), "peer": self.peer}
         for name, workload in self.workloads.items():
             document[f"ratio_vs_peer_{name}"] = workload.ratio_vs_peer
+        for name, workload in self.workloads.items():
+            document[f"ratio_vs_peer_{name}_single_thread"] = workload.ratio_vs_peer_single_thread
         for name, workload in self.workloads.items():
             document[f"thread_scaling_{name}"] = workload.thread_scaling
         return document | {

@@ -91,6 +91,7 @@ def measure_pipeline(
     assert pack is not None
     with ExitStack() as stack:
         peer = peer_of(pack, threads, stack) if beside else None
+        peer_alone = peer_of(pack, 1, stack) if beside else None
         for name, images in pictures.items():
             found = all_threads.analyze(images)
             if peer is not None:
@@ -99,8 +100,9 @@ def measure_pipeline(
                 "all": lambda _, images=images: all_threads.analyze(images),  # type: ignore[misc]
                 "one": lambda _, images=images: one_thread.analyze(images),  # type: ignore[misc]
             }
-            if peer is not None:
+            if peer is not None and peer_alone is not None:
                 sides["peer"] = lambda _, images=images, peer=peer: peer.analyze(images)  # type: ignore[misc]
+                sides["peer_one"] = lambda _, images=images, peer=peer_alone: peer.analyze(images)  # type: ignore[misc]
             timings = interleaved(sides, rounds, settle=_SETTLE, on_turn=step)
             figures[name] = Workload(
                 pictures=len(images),
@@ -109,6 +111,7 @@ def measure_pipeline(
                 single_thread_ms=timings.median_ms("one"),
                 peer_ms=None if peer is None else timings.median_ms("peer"),
                 ratio_vs_peer=None if peer is None else timings.ratio("peer", "all"),
+                ratio_vs_peer_single_thread=None if peer is None else timings.ratio("peer_one", "one"),
                 thread_scaling=timings.ratio("one", "all"),
                 turns=timings.turns,
             )

@@ -151,7 +151,7 @@ class OnnxSession:
 
     def describe(self) -> str:
         """What really runs the model."""
-        return f"{', '.join(self.providers)}, {self.threads} threads"
+        return f"ONNX Runtime on {', '.join(self.providers)}"
 
     def run(self, values: NDArray[np.generic]) -> dict[str, FloatArray]:
         """Run the model; see :meth:`~facematch.protocols.Session.run`."""

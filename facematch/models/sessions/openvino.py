@@ -121,7 +121,7 @@ class OpenVinoSession:
 
     def describe(self) -> str:
         """What really runs the model."""
-        return f"OpenVINO on the processor in {self._precision}, {self._threads} threads"
+        return f"OpenVINO on the processor in {self._precision}"
 
     def run(self, values: NDArray[np.generic]) -> dict[str, FloatArray]:
         """Run the model; see :meth:`~facematch.protocols.Session.run`."""

@@ -101,7 +101,7 @@ def test_settings_choose_the_runtime(tmp_path: Path) -> None:
 
 def test_what_runs_is_said(detector: OpenVinoSession) -> None:
     assert isinstance(detector, Session)
-    assert detector.describe() == "OpenVINO on the processor in float32, 1 threads"
+    assert detector.describe() == "OpenVINO on the processor in float32"
     assert detector.input_shape[1] == 3
     assert "bbox_8" in detector.output_names
 
