@@ -42,18 +42,15 @@ def singles(picture: Image, faces: Sequence[Face], count: int) -> list[Image]:
     """So many pictures of one person each, no two alike: squares around the faces, moved by some pixels.
 
     Args:
-        picture: BGR ``uint8`` ``(H, W, 3)``, at least 262 pixels high and wide.
+        picture: BGR ``uint8`` ``(H, W, 3)``, at least 256 pixels high and wide.
         faces: Those in it, far enough from each other.
-        count: Pictures wanted.
+        count: Pictures wanted, at most 36 for each face.
     """
     height, width = picture.shape[:2]
     made = []
     for number in range(count):
-        box = faces[number % len(faces)].box
-        turn = number // len(faces)
-        dx, dy = turn % _SHIFT - _SHIFT // 2, turn // _SHIFT - _SHIFT // 2
-        left = round((box.x1 + box.x2 - _SIDE) / 2) + dx
-        top = round((box.y1 + box.y2 - _SIDE) / 2) + dy
-        left, top = min(max(left, 0), width - _SIDE), min(max(top, 0), height - _SIDE)
+        box, turn = faces[number % len(faces)].box, number // len(faces)
+        left = round(min(max((box.x1 + box.x2 - _SIDE) / 2, 0), width - _SIDE - _SHIFT)) + turn % _SHIFT
+        top = round(min(max((box.y1 + box.y2 - _SIDE) / 2, 0), height - _SIDE - _SHIFT)) + turn // _SHIFT
         made.append(picture[top : top + _SIDE, left : left + _SIDE].copy())
     return made

@@ -39,7 +39,10 @@ def multiplications(model: bytes, shape: Sequence[int]) -> int:
         given.type.tensor_type.shape.dim.add().dim_value = size
     for value in parsed.graph.output:
         value.type.tensor_type.ClearField("shape")
-    inferred = onnx.shape_inference.infer_shapes(parsed, data_prop=True)
+    try:
+        inferred = onnx.shape_inference.infer_shapes(parsed, data_prop=True)
+    except onnx.shape_inference.InferenceError as error:
+        raise ValueError(f"the shapes of the network cannot be inferred: {error}") from error
     shapes = weights | {
         value.name: tuple(dim.dim_value for dim in value.type.tensor_type.shape.dim)
         for value in [*inferred.graph.value_info, *inferred.graph.output, *inferred.graph.input]

@@ -5,13 +5,16 @@ from __future__ import annotations
 import threading
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
-from facematch.errors import ImageDecodeError, InvalidArgument
+from facematch.benchmark.pipeline.scenes import group, singles
+from facematch.errors import ImageDecodeError, ImageNotFound, InvalidArgument
 from facematch.faces import FaceAnalyzer
 from facematch.faces.order import reading_order
 from facematch.imaging import decode
+from facematch.models import SessionOptions
 from facematch.protocols import Analyzer
 from facematch.types import Box, Face, FloatArray, Image
 
@@ -134,3 +137,57 @@ def test_stills_of_the_same_person_match_and_others_do_not(shared: Path, analyze
     assert point is not None
     assert scores[same].min() > point.threshold
     assert scores[~same].max() < point.threshold
+
+
+def test_many_threads_share_an_analyzer_and_get_what_one_gets() -> None:
+    analyzer = FaceAnalyzer.from_pack("opencv", sessions=SessionOptions(threads=2))
+    six = group()
+    (faces,) = analyzer.detect([six])
+    lists = [[six], singles(six, faces, 12), [], [six[:300, :400], six]]
+    right = [_plain(analyzer.analyze(pictures)) for pictures in lists]
+    found: dict[int, list[bool]] = {}
+
+    def work(number: int) -> None:
+        found[number] = [
+            _plain(analyzer.analyze(lists[(number + turn) % len(lists)])) == right[(number + turn) % len(lists)]
+            for turn in range(8)
+        ]
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert found == {number: [True] * 8 for number in range(6)}
+
+
+def _plain(found: list[list[Face]]) -> list[list[tuple[object, ...]]]:
+    return [
+        [(face.box, face.detection_score, face.landmarks.tobytes(), _rounded(face)) for face in faces]
+        for faces in found
+    ]
+
+
+def _rounded(face: Face) -> tuple[float, ...]:
+    assert face.embedding is not None
+    return tuple(np.round(face.embedding.astype(np.float64), 4).tolist())
+
+
+def test_pictures_shared_among_threads_are_those_one_after_the_other() -> None:
+    shared = FaceAnalyzer.from_pack("opencv", sessions=SessionOptions(threads=2))
+    plain = FaceAnalyzer.from_pack("opencv", sessions=SessionOptions(threads=1))
+    six = group()
+    pictures = [six, *singles(six, shared.detect([six])[0], 20), six[:500]]
+    for ours, theirs in zip(shared.detect(pictures), plain.detect(pictures), strict=True):
+        assert len(ours) == len(theirs)
+        for one, other in zip(ours, theirs, strict=True):
+            np.testing.assert_allclose(one.landmarks, other.landmarks, atol=1e-2)
+            assert one.detection_score == pytest.approx(other.detection_score, abs=1e-4)
+
+
+def test_an_error_in_one_of_many_pictures_is_raised(tmp_path: Path) -> None:
+    good = tmp_path / "good.png"
+    cv2.imwrite(str(good), np.zeros((50, 60, 3), dtype=np.uint8))
+    analyzer = FaceAnalyzer.from_pack("opencv", sessions=SessionOptions(threads=3))
+    with pytest.raises(ImageNotFound, match=r"missing\.png"):
+        analyzer.detect([good, good, tmp_path / "missing.png", good])
