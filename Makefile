@@ -48,7 +48,7 @@ test: $(STAMP) ## Run the tests; those that need ../shared are skipped where it 
 test-slow: $(STAMP) ## Run the long evaluations too
 	$(BIN)/pytest
 
-soak: $(STAMP) ## Search and change indexes for ten minutes, and watch their answers and memory
+soak: $(STAMP) ## Ten minutes of searches and changes, half an hour of pictures; watches answers, memory and handles
 	$(BIN)/pytest tests/soak -s
 
 test-lowest: ## Run the tests with every requirement at its lower bound, in an environment of its own
@@ -72,8 +72,9 @@ $(PEERS)/.installed: pyproject.toml benchmarks/index/peers.txt
 bench-peers: $(PEERS)/.installed ## Measure search beside hnswlib, USearch and deepface, in an environment of their own (needs g++)
 	$(PEERS)/bin/pytest benchmarks/index --benchmark-enable --benchmark-only -m "not slow" -q
 
-performance: $(PEERS)/.installed ## Make the tables and pictures of docs/performance.md; takes an hour or so
+performance: $(STAMP) $(PEERS)/.installed ## Make the tables and pictures of docs/performance.md; takes an hour or so
 	PYTHONPATH=benchmarks $(PEERS)/bin/python -m index.report
+	PYTHONPATH=benchmarks $(BIN)/python -m pipeline.report $(if $(wildcard $(SHARED_PACK)),--research $(SHARED_PACK))
 
 docs: $(DOCS_STAMP) ## Build the documentation, warnings as errors
 	$(BIN)/sphinx-build -W --keep-going -q -b html docs docs/_build/html

@@ -38,7 +38,8 @@ class Settings(BaseSettings):
         use: What models are used for (``FACEMATCH_USE``): packs whose licence forbids it do not load.
         threads: Threads one model run may use (``FACEMATCH_THREADS``); 0 asks the operating system for the
             processors this process may use.
-        runtime: What runs the models (``FACEMATCH_RUNTIME``): ``onnxruntime``, or ``openvino`` where it is installed.
+        runtime: What runs embedders (``FACEMATCH_RUNTIME``): ``onnxruntime``, or ``openvino`` where it is installed;
+            everything else runs on ONNX Runtime.
         precision: What embedders compute in (``FACEMATCH_PRECISION``): ``float32``, or ``bfloat16`` with OpenVINO.
         providers: ONNX Runtime's execution providers, separated by commas (``FACEMATCH_PROVIDERS``); one that is not
             there is an error. Default: the processor.

@@ -50,11 +50,9 @@ def measured(research: Path | None, rounds: int) -> list[dict[str, Any]]:
 
 def times_table(figures: list[dict[str, Any]]) -> str:
     """Times, rates and ratios."""
-    lines = [
-        "| models | facematch on | pictures | facematch | faces/s | the other library | times faster "
-        "| on one thread each | 2 threads beside 1 |",
-        "|---|---|---|--:|--:|--:|--:|--:|--:|",
-    ]
+    columns = ["models", "facematch on", "pictures", "facematch", "faces/s", "the other library", "times faster"]
+    columns += ["on one thread each", "2 threads beside 1"]
+    lines = [f"| {' | '.join(columns)} |", "|---|---|---|--:|--:|--:|--:|--:|--:|"]
     for item in figures:
         for name in WORKLOADS:
             each = item["workloads"][name]
@@ -69,11 +67,9 @@ def times_table(figures: list[dict[str, Any]]) -> str:
 
 def shares_table(figures: list[dict[str, Any]]) -> str:
     """Where the time of the picture of six goes, and how near the embedder is to what the processor can do."""
-    lines = [
-        "| models | facematch on | detector | around it | alignment | embedder | around it | all but the models "
-        "| embedder, 1 thread | product, 1 thread | share |",
-        "|---|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|",
-    ]
+    columns = ["models", "facematch on", "detector", "around it", "alignment", "embedder", "around it"]
+    columns += ["all but the models", "embedder, 1 thread", "product, 1 thread", "share"]
+    lines = [f"| {' | '.join(columns)} |", "|---|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|"]
     for item in figures:
         parts = ("detector", "around_detection", "alignment", "embedder", "around_embedding")
         shares = " | ".join(f"{100 * item['share'][part]:.1f} %" for part in parts)
@@ -86,13 +82,12 @@ def shares_table(figures: list[dict[str, Any]]) -> str:
     machine = first["machine"]
     busy = max(item["load_before"] for item in figures)
     note = f" **Other programs kept {busy:.1f} cores busy: these figures are provisional.**" if busy > 0.5 else ""
-    lines += [
-        "",
+    measured_on = (
         f"Measured on {first['measured_at'][:10]} on {machine['cpu']}, {first['threads']} threads, "
         f"{first['workloads']['six']['turns']} turns; at most {figures[-1]['peak_bytes'] / 1e6:,.0f} MB in use, "
-        f"the models of all libraries together.{note}",
-    ]
-    return "\n".join(lines) + "\n"
+        f"the models of all libraries together.{note}"
+    )
+    return "\n".join([*lines, "", measured_on]) + "\n"
 
 
 def picture(figures: list[dict[str, Any]], path: Path) -> None:
@@ -103,7 +98,7 @@ def picture(figures: list[dict[str, Any]], path: Path) -> None:
     from matplotlib import pyplot as plt
 
     packs = list(dict.fromkeys(item["pack"] for item in figures))
-    figure, panels = plt.subplots(1, len(packs), figsize=(11, 4.4), layout="constrained", squeeze=False)
+    figure, panels = plt.subplots(1, len(packs), figsize=(11, 5), layout="constrained", squeeze=False)
     for axes, pack in zip(panels[0], packs, strict=True):
         own = [item for item in figures if item["pack"] == pack]
         sides = [(f"facematch, {item['label']}", item, "faces_per_second", COLOURS[at]) for at, item in enumerate(own)]
@@ -120,7 +115,7 @@ def picture(figures: list[dict[str, Any]], path: Path) -> None:
         axes.set_title(pack, loc="left")
         axes.margins(x=0.12)
         axes.spines[["top", "right"]].set_visible(False)
-        axes.legend(frameon=False, fontsize=8, loc="lower right")
+        axes.legend(frameon=False, fontsize=8, loc="lower center", bbox_to_anchor=(0.45, -0.34), ncols=2)
     figure.savefig(path, dpi=110)
     plt.close(figure)
 

@@ -98,7 +98,7 @@ class FaceAnalyzer:
         ]
         return cls(
             make_detector(
-                manifest.detector, pack.model_bytes("detector"), sessions=sessions.in_float32(), **detector_options
+                manifest.detector, pack.model_bytes("detector"), sessions=sessions.for_detectors(), **detector_options
             ),
             embedders[0]
             if len(embedders) == 1
@@ -106,7 +106,7 @@ class FaceAnalyzer:
             pack=pack,
             quality_net=None
             if manifest.quality is None or (data := pack.quality_bytes()) is None
-            else QualityNet.from_model(manifest.quality, data, sessions=sessions.in_float32()),
+            else QualityNet.from_model(manifest.quality, data, sessions=sessions.for_detectors()),
         )
 
     @property

@@ -15,12 +15,15 @@ def reading_order(faces: Iterable[Face]) -> list[Face]:
     A face belongs to the current row while its centre lies above the bottom of the row's first face, less a quarter
     of that face's height.
     """
-    waiting = sorted(faces, key=lambda face: (face.box.center[1], face.box.x1))
+    waiting = sorted(faces, key=lambda face: (face.box.y1 + face.box.y2, face.box.x1))
     ordered: list[Face] = []
-    while waiting:
-        first = waiting[0].box
-        limit = first.y2 - first.height / 4
-        row = [face for face in waiting if face.box.center[1] <= max(limit, first.center[1])]
-        waiting = waiting[len(row) :]
-        ordered.extend(sorted(row, key=lambda face: (face.box.x1, face.box.y1)))
+    begin = 0
+    while begin < len(waiting):
+        first = waiting[begin].box
+        limit = 2 * max(first.y2 - first.height / 4, first.center[1])
+        end = begin + 1
+        while end < len(waiting) and waiting[end].box.y1 + waiting[end].box.y2 <= limit:
+            end += 1
+        ordered.extend(sorted(waiting[begin:end], key=lambda face: (face.box.x1, face.box.y1)))
+        begin = end
     return ordered

@@ -284,6 +284,29 @@ def test_bench_index_remembers_costs_where_it_is_asked_to(cli: Cli, monkeypatch:
     assert [(cost.kind, cost.dimension, cost.size) for cost in costs] == [("exact", 128, 400), ("exact", 128, 200)]
 
 
+def test_bench_pipeline_writes_its_figures_and_shows_them(cli: Cli) -> None:
+    target = cli.folder / "pipeline.json"
+    given = ["bench", "pipeline", "--workload", "one", "--rounds", "1", "--json"]
+    status, out, _ = cli.run(*given, str(target), database=False)
+    assert status == 0
+    assert "OpenCV" in out
+    found = json.loads(target.read_text("utf-8"))
+    assert {"ratio_vs_peer_one", "thread_scaling_one", "overhead_share", "embedder_share_of_product"} <= set(found)
+    assert found["workloads"]["one"]["faces"] == 1
+    status, out, _ = cli.run(*given, "-", "--no-peer", "--threads", "1", database=False)
+    assert (status, json.loads(out)["threads"], json.loads(out)["peer"]) == (0, 1, None)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [["--workload", "seven"], ["--json", "/no/such/folder/bench.json"], ["--precision", "bfloat16"]],
+)
+def test_bench_pipeline_refuses_what_it_cannot_measure(cli: Cli, options: list[str]) -> None:
+    status, _, err = cli.run("bench", "pipeline", "--rounds", "1", *options, database=False)
+    assert status == ExitCode.INPUT
+    assert "invalid_argument" in err
+
+
 def commands(group: Any, prefix: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
     found: list[tuple[str, ...]] = []
     for name, command in group.commands.items():
@@ -312,7 +335,7 @@ def test_these_are_the_commands() -> None:
         *("models list", "models show", "models pull", "models verify"),
         *("calibration make", "calibration set", "calibration show"),
         *(f"evaluate {what}" for what in ("lfw", "verification", "openset", "detection", "differentials")),
-        "bench index",
+        *("bench index", "bench pipeline"),
     }
 
 

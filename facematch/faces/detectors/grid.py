@@ -116,12 +116,12 @@ def faces_of(
         boxes, points, scores = boxes[best], points[best], scores[best]
     kept = non_maximum_suppression(boxes, scores, nms_threshold)
     boxes, points = boxes[kept] * np.tile(fitted.back, 2), points[kept] * fitted.back
-    faces = [
-        Face(Box(*(float(v) for v in box)), landmarks, float(score))
-        for box, landmarks, score in zip(boxes, points, scores[kept], strict=True)
-        if box[2] >= box[0] and box[3] >= box[1]
+    inside = np.clip(boxes, 0.0, [fitted.width, fitted.height] * 2)
+    (seen,) = np.nonzero((inside[:, 2:] > inside[:, :2]).all(axis=1))
+    return [
+        Face(Box(*box), landmarks, score)
+        for box, landmarks, score in zip(boxes[seen].tolist(), points[seen], scores[kept][seen].tolist(), strict=True)
     ]
-    return [face for face in faces if face.box.clipped(fitted.width, fitted.height).area > 0]
 
 
 class GridDetector(ABC):

@@ -56,9 +56,9 @@ def test_bfloat16_is_near(onnx_embeddings: FloatArray) -> None:
     assert cosines.max() < 0.999999  # it really computes in another precision
 
 
-def test_detectors_compute_in_float32_whatever_embedders_do() -> None:
-    options = SessionOptions(runtime="openvino", precision="bfloat16")
-    assert options.in_float32() == SessionOptions(runtime="openvino")
+def test_detectors_run_on_onnx_runtime_in_float32_whatever_runs_embedders() -> None:
+    options = SessionOptions(runtime="openvino", precision="bfloat16", threads=3)
+    assert options.for_detectors() == SessionOptions(threads=3)
 
 
 def test_a_processor_that_cannot_is_an_error_and_not_a_fallback(
