@@ -80,7 +80,7 @@ def shares_table(figures: list[dict[str, Any]]) -> str:
         )
     first = figures[0]
     machine = first["machine"]
-    busy = max(item["load_before"] for item in figures)
+    busy = first["load_before"]  # before anything of ours ran
     note = f" **Other programs kept {busy:.1f} cores busy: these figures are provisional.**" if busy > 0.5 else ""
     measured_on = (
         f"Measured on {first['measured_at'][:10]} on {machine['cpu']}, {first['threads']} threads, "

@@ -38,14 +38,15 @@ def machine_facts() -> dict[str, Any]:
 
 
 def load(seconds: float = 1.0) -> float:
-    """Cores that programs keep busy while this process waits for so long; 0 where the system does not say.
+    """Cores that other programs keep busy while this one waits for so long; 0 where the system does not say.
 
-    The system's own load average would count what this process did in the minute before.
+    The system's own load average would count what this process did in the minute before, and threads of its libraries
+    that go on looking for work are left out.
     """
-    before = _busy_seconds()
+    before, own = _busy_seconds(), time.process_time()
     time.sleep(seconds)
-    after = _busy_seconds()
-    return 0.0 if before is None or after is None else round((after - before) / seconds, 2)
+    after, own = _busy_seconds(), time.process_time() - own
+    return 0.0 if before is None or after is None else round(max(after - before - own, 0.0) / seconds, 2)
 
 
 def _busy_seconds() -> float | None:

@@ -162,7 +162,8 @@ class GridDetector(ABC):
     ) -> Self:
         """Build from a pack's manifest entry and the model's bytes; ``options`` are the constructor's."""
         session = sessions.open(data, model.file)
-        alone = sessions.in_threads(1).open(data, model.file) if session.threads > 1 else None
+        shares = session.threads > 1 and sessions.on_processor
+        alone = sessions.in_threads(1).open(data, model.file) if shares else None
         return cls(session, alone=alone, **options)
 
     def detect(self, images: Sequence[Image]) -> list[list[Face]]:

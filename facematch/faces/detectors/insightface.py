@@ -74,6 +74,7 @@ class InsightFaceDetector:
 
     def _detect_one(self, image: Image) -> list[Face]:
         with self._lock:
+            self._model.session = self.session.runtime  # a forked child has one of its own
             boxes, points = self._model.detect(image, max_num=0, metric="default")
         if points is None:
             raise InferenceError(

@@ -64,6 +64,11 @@ class SessionOptions:
             providers=settings.providers or DEFAULT_PROVIDERS,
         )
 
+    @property
+    def on_processor(self) -> bool:
+        """Whether models run on the processor alone, so that its threads are what is to be shared."""
+        return self.providers == DEFAULT_PROVIDERS
+
     def for_detectors(self) -> Self:
         """The same for a model that finds faces: by ONNX Runtime, in float32."""
         return replace(self, runtime="onnxruntime", precision="float32")
