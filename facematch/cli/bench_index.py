@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from facematch.benchmark.population import Population
-from facematch.cli.bench_output import check_target, publish_json
+from facematch.cli.json_files import check_target, publish_json
 from facematch.cli.output import console, print_table, progress_bar
 from facematch.errors import InvalidArgument
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from facematch.cli.bench_output import check_target, publish_json
+from facematch.cli.json_files import check_target, publish_json
 from facematch.cli.options import PackName, UseOption
 from facematch.cli.output import console, print_table, progress_bar
 from facematch.settings import Precision, Runtime, Settings

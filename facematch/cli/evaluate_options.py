@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, TypeAlias
 
 import typer
 
-from facematch.cli.output import console, print_json
-from facematch.errors import InvalidArgument
+from facematch.cli.json_files import publish_json
+from facematch.cli.output import console
 from facematch.evaluation.cache import EmbeddingCache
 from facematch.evaluation.pictures import FaceChoice
 from facematch.evaluation.report import Report, write_report
@@ -56,8 +55,6 @@ Draws: TypeAlias = Annotated[int, typer.Option("--draws", min=1, help="How many 
 RuleOption: TypeAlias = Annotated[str, typer.Option("--rule", help="max, mean_template or mean_top_M.")]
 Seed: TypeAlias = Annotated[int, typer.Option("--seed", min=0, help="Seed of the draws and intervals.")]
 
-_STANDARD_OUTPUT = Path("-")
-
 
 def open_cache(analyzer: Analyzer, choice: FaceChoice, folder: Path | None, no_cache: bool) -> EmbeddingCache | None:
     """The cache that the options name, or none."""
@@ -84,17 +81,7 @@ def finish(
     if report_folder is not None:
         path = write_report(report(), report_folder)
         console(stderr=True).print(f"report: {path}", markup=False)
-    if json_file == _STANDARD_OUTPUT:
-        print_json(document)
-        return False
-    if json_file is not None:
-        try:
-            json_file.write_text(json.dumps(document, indent=2, allow_nan=False) + "\n", "utf-8")
-        except OSError as error:
-            raise InvalidArgument(
-                f"{json_file} cannot be written: {error.strerror}", hint="name a file in a folder that exists"
-            ) from error
-    return True
+    return not publish_json(document, json_file)
 
 
 def percent(rate: float) -> str:

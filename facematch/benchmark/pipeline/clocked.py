@@ -28,27 +28,9 @@ class Clocked:
 
     def __init__(self, session: Session) -> None:
         self._session = session
+        self.name, self.threads = session.name, session.threads
+        self.input_shape, self.output_names = session.input_shape, session.output_names
         self.seconds, self.runs = 0.0, 0
-
-    @property
-    def name(self) -> str:
-        """Readable name of the model."""
-        return self._session.name
-
-    @property
-    def threads(self) -> int:
-        """Threads one run may use."""
-        return self._session.threads
-
-    @property
-    def input_shape(self) -> tuple[int | str, ...]:
-        """Sizes of the input."""
-        return self._session.input_shape
-
-    @property
-    def output_names(self) -> tuple[str, ...]:
-        """Names of the outputs."""
-        return self._session.output_names
 
     def describe(self) -> str:
         """What really runs the model."""

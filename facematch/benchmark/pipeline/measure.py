@@ -31,7 +31,7 @@ from facematch.protocols import Progress
 from facematch.settings import Precision, Runtime, Use
 from facematch.types import Face, FloatArray, Image
 
-__all__ = ["WORKLOADS", "measure_pipeline"]
+__all__ = ["WORKLOADS", "compare", "measure_pipeline"]
 
 WORKLOADS: Final = ("one", "six", "thirty", "singles8", "singles64")
 """One picture of one, six and thirty people; eight and sixty-four pictures of one each."""
@@ -95,7 +95,7 @@ def measure_pipeline(
         for name, images in pictures.items():
             found = all_threads.analyze(images)
             if peer is not None:
-                _compare(found, peer.analyze(images), peer, name)
+                compare(found, peer.analyze(images), peer, name)
             sides: dict[str, Callable[[int], object]] = {
                 "all": lambda _, images=images: all_threads.analyze(images),  # type: ignore[misc]
                 "one": lambda _, images=images: one_thread.analyze(images),  # type: ignore[misc]
@@ -143,7 +143,18 @@ def _pictures(analyzer: FaceAnalyzer, wanted: Sequence[str]) -> Mapping[str, lis
     return {name: every[name] for name in wanted}
 
 
-def _compare(ours: Sequence[Sequence[Face]], theirs: Sequence[Seen], peer: Peer, name: str) -> None:
+def compare(ours: Sequence[Sequence[Face]], theirs: Sequence[Seen], peer: Peer, name: str) -> None:
+    """See to it that another library sees the same faces.
+
+    Args:
+        ours: Our faces, by picture.
+        theirs: Those of the other library.
+        peer: The library, and how well it must agree.
+        name: What the pictures are called in an error.
+
+    Raises:
+        InferenceError: It does not.
+    """
     for own, other in zip(ours, theirs, strict=True):
         if len(own) != len(other.boxes):
             raise InferenceError(

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from facematch.errors import InferenceError, ProviderUnavailable
 from facematch.models.runtime import onnxruntime
-from facematch.models.sessions.process import PerProcess
+from facematch.models.sessions.process import MadeFromArguments, PerProcess
 from facematch.parallel import usable_cpus
 from facematch.types import FloatArray
 
@@ -37,7 +37,7 @@ _RUNTIME_ERRORS: Final[tuple[type[Exception], ...]] = (
 """ONNX Runtime's errors have no common base below ``Exception``."""
 
 
-class OnnxSession:
+class OnnxSession(MadeFromArguments):
     """One model with one input, loaded into ONNX Runtime: a :class:`~facematch.protocols.Session`.
 
     Many threads may run it, a forked child may run it, and it can be pickled for a process of its own.
@@ -48,6 +48,12 @@ class OnnxSession:
         threads: Threads one run may use; 0 takes what the process may use.
         providers: Execution providers, in order of preference; each must be available.
         entries: Further entries of the session's configuration, over those that facematch sets.
+
+    Attributes:
+        name: Readable name of the model.
+        threads: Threads one run may use.
+        input_shape: Sizes of the input; names stand for those that are free.
+        output_names: Names of the outputs, in order.
 
     Raises:
         ProviderUnavailable: A provider is not available in this installation.
@@ -69,8 +75,15 @@ class OnnxSession:
                 f"execution provider {', '.join(missing)} is not available, only {', '.join(there)}",
                 hint="install the matching onnxruntime distribution (docs/packs.md), or ask for another provider",
             )
-        self._model, self._name, self._threads = model, name, threads or usable_cpus()
+        self._model, self.name, self.threads = model, name, threads or usable_cpus()
         self._wanted, self._entries = tuple(providers), dict(entries or {})
+        self._arguments = {
+            "model": model,
+            "name": name,
+            "threads": threads,
+            "providers": self._wanted,
+            "entries": self._entries,
+        }
         self._session: PerProcess[Any] = PerProcess(self._load)
         session = self._session.get()
         active = session.get_providers()
@@ -83,12 +96,12 @@ class OnnxSession:
         if len(inputs) != 1:
             raise InferenceError(f"{name} has {len(inputs)} inputs; one is expected", hint="check the model file")
         self._input: str = inputs[0].name
-        self._input_shape: tuple[int | str, ...] = tuple(inputs[0].shape)
-        self._output_names: tuple[str, ...] = tuple(output.name for output in session.get_outputs())
+        self.input_shape: tuple[int | str, ...] = tuple(inputs[0].shape)
+        self.output_names: tuple[str, ...] = tuple(output.name for output in session.get_outputs())
 
     def _options(self) -> Any:
         options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = self._threads
+        options.intra_op_num_threads = self.threads
         options.inter_op_num_threads = 1
         options.log_severity_level = _ERRORS_ONLY
         # Idle threads of one session would spin for a while and hold the processors that the next session needs: on two
@@ -106,38 +119,6 @@ class OnnxSession:
                 f"ONNX Runtime cannot load {self.name}: {error}",
                 hint="run `facematch models verify`, then fetch it again",
             ) from error
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {
-            "model": self._model,
-            "name": self._name,
-            "threads": self._threads,
-            "providers": self._wanted,
-            "entries": self._entries,
-        }
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__init__(**state)  # type: ignore[misc]
-
-    @property
-    def name(self) -> str:
-        """Readable name of the model."""
-        return self._name
-
-    @property
-    def threads(self) -> int:
-        """Threads one run may use."""
-        return self._threads
-
-    @property
-    def input_shape(self) -> tuple[int | str, ...]:
-        """Sizes of the input; names stand for those that are free."""
-        return self._input_shape
-
-    @property
-    def output_names(self) -> tuple[str, ...]:
-        """Names of the outputs, in order."""
-        return self._output_names
 
     @property
     def runtime(self) -> Any:

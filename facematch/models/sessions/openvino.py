@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facematch.errors import InferenceError, MissingExtra, ProviderUnavailable
-from facematch.models.sessions.process import PerProcess
+from facematch.models.sessions.process import MadeFromArguments, PerProcess
 from facematch.parallel import usable_cpus
 from facematch.settings import Precision
 from facematch.types import FloatArray
@@ -48,7 +48,7 @@ class _Compiled:
             self._idle.append(request)
 
 
-class OpenVinoSession:
+class OpenVinoSession(MadeFromArguments):
     """One model with one input, compiled by OpenVINO for the processor: a :class:`~facematch.protocols.Session`.
 
     Args:
@@ -56,6 +56,12 @@ class OpenVinoSession:
         name: Readable name, for messages.
         threads: Threads one run may use; 0 takes what the process may use.
         precision: What it computes in; ``"bfloat16"`` only where the processor multiplies in it.
+
+    Attributes:
+        name: Readable name of the model.
+        threads: Threads one run may use.
+        input_shape: Sizes of the input; names stand for those that are free.
+        output_names: Names of the outputs, in order.
 
     Raises:
         MissingExtra: OpenVINO is not installed.
@@ -69,17 +75,19 @@ class OpenVinoSession:
             raise ProviderUnavailable(
                 "this processor does not compute in bfloat16", hint="take the precision float32, which every one can"
             )
-        self._name, self._threads, self._precision, self._model = name, threads or usable_cpus(), precision, model
+        self.name, self.threads, self._precision, self._model = name, threads or usable_cpus(), precision, model
+        self._arguments = {"model": model, "name": name, "threads": threads, "precision": precision}
         try:
             self._compiled = PerProcess(self._compile)
         except _ERRORS as error:
             raise InferenceError(
                 f"OpenVINO cannot compile {name}: {error}", hint="run `facematch models verify`, then fetch it again"
             ) from error
-        compiled, self._output_names = self._compiled.get().model, self._compiled.get().output_names
+        compiled = self._compiled.get().model
+        self.output_names: tuple[str, ...] = self._compiled.get().output_names
         if len(compiled.inputs) != 1:
             raise InferenceError(f"{name} has {len(compiled.inputs)} inputs; one is expected", hint="check the model")
-        self._input_shape = tuple(
+        self.input_shape: tuple[int | str, ...] = tuple(
             f"dim{place}" if each.is_dynamic else each.get_length()
             for place, each in enumerate(compiled.inputs[0].partial_shape)
         )
@@ -87,37 +95,11 @@ class OpenVinoSession:
     def _compile(self) -> _Compiled:
         settings = {
             "INFERENCE_PRECISION_HINT": _HINTS[self._precision],
-            "INFERENCE_NUM_THREADS": str(self._threads),
+            "INFERENCE_NUM_THREADS": str(self.threads),
             "NUM_STREAMS": "1",
             "ENABLE_CPU_PINNING": "NO",  # other programs of the machine want its processors, too
         }
         return _Compiled(self._model, settings)
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {"model": self._model, "name": self.name, "threads": self._threads, "precision": self._precision}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__init__(**state)  # type: ignore[misc]
-
-    @property
-    def name(self) -> str:
-        """Readable name of the model."""
-        return self._name
-
-    @property
-    def threads(self) -> int:
-        """Threads one run may use."""
-        return self._threads
-
-    @property
-    def input_shape(self) -> tuple[int | str, ...]:
-        """Sizes of the input; names stand for those that are free."""
-        return self._input_shape
-
-    @property
-    def output_names(self) -> tuple[str, ...]:
-        """Names of the outputs, in order."""
-        return self._output_names
 
     def describe(self) -> str:
         """What really runs the model."""
@@ -128,7 +110,7 @@ class OpenVinoSession:
         try:
             with self._compiled.get().request() as request:
                 found = request.infer([values], share_inputs=True)
-                return {name: np.array(found[place]) for place, name in enumerate(self._output_names)}
+                return {name: np.array(found[place]) for place, name in enumerate(self.output_names)}
         except _ERRORS as error:
             raise InferenceError(
                 f"{self.name} failed on an input of shape {values.shape}: {error}",

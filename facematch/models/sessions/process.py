@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 from weakref import WeakSet
 
-__all__ = ["PerProcess"]
+__all__ = ["MadeFromArguments", "PerProcess"]
 
 T = TypeVar("T")
 
@@ -45,6 +45,18 @@ class PerProcess(Generic[T]):
             ctypes.pythonapi.Py_IncRef(ctypes.py_object(self._made))  # so that nothing ever destroys it here
         self._made = None
         self._lock = threading.Lock()
+
+
+class MadeFromArguments:
+    """A class whose objects are pickled as the arguments that they were made from, and made anew from them."""
+
+    _arguments: dict[str, Any]
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self._arguments
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__init__(**state)  # type: ignore[misc]
 
 
 _ALL: WeakSet[PerProcess[Any]] = WeakSet()

@@ -11,7 +11,7 @@ from onnx import NodeProto, TensorProto, helper, numpy_helper
 
 from facematch.benchmark.pipeline import measure_pipeline
 from facematch.benchmark.pipeline.clocked import ClockedSessions
-from facematch.benchmark.pipeline.measure import WORKLOADS, _compare
+from facematch.benchmark.pipeline.measure import WORKLOADS, compare
 from facematch.benchmark.pipeline.peers import Peer, Seen, peer_of
 from facematch.benchmark.pipeline.scenes import crowd, group, singles
 from facematch.benchmark.pipeline.work import multiplications
@@ -113,7 +113,7 @@ def test_libraries_that_see_other_faces_are_not_compared(analyzer: FaceAnalyzer)
         peer = peer_of(pack, 1, stack)
         assert peer is not None
         (seen,) = peer.analyze([group()])
-    _compare(ours, [seen], peer, "six")
+    compare(ours, [seen], peer, "six")
     _assert_refused(ours, Seen(seen.boxes[1:], seen.embeddings[1:]), peer)
     _assert_refused(ours, Seen(seen.boxes + 5, seen.embeddings), peer)
     _assert_refused(ours, Seen(seen.boxes, np.roll(seen.embeddings, 1, axis=0)), peer)
@@ -121,7 +121,7 @@ def test_libraries_that_see_other_faces_are_not_compared(analyzer: FaceAnalyzer)
 
 def _assert_refused(ours: list[list[Face]], seen: Seen, peer: Peer) -> None:
     with pytest.raises(InferenceError, match="OpenCV"):
-        _compare(ours, [seen], peer, "six")
+        compare(ours, [seen], peer, "six")
 
 
 # --- what a picture costs, in runs and not in seconds

@@ -1,8 +1,9 @@
-"""Where the commands of ``facematch bench`` leave their results."""
+"""Results that commands leave as JSON, in a file or on standard output."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -24,7 +25,7 @@ def check_target(json_file: Path | None) -> None:
         raise InvalidArgument(f"{json_file.parent} is not a folder", hint="name a file in a folder that exists")
 
 
-def publish_json(document: dict[str, Any], json_file: Path | None) -> bool:
+def publish_json(document: Mapping[str, Any], json_file: Path | None) -> bool:
     """Write a result as JSON, if that is wanted. Returns whether standard output is taken by it.
 
     Raises:
