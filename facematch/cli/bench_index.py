@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from facematch.benchmark.population import Population
+from facematch.cli.busy import say_if_busy
 from facematch.cli.json_files import check_target, publish_json
 from facematch.cli.output import console, print_table, progress_bar
 from facematch.errors import InvalidArgument
@@ -16,8 +17,6 @@ if TYPE_CHECKING:
     from facematch.benchmark.figures import IndexBenchmark
 
 __all__ = ["index"]
-
-_BUSY = 0.5
 
 
 def index(
@@ -66,10 +65,7 @@ def index(
     check_target(json_file)
     with progress_bar("making people") as progress:
         trial = prepare(people, size, seed=seed, progress=progress)
-    if trial.load_before > _BUSY:
-        console(stderr=True).print(
-            f"other programs keep {trial.load_before:.1f} cores busy; the figures are good when nothing else runs"
-        )
+    say_if_busy(trial.load_before)
     if approximate:
         with progress_bar("learning codes"):
             coded = ApproximateIndex(

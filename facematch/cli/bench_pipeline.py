@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from facematch.cli.busy import say_if_busy
 from facematch.cli.json_files import check_target, publish_json
 from facematch.cli.options import PackName, UseOption
 from facematch.cli.output import console, print_table, progress_bar
@@ -72,6 +73,7 @@ def pipeline(
             beside=peer,
             progress=progress,
         )
+    say_if_busy(result.load_before)
     if not publish_json(result.to_dict(), json_file):
         _print(result)
 

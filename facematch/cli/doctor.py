@@ -32,7 +32,17 @@ from facematch.settings import Settings
 
 __all__ = ["doctor"]
 
-_PACKAGES = ("numpy", "opencv-python", "onnxruntime", "faiss-cpu", "insightface", "sqlalchemy", "av", "trackers")
+_PACKAGES = (
+    "numpy",
+    "opencv-python",
+    "onnxruntime",
+    "openvino",
+    "faiss-cpu",
+    "insightface",
+    "sqlalchemy",
+    "av",
+    "trackers",
+)
 _SELF_TEST_FACES = 6
 _BESIDE = (
     "the key file lies beside the database: whoever copies the folder can read everything; "
