@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from facematch import __version__
+from facematch.parallel import usable_cpus
 
 __all__ = ["load", "machine_facts", "peak_memory"]
 
@@ -24,7 +25,7 @@ def machine_facts() -> dict[str, Any]:
     blas = np.show_config(mode="dicts")["Build Dependencies"]["blas"]  # type: ignore[call-overload, index, unused-ignore]
     return {
         "cpu": _cpu_name(),
-        "cores": _usable_cores(),
+        "cores": usable_cpus(),
         "faiss_threads": int(faiss.omp_get_max_threads()),
         "memory_bytes": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
         "system": f"{platform.system()} {platform.machine()}",
@@ -63,10 +64,6 @@ def peak_memory() -> int:
     """Most memory that this process has had so far, in bytes."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else 1024 * peak
-
-
-def _usable_cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _cpu_name() -> str:

@@ -58,6 +58,7 @@ def pipeline(
     """
     from facematch.benchmark.pipeline import measure_pipeline  # with insightface, which takes a while to load
     from facematch.benchmark.pipeline.measure import WORKLOADS
+    from facematch.models import DEFAULT_PROVIDERS
 
     check_target(json_file)
     settings = Settings()
@@ -68,6 +69,7 @@ def pipeline(
             runtime=runtime or settings.runtime,
             precision=precision or settings.precision,
             threads=threads or settings.threads,
+            providers=settings.providers or DEFAULT_PROVIDERS,
             workloads=workload or WORKLOADS,
             rounds=rounds,
             beside=peer,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -21,8 +22,12 @@ def check_target(json_file: Path | None) -> None:
     Raises:
         InvalidArgument: Its folder is not there.
     """
-    if json_file is not None and not json_file.parent.is_dir():
+    if json_file is None or json_file == _STANDARD_OUTPUT:
+        return
+    if not json_file.parent.is_dir():
         raise InvalidArgument(f"{json_file.parent} is not a folder", hint="name a file in a folder that exists")
+    if json_file.is_dir() or not os.access(json_file if json_file.exists() else json_file.parent, os.W_OK):
+        raise InvalidArgument(f"{json_file} cannot be written", hint="name a file that you may write")
 
 
 def publish_json(document: Mapping[str, Any], json_file: Path | None) -> bool:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facematch import registry
-from facematch.errors import InvalidArgument
+from facematch.errors import FacematchError, InvalidArgument
 from facematch.faces.embedders.ensemble import EnsembleEmbedder
 from facematch.faces.order import reading_order
 from facematch.faces.quality import assess
@@ -202,12 +202,19 @@ def _pictures(images: Sequence[ImageSource], threads: int) -> list[Image]:
         raise InvalidArgument(
             f"a list of pictures is expected, got one {type(images).__name__}", hint="write analyze([picture])[0]"
         )
+    given = list(images)
     pictures: dict[int, Image] = {}
+    errors: dict[int, FacematchError] = {}
 
     def work(waiting: Iterator[int]) -> None:
         for number in waiting:
-            pictures[number] = decode_pixels(images[number])
+            try:
+                pictures[number] = decode_pixels(given[number])
+            except FacematchError as error:
+                errors[number] = error
 
-    files = sum(not isinstance(image, np.ndarray) for image in images)
-    shared_out(range(len(images)), work, wanted=max(min(files, threads), 1))
-    return [pictures[number] for number in range(len(images))]
+    files = sum(not isinstance(image, np.ndarray) for image in given)
+    shared_out(range(len(given)), work, wanted=max(min(files, threads), 1))
+    if errors:
+        raise errors[min(errors)]  # the first in order, whoever found it
+    return [pictures[number] for number in range(len(given))]

@@ -14,10 +14,11 @@ from facematch.models.manifest import (
     read_manifest,
 )
 from facematch.models.pack import Pack, find_manifest, open_pack, pack_state
-from facematch.models.sessions import OnnxSession, SessionOptions
+from facematch.models.sessions import DEFAULT_PROVIDERS, OnnxSession, SessionOptions
 from facematch.models.sources import wheel_members
 
 __all__ = [
+    "DEFAULT_PROVIDERS",
     "DetectorModel",
     "EmbedderModel",
     "Manifest",

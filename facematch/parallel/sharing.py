@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 from typing import TypeVar
 
@@ -76,9 +76,10 @@ def shared_out(parts: Iterable[T], work: Callable[[Iterator[T]], None], *, wante
         work(queue)
     finally:
         queue.close()
-        for other in others:
-            if not other.cancel():
-                other.result()
+        running = [other for other in others if not other.cancel()]
+        wait(running)  # all of them: none may go on with the caller's data when this returns
+        for other in running:
+            other.result()
 
 
 class _Queue(Iterator[T]):

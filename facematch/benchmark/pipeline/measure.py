@@ -26,6 +26,7 @@ from facematch.benchmark.pipeline.work import Product, multiplications
 from facematch.benchmark.timing import interleaved, timed
 from facematch.errors import InferenceError, InvalidArgument
 from facematch.faces import FaceAnalyzer
+from facematch.models import DEFAULT_PROVIDERS
 from facematch.parallel import usable_cpus
 from facematch.protocols import Progress
 from facematch.settings import Precision, Runtime, Use
@@ -47,6 +48,7 @@ def measure_pipeline(
     runtime: Runtime = "onnxruntime",
     precision: Precision = "float32",
     threads: int = 0,
+    providers: Sequence[str] = DEFAULT_PROVIDERS,
     workloads: Sequence[str] = WORKLOADS,
     rounds: int = 7,
     beside: bool = True,
@@ -60,13 +62,15 @@ def measure_pipeline(
         runtime: What runs our side.
         precision: What our embedder computes in.
         threads: Threads of both sides; 0 takes what the process may use.
+        providers: ONNX Runtime's execution providers of our side.
         workloads: Some of :data:`WORKLOADS`.
         rounds: Turns, at least 1.
         beside: Whether to measure the other library, too.
         progress: Called with turns done and turns in all.
 
     Raises:
-        InvalidArgument: An unknown workload, or no turn.
+        InvalidArgument: An unknown workload, no turn, or a pack with several embedders or a foreign detector, whose
+            parts cannot be told apart.
         InferenceError: The two libraries do not see the same faces.
     """
     if rounds < 1 or not workloads or set(workloads) - set(WORKLOADS):
@@ -75,8 +79,18 @@ def measure_pipeline(
         )
     load_before = load()
     threads = threads or usable_cpus()
-    sessions = [ClockedSessions(runtime=runtime, precision=precision, threads=count) for count in (threads, 1)]
+    sessions = [
+        ClockedSessions(runtime=runtime, precision=precision, threads=count, providers=tuple(providers))
+        for count in (threads, 1)
+    ]
     all_threads, one_thread = (FaceAnalyzer.from_pack(name_or_folder, use=use, sessions=each) for each in sessions)
+    pack = all_threads.pack
+    assert pack is not None
+    if len(pack.manifest.embedders) > 1 or set(_models(all_threads)) - set(sessions[0].opened):
+        raise InvalidArgument(
+            f"the pack {pack.manifest.name} runs more than one detector and one embedder of our own",
+            hint="measure a pack with one embedder whose detector is yunet or scrfd",
+        )
     pictures = _pictures(all_threads, workloads)
     total, done = (len(pictures) + 1) * (rounds + 1), 0
 
@@ -87,8 +101,6 @@ def measure_pipeline(
             progress(min(done, total), total)
 
     figures: dict[str, Workload] = {}
-    pack = all_threads.pack
-    assert pack is not None
     with ExitStack() as stack:
         peer = peer_of(pack, threads, stack) if beside else None
         peer_alone = peer_of(pack, 1, stack) if beside else None
@@ -138,6 +150,8 @@ def measure_pipeline(
 def _pictures(analyzer: FaceAnalyzer, wanted: Sequence[str]) -> Mapping[str, list[Image]]:
     six = group()
     (faces,) = analyzer.detect([six])
+    if not faces:
+        raise InferenceError("the pack's detector finds nobody in a picture of six", hint="there is nothing to measure")
     alone = singles(six, faces, 64)
     every = {"one": alone[:1], "six": [six], "thirty": [crowd(six)], "singles8": alone[:8], "singles64": alone}
     return {name: every[name] for name in wanted}
@@ -161,9 +175,11 @@ def compare(ours: Sequence[Sequence[Face]], theirs: Sequence[Seen], peer: Peer, 
                 f"{peer.name} finds {len(other.boxes)} faces where facematch finds {len(own)} ({name})",
                 hint="the two do not run the same models; there is nothing to compare",
             )
+        free = np.ones(len(other.boxes), dtype=bool)
         for face in own:
-            overlaps = _overlaps(face, other.boxes)
+            overlaps = np.where(free, _overlaps(face, other.boxes), 0.0)
             place = int(overlaps.argmax())
+            free[place] = False
             assert face.embedding is not None
             cosine = float(face.embedding @ other.embeddings[place])
             if overlaps[place] < peer.least_iou or cosine < peer.least_cosine:

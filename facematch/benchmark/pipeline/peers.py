@@ -64,11 +64,12 @@ def peer_of(pack: Pack, threads: int, stack: ExitStack) -> Peer | None:
     Returns:
         ``None`` where the pack is neither library's.
     """
-    if pack.manifest.detector.kind == "yunet" and pack.manifest.embedders[0].dimension == 128:
+    detector, (embedder, *others) = pack.manifest.detector.kind, pack.manifest.embedders
+    if others or embedder.flip:
+        return None
+    if detector == "yunet" and embedder.dimension == 128:
         return _opencv(pack, threads, stack)
-    if pack.manifest.detector.kind == "scrfd" and len(pack.manifest.embedders) == 1:
-        return _insightface(pack, threads, stack)
-    return None
+    return _insightface(pack, threads, stack) if detector == "scrfd" else None
 
 
 def _opencv(pack: Pack, threads: int, stack: ExitStack) -> Peer:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from facematch.errors import InvalidArgument
 from facematch.faces.nms import non_maximum_suppression
 from facematch.models import DetectorModel, SessionOptions
-from facematch.parallel import shared_out
+from facematch.parallel import helpers, shared_out
 from facematch.protocols import Session
 from facematch.types import Box, Face, FloatArray, Image
 
@@ -214,18 +214,20 @@ class GridDetector(ABC):
         by_shape: dict[tuple[int, int], list[int]] = defaultdict(list)
         for index, image in enumerate(images):
             by_shape[image.shape[0], image.shape[1]].append(index)
+        threads = 1 if self._alone is None else min(self.session.threads, helpers() + 1)
         batches = []
         for shape, indices in by_shape.items():
             size = max(1, _BATCH_PIXELS // max(math.prod(self._seen(*shape)), 1))
+            size = min(size, math.ceil(len(indices) / threads))  # something for every thread
             batches += [indices[start : start + size] for start in range(0, len(indices), size)]
-        shared = self._alone is not None and len(batches) >= self.session.threads
+        shared = 1 < threads <= len(batches)
 
         def work(waiting: Iterator[list[int]]) -> None:
-            session = self._alone if shared and self._alone is not None else self.session
+            session = self.session if self._alone is None or not shared else self._alone
             for batch in waiting:
                 faces_of_batch = self._detect_equal(session, [images[i] for i in batch], score_threshold)
                 for index, faces in zip(batch, faces_of_batch, strict=True):
                     found[index] = faces
 
-        shared_out(batches, work, wanted=min(self.session.threads, len(batches)) if shared else 1)
+        shared_out(batches, work, wanted=threads if shared else 1)
         return found

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from facematch.models.sessions.onnx import OnnxSession
+from facematch.models.sessions.onnx import DEFAULT_PROVIDERS, OnnxSession
 from facematch.models.sessions.options import SessionOptions
 
-__all__ = ["OnnxSession", "SessionOptions"]
+__all__ = ["DEFAULT_PROVIDERS", "OnnxSession", "SessionOptions"]

@@ -7,6 +7,7 @@ what really runs can be asked.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any, Final
 
 import numpy as np
@@ -75,7 +76,7 @@ class OnnxSession(MadeFromArguments):
                 f"execution provider {', '.join(missing)} is not available, only {', '.join(there)}",
                 hint="install the matching onnxruntime distribution (docs/packs.md), or ask for another provider",
             )
-        self._model, self.name, self.threads = model, name, threads or usable_cpus()
+        self.name, self.threads = name, threads or usable_cpus()
         self._wanted, self._entries = tuple(providers), dict(entries or {})
         self._arguments = {
             "model": model,
@@ -84,7 +85,10 @@ class OnnxSession(MadeFromArguments):
             "providers": self._wanted,
             "entries": self._entries,
         }
-        self._session: PerProcess[Any] = PerProcess(self._load)
+        # nothing of self in it: an object that refers to itself is freed late, and with it what the runtime holds
+        self._session: PerProcess[Any] = PerProcess(
+            partial(_load, model, name, self.threads, self._wanted, self._entries)
+        )
         session = self._session.get()
         active = session.get_providers()
         if lost := [provider for provider in providers if provider not in active]:
@@ -98,27 +102,6 @@ class OnnxSession(MadeFromArguments):
         self._input: str = inputs[0].name
         self.input_shape: tuple[int | str, ...] = tuple(inputs[0].shape)
         self.output_names: tuple[str, ...] = tuple(output.name for output in session.get_outputs())
-
-    def _options(self) -> Any:
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = self.threads
-        options.inter_op_num_threads = 1
-        options.log_severity_level = _ERRORS_ONLY
-        # Idle threads of one session would spin for a while and hold the processors that the next session needs: on two
-        # cores, detection followed by embedding took 105 ms with spinning and 63 without, each alone the same.
-        entries = {"session.intra_op.allow_spinning": "0"} | self._entries
-        for key, value in entries.items():
-            options.add_session_config_entry(key, value)
-        return options
-
-    def _load(self) -> Any:
-        try:
-            return onnxruntime.InferenceSession(self._model, self._options(), providers=list(self._wanted))
-        except _RUNTIME_ERRORS as error:
-            raise InferenceError(
-                f"ONNX Runtime cannot load {self.name}: {error}",
-                hint="run `facematch models verify`, then fetch it again",
-            ) from error
 
     @property
     def runtime(self) -> Any:
@@ -144,3 +127,20 @@ class OnnxSession(MadeFromArguments):
                 hint="if memory ran out, use smaller batches or pictures",
             ) from error
         return dict(zip(self.output_names, outputs, strict=True))
+
+
+def _load(model: bytes, name: str, threads: int, providers: tuple[str, ...], entries: Mapping[str, str]) -> Any:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = _ERRORS_ONLY
+    # Idle threads of one session would spin for a while and hold the processors that the next session needs: on two
+    # cores, detection followed by embedding took 105 ms with spinning and 63 without, each alone the same.
+    for key, value in ({"session.intra_op.allow_spinning": "0"} | dict(entries)).items():
+        options.add_session_config_entry(key, value)
+    try:
+        return onnxruntime.InferenceSession(model, options, providers=list(providers))
+    except _RUNTIME_ERRORS as error:
+        raise InferenceError(
+            f"ONNX Runtime cannot load {name}: {error}", hint="run `facematch models verify`, then fetch it again"
+        ) from error

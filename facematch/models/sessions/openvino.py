@@ -10,6 +10,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, Final
 
 import numpy as np
@@ -24,14 +25,23 @@ from facematch.types import FloatArray
 __all__ = ["OpenVinoSession"]
 
 _HINTS: Final[dict[Precision, str]] = {"float32": "f32", "bfloat16": "bf16"}
+_NAMES: Final = {hint: name for name, hint in _HINTS.items()}
+_IDLE: Final = 8
+"""Requests that are kept for later."""
 _ERRORS: Final = (RuntimeError, ValueError, TypeError)
 
 
 class _Compiled:
     """A compiled model of this process, and its requests, each of which is one run's at a time."""
 
-    def __init__(self, model: bytes, settings: dict[str, str]) -> None:
+    def __init__(self, model: bytes, threads: int, precision: Precision) -> None:
         core = _openvino().Core()
+        settings = {
+            "INFERENCE_PRECISION_HINT": _HINTS[precision],
+            "INFERENCE_NUM_THREADS": str(threads),
+            "NUM_STREAMS": "1",
+            "ENABLE_CPU_PINNING": "NO",  # other programs of the machine want its processors, too
+        }
         read = core.read_model(io.BytesIO(model))
         self.output_names = tuple(output.get_any_name() for output in read.outputs)  # compiling gives them more names
         self.model: Any = core.compile_model(read, "CPU", settings)
@@ -44,8 +54,11 @@ class _Compiled:
             request = self._idle.pop() if self._idle else None
         request = self.model.create_infer_request() if request is None else request
         yield request  # one that has failed is not used again
+        for tensor in (*request.input_tensors, *request.output_tensors):
+            tensor.data[...] = 0  # faces and embeddings do not stay in it
         with self._lock:
-            self._idle.append(request)
+            if len(self._idle) < _IDLE:
+                self._idle.append(request)
 
 
 class OpenVinoSession(MadeFromArguments):
@@ -75,15 +88,17 @@ class OpenVinoSession(MadeFromArguments):
             raise ProviderUnavailable(
                 "this processor does not compute in bfloat16", hint="take the precision float32, which every one can"
             )
-        self.name, self.threads, self._precision, self._model = name, threads or usable_cpus(), precision, model
+        self.name = name
         self._arguments = {"model": model, "name": name, "threads": threads, "precision": precision}
         try:
-            self._compiled = PerProcess(self._compile)
+            self._compiled = PerProcess(partial(_Compiled, model, threads or usable_cpus(), precision))
         except _ERRORS as error:
             raise InferenceError(
                 f"OpenVINO cannot compile {name}: {error}", hint="run `facematch models verify`, then fetch it again"
             ) from error
         compiled = self._compiled.get().model
+        self.threads = int(compiled.get_property("INFERENCE_NUM_THREADS"))
+        self._precision = str(compiled.get_property("INFERENCE_PRECISION_HINT").to_string())
         self.output_names: tuple[str, ...] = self._compiled.get().output_names
         if len(compiled.inputs) != 1:
             raise InferenceError(f"{name} has {len(compiled.inputs)} inputs; one is expected", hint="check the model")
@@ -92,24 +107,25 @@ class OpenVinoSession(MadeFromArguments):
             for place, each in enumerate(compiled.inputs[0].partial_shape)
         )
 
-    def _compile(self) -> _Compiled:
-        settings = {
-            "INFERENCE_PRECISION_HINT": _HINTS[self._precision],
-            "INFERENCE_NUM_THREADS": str(self.threads),
-            "NUM_STREAMS": "1",
-            "ENABLE_CPU_PINNING": "NO",  # other programs of the machine want its processors, too
-        }
-        return _Compiled(self._model, settings)
+    def _fits(self, shape: tuple[int, ...]) -> bool:
+        pairs = zip(self.input_shape, shape, strict=False)
+        return len(shape) == len(self.input_shape) and all(isinstance(size, str) or size == own for size, own in pairs)
 
     def describe(self) -> str:
         """What really runs the model."""
-        return f"OpenVINO on the processor in {self._precision}"
+        return f"OpenVINO on the processor in {_NAMES[self._precision]}"
 
     def run(self, values: NDArray[np.generic]) -> dict[str, FloatArray]:
         """Run the model; see :meth:`~facematch.protocols.Session.run`."""
+        if values.dtype != np.float32 or not self._fits(values.shape):  # OpenVINO itself does not look
+            raise InferenceError(
+                f"{self.name} failed on an input of shape {values.shape} and type {values.dtype}: "
+                f"it takes float32 {self.input_shape}",
+                hint="check the pack's manifest",
+            )
         try:
             with self._compiled.get().request() as request:
-                found = request.infer([values], share_inputs=True)
+                found = request.infer([values], share_inputs=False)
                 return {name: np.array(found[place]) for place, name in enumerate(self.output_names)}
         except _ERRORS as error:
             raise InferenceError(

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from types import MappingProxyType
+from dataclasses import dataclass, replace
 from typing import Self
 
 from facematch.errors import InvalidArgument
@@ -28,7 +26,8 @@ class SessionOptions:
             several times faster, and embeddings of cosine 0.9999 to those in float32. Detectors always compute in
             float32: landmarks that are a tenth of a pixel off move an embedding much further (cosine 0.992).
         providers: ONNX Runtime's execution providers, in order of preference; one that is not there is an error.
-        entries: Further entries of ONNX Runtime's session configuration, such as ``session.intra_op.allow_spinning``.
+        entries: Further entries of ONNX Runtime's session configuration as pairs of key and value, such as
+            ``("session.intra_op.allow_spinning", "1")``.
 
     Raises:
         InvalidArgument: The runtime cannot do what is asked.
@@ -38,9 +37,11 @@ class SessionOptions:
     threads: int = 0
     precision: Precision = "float32"
     providers: tuple[str, ...] = DEFAULT_PROVIDERS
-    entries: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    entries: tuple[tuple[str, str], ...] = ()
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "providers", tuple(self.providers))
+        object.__setattr__(self, "entries", tuple((key, value) for key, value in self.entries))
         if self.runtime == "onnxruntime" and self.precision != "float32":
             raise InvalidArgument(
                 f"ONNX Runtime does not compute in {self.precision} on a processor",
@@ -96,4 +97,4 @@ class SessionOptions:
 
     def open_onnx(self, model: bytes, name: str) -> OnnxSession:
         """Load a model into ONNX Runtime, whatever the runtime of the others is; see :meth:`open`."""
-        return OnnxSession(model, name=name, threads=self.threads, providers=self.providers, entries=self.entries)
+        return OnnxSession(model, name=name, threads=self.threads, providers=self.providers, entries=dict(self.entries))

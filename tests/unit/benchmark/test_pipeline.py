@@ -17,6 +17,7 @@ from facematch.benchmark.pipeline.scenes import crowd, group, singles
 from facematch.benchmark.pipeline.work import multiplications
 from facematch.errors import InferenceError, InvalidArgument
 from facematch.faces import FaceAnalyzer
+from facematch.faces.detectors import grid
 from facematch.models import open_pack
 from facematch.protocols import Detector
 from facematch.types import Face, Image
@@ -115,6 +116,8 @@ def test_libraries_that_see_other_faces_are_not_compared(analyzer: FaceAnalyzer)
         (seen,) = peer.analyze([group()])
     compare(ours, [seen], peer, "six")
     _assert_refused(ours, Seen(seen.boxes[1:], seen.embeddings[1:]), peer)
+    twice = [[ours[0][0], *ours[0][:5]]]
+    _assert_refused(twice, seen, peer)
     _assert_refused(ours, Seen(seen.boxes + 5, seen.embeddings), peer)
     _assert_refused(ours, Seen(seen.boxes, np.roll(seen.embeddings, 1, axis=0)), peer)
 
@@ -124,11 +127,20 @@ def _assert_refused(ours: list[list[Face]], seen: Seen, peer: Peer) -> None:
         compare(ours, [seen], peer, "six")
 
 
+@pytest.mark.parametrize("pack", ["opencv-retail"])
+def test_a_pack_of_several_embedders_is_refused_before_anything_is_timed(pack: str) -> None:
+    turns: list[int] = []
+    with pytest.raises(InvalidArgument, match="more than one"):
+        measure_pipeline(pack, progress=lambda done, _: turns.append(done))
+    assert turns == []
+
+
 # --- what a picture costs, in runs and not in seconds
 
 
 @pytest.mark.parametrize("threads", [1, 3])
-def test_pictures_take_no_more_runs_than_they_need(threads: int) -> None:
+def test_pictures_take_no_more_runs_than_they_need(threads: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(grid, "helpers", lambda: 1)
     sessions = ClockedSessions(threads=threads)
     analyzer = FaceAnalyzer.from_pack("opencv", sessions=sessions)
     (faces,) = analyzer.detect([group()])
@@ -137,6 +149,19 @@ def test_pictures_take_no_more_runs_than_they_need(threads: int) -> None:
         sessions.reset()
         analyzer.analyze(pictures)
         assert sessions.runs() == runs
+
+
+@pytest.mark.parametrize("helping", [1, 15])
+def test_pictures_are_shared_out_however_many_threads_there_are(helping: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(grid, "helpers", lambda: helping)
+    sessions = ClockedSessions(threads=16)
+    analyzer = FaceAnalyzer.from_pack("opencv", sessions=sessions)
+    (faces,) = analyzer.detect([group()])
+    sessions.reset()
+    analyzer.detect(singles(group(), faces, 64))
+    together, alone = (clocked.runs for clocked in sessions.opened[open_pack("opencv").manifest.detector.file])
+    assert together == 0
+    assert alone >= helping + 1
 
 
 def test_no_picture_is_copied_before_it_is_looked_at(monkeypatch: pytest.MonkeyPatch, analyzer: FaceAnalyzer) -> None:

@@ -189,5 +189,12 @@ def test_an_error_in_one_of_many_pictures_is_raised(tmp_path: Path) -> None:
     good = tmp_path / "good.png"
     cv2.imwrite(str(good), np.zeros((50, 60, 3), dtype=np.uint8))
     analyzer = FaceAnalyzer.from_pack("opencv", sessions=SessionOptions(threads=3))
-    with pytest.raises(ImageNotFound, match=r"missing\.png"):
-        analyzer.detect([good, good, tmp_path / "missing.png", good])
+    for _ in range(5):
+        with pytest.raises(ImageNotFound, match=r"missing\.png"):
+            analyzer.detect([good, good, tmp_path / "missing.png", good, tmp_path / "other.png"])
+
+
+def test_any_iterable_of_pictures_is_taken(analyzer: FaceAnalyzer) -> None:
+    black = np.zeros((50, 60, 3), dtype=np.uint8)
+    assert analyzer.detect(black for _ in range(3)) == [[], [], []]  # type: ignore[arg-type]
+    assert analyzer.detect({"a": black}.values()) == [[]]  # type: ignore[arg-type]

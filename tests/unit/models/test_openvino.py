@@ -137,6 +137,29 @@ def test_an_output_is_the_callers_own(detector: OpenVinoSession) -> None:
     np.testing.assert_array_equal(first, kept)
 
 
+def test_nothing_of_a_picture_or_its_answer_stays(detector: OpenVinoSession) -> None:
+    detector.run(np.full((1, 3, 64, 64), 77.0, dtype=np.float32))
+    (request,) = detector._compiled.get()._idle[:1]
+    for tensor in (*request.input_tensors, *request.output_tensors):
+        assert tensor.data.size > 0
+        assert not tensor.data.any()
+
+
+def test_it_tells_what_it_really_has() -> None:
+    model = open_pack("opencv").model_bytes("detector")
+    session = OpenVinoSession(model, name="yunet", threads=1)
+    assert (session.threads, session.describe()) == (1, "OpenVINO on the processor in float32")
+    assert OpenVinoSession(model, name="yunet", threads=1000).threads <= 1000
+    with pytest.raises(InferenceError, match="float32"):
+        session.run(np.zeros((1, 3, 32, 32), dtype=np.uint8))
+
+
+def test_options_are_values() -> None:
+    options = SessionOptions(threads=2, providers=["CPUExecutionProvider"], entries=[["a.b", "1"]])  # type: ignore[arg-type]
+    assert options == SessionOptions(threads=2, entries=(("a.b", "1"),))
+    assert hash(options) == hash(pickle.loads(pickle.dumps(options)))
+
+
 def test_it_can_be_pickled(detector: OpenVinoSession) -> None:
     picture = np.full((1, 3, 64, 64), 100.0, dtype=np.float32)
     again = pickle.loads(pickle.dumps(detector))
