@@ -6,7 +6,6 @@ import os
 import pickle
 import subprocess
 import sys
-import threading
 from importlib import resources
 from pathlib import Path
 
@@ -106,37 +105,6 @@ def test_what_runs_is_said(detector: OpenVinoSession) -> None:
     assert "bbox_8" in detector.output_names
 
 
-def test_garbage_and_wrong_inputs_are_typed_errors(detector: OpenVinoSession) -> None:
-    with pytest.raises(InferenceError, match="cannot compile"):
-        OpenVinoSession(b"garbage", name="broken")
-    with pytest.raises(InferenceError, match="failed on an input"):
-        detector.run(np.zeros((1, 4, 32, 32), dtype=np.float32))
-    assert detector.run(np.zeros((1, 3, 32, 32), dtype=np.float32))["bbox_8"].shape == (1, 16, 4)
-
-
-def test_many_threads_share_a_session(detector: OpenVinoSession) -> None:
-    inputs = [np.random.default_rng(i).uniform(0, 255, (1, 3, 64, 64)).astype(np.float32) for i in range(8)]
-    expected = [detector.run(x)["bbox_8"] for x in inputs]
-    results: dict[int, bool] = {}
-
-    def work(i: int) -> None:
-        results[i] = all(np.array_equal(detector.run(inputs[i])["bbox_8"], expected[i]) for _ in range(10))
-
-    threads = [threading.Thread(target=work, args=(i,)) for i in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert results == dict.fromkeys(range(8), True)
-
-
-def test_an_output_is_the_callers_own(detector: OpenVinoSession) -> None:
-    first = detector.run(np.full((1, 3, 64, 64), 255.0, dtype=np.float32))["bbox_8"]
-    kept = first.copy()
-    detector.run(np.zeros((1, 3, 64, 64), dtype=np.float32))
-    np.testing.assert_array_equal(first, kept)
-
-
 def test_nothing_of_a_picture_or_its_answer_stays(detector: OpenVinoSession) -> None:
     detector.run(np.full((1, 3, 64, 64), 77.0, dtype=np.float32))
     (request,) = detector._compiled.get()._idle[:1]
@@ -158,12 +126,6 @@ def test_options_are_values() -> None:
     options = SessionOptions(threads=2, providers=["CPUExecutionProvider"], entries=[["a.b", "1"]])  # type: ignore[arg-type]
     assert options == SessionOptions(threads=2, entries=(("a.b", "1"),))
     assert hash(options) == hash(pickle.loads(pickle.dumps(options)))
-
-
-def test_it_can_be_pickled(detector: OpenVinoSession) -> None:
-    picture = np.full((1, 3, 64, 64), 100.0, dtype=np.float32)
-    again = pickle.loads(pickle.dumps(detector))
-    np.testing.assert_array_equal(again.run(picture)["bbox_8"], detector.run(picture)["bbox_8"])
 
 
 PROBE = """

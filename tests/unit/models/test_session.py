@@ -5,13 +5,11 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import threading
 from pathlib import Path
 
-import numpy as np
 import pytest
 
-from facematch.errors import InferenceError, ProviderUnavailable
+from facematch.errors import ProviderUnavailable
 from facematch.models import OnnxSession, open_pack
 from facematch.parallel import usable_cpus
 from facematch.settings import Settings
@@ -32,31 +30,6 @@ def test_threads_and_providers_can_be_read_back(detector_bytes: bytes) -> None:
     assert session.threads == 1
     assert session.providers == ("CPUExecutionProvider",)
     assert OnnxSession(detector_bytes, name="yunet").threads == usable_cpus()
-
-
-def test_garbage_and_wrong_inputs_are_typed_errors(detector_bytes: bytes) -> None:
-    with pytest.raises(InferenceError, match="cannot load"):
-        OnnxSession(b"garbage", name="broken")
-    session = OnnxSession(detector_bytes, name="yunet", threads=1)
-    with pytest.raises(InferenceError, match="failed on an input"):
-        session.run(np.zeros((1, 4, 32, 32), dtype=np.float32))
-
-
-def test_many_threads_share_a_session(detector_bytes: bytes) -> None:
-    session = OnnxSession(detector_bytes, name="yunet", threads=1)
-    inputs = [np.random.default_rng(i).uniform(0, 255, (1, 3, 64, 64)).astype(np.float32) for i in range(8)]
-    expected = [session.run(x)["bbox_8"] for x in inputs]
-    results: dict[int, bool] = {}
-
-    def work(i: int) -> None:
-        results[i] = all(np.array_equal(session.run(inputs[i])["bbox_8"], expected[i]) for _ in range(10))
-
-    threads = [threading.Thread(target=work, args=(i,)) for i in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert results == dict.fromkeys(range(8), True)
 
 
 @pytest.mark.parametrize(
