@@ -23,6 +23,7 @@ from facematch.cli import (
     calibration,
     consent,
     doctor,
+    embed,
     enrol,
     evaluate,
     identify,
@@ -58,6 +59,7 @@ app = typer.Typer(
     rich_markup_mode="markdown",
 )
 app.command("enroll")(enrol.enroll)
+app.command("embed")(embed.embed)
 app.command("identify")(identify.identify)
 app.command("verify")(identify.verify)
 app.command("video")(video.video)

@@ -37,11 +37,11 @@ from facematch.cli.options import (
     SubjectArgument,
     acting,
     open_watchlist,
-    parse_duration,
 )
 from facematch.cli.output import console, print_json, print_table
 from facematch.errors import InvalidArgument
 from facematch.governance import Consent
+from facematch.governance.durations import parse_duration
 from facematch.types import Renewal, Withdrawal
 
 __all__ = ["RecordId", "app", "withdraw"]

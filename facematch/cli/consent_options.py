@@ -8,9 +8,9 @@ from typing import Annotated, TypeAlias
 
 import typer
 
-from facematch.cli.options import parse_duration
 from facematch.errors import ConsentRequired
 from facematch.governance import Consent, Particulars
+from facematch.governance.durations import parse_duration
 from facematch.governance.identifiers import check_name
 from facematch.governance.record import Controller
 
@@ -128,6 +128,33 @@ class Terms:
             actor=actor,
             **self._particulars(),
         )
+
+    def by_column(self, *, valid_for: str) -> dict[str, str]:
+        """What the options say, by the columns of a listing; nothing where they say nothing."""
+        if not self.say_something:
+            return {}
+        said: dict[str, str | Path | list[str] | None] = {
+            "purpose": self.purposes,
+            "site": self.sites,
+            "zone": self.zones,
+            "recipient": self.recipients,
+            "notice": self.notice,
+            "language": self.language,
+            "evidence": self.evidence,
+            "adult": "yes" if self.adult else None,
+            "valid-for": valid_for,
+            "lawful-basis": self.lawful_basis,
+            "category": self.category,
+            "incident": self.incident,
+            "source": self.source,
+            "assessment": self.assessment,
+            "controller": self.controller,
+            "contact": self.contact,
+            "jurisdiction": self.jurisdiction,
+        }
+        return {
+            name: "|".join(value) if isinstance(value, list) else str(value) for name, value in said.items() if value
+        }
 
     def requested(self, subject: str, *, actor: str) -> Consent:
         """The record of a consent that was asked for now and not answered yet.

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from facematch.bulk import read_listing
 from facematch.cli.consent_options import (
     Adult,
     Assessment,
@@ -27,6 +28,7 @@ from facematch.cli.consent_options import (
     ValidFor,
     Zones,
 )
+from facematch.cli.enrol_list import enroll_from_list
 from facematch.cli.options import (
     Actor,
     AsJson,
@@ -40,14 +42,15 @@ from facematch.cli.options import (
     open_watchlist,
 )
 from facematch.cli.output import console, print_json, print_table
+from facematch.errors import InvalidArgument
 from facematch.types import Enrolment
 
 __all__ = ["enroll"]
 
 
 def enroll(
-    subject: Annotated[str, typer.Argument(help="Opaque id of the subject.")],
-    images: Annotated[list[Path], typer.Argument(help="Pictures, each with exactly this one face.")],
+    subject: Annotated[str | None, typer.Argument(help="Opaque id of the subject.")] = None,
+    images: Annotated[list[Path] | None, typer.Argument(help="Pictures, each with exactly this one face.")] = None,
     purpose: Purposes = None,
     site: Sites = None,
     zone: Zones = None,
@@ -73,6 +76,22 @@ def enroll(
             help="Why pictures that fail the quality gate are taken all the same; another actor must approve.",
         ),
     ] = None,
+    from_csv: Annotated[
+        Path | None,
+        typer.Option(
+            "--from-csv",
+            metavar="FILE",
+            help="Enroll the subjects of a list instead: a row a picture, with the columns subject and picture, and "
+            "any of the options on consent by their names. What is the same for all may be given as options; evidence, "
+            "adult and incident are each subject's own.",
+        ),
+    ] = None,
+    report: Annotated[
+        Path | None,
+        typer.Option(
+            "--report", metavar="FILE", help="With --from-csv: write what became of every subject to this new file."
+        ),
+    ] = None,
     database: Database = None,
     key_file: KeyFile = None,
     policy: NewPolicy = None,
@@ -81,13 +100,19 @@ def enroll(
     use: UseOption = None,
     as_json: AsJson = False,
 ) -> None:
-    """Enroll a subject from pictures, under a consent record.
+    """Enroll a subject from pictures, under a consent record; or, with --from-csv, many subjects from a list.
 
     Without the consent options the pictures are added under the record that is already in force. Where the policy asks
     for dual control, the enrolment waits until another actor approves it: facematch approvals.
 
     Example: `facematch enroll s-0042 a.jpg b.jpg --purpose site-access --notice notice.txt --language en
     --evidence form.pdf --adult --valid-for 365d`
+
+    A list goes on after an interruption where it is given again: what is enrolled already stays as it is. Its files are
+    sought from its own folder.
+
+    Example: `facematch enroll --from-csv staff.csv --purpose site-access --notice notice.txt --language en`, where
+    staff.csv begins with the line subject,picture,evidence,adult
     """
     terms = Terms(
         purposes=purpose,
@@ -107,6 +132,23 @@ def enroll(
         contact=contact,
         jurisdiction=jurisdiction,
     )
+    if from_csv is not None:
+        if subject is not None or images or quality_override is not None:
+            raise InvalidArgument(
+                "--from-csv stands for subject and pictures, and overrides no quality gate",
+                hint="enroll single subjects with a command each",
+            )
+        listed = read_listing(from_csv, terms.by_column(valid_for=valid_for))
+        with open_watchlist(
+            database, actor, key_file=key_file, policy=policy, analyzer=load_analyzer(pack, use)
+        ) as watchlist:
+            enroll_from_list(watchlist, listed, actor=acting(actor), report=report, as_json=as_json)
+        return
+    if subject is None or not images or report is not None:
+        raise InvalidArgument(
+            "a subject and pictures are needed, or a list",
+            hint="facematch enroll SUBJECT PICTURE..., or facematch enroll --from-csv FILE [--report FILE]",
+        )
     consent = terms.given(subject, valid_for=valid_for, actor=acting(actor)) if terms.say_something else None
     with open_watchlist(
         database, actor, key_file=key_file, policy=policy, analyzer=load_analyzer(pack, use)

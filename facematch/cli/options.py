@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeAlias
 
@@ -41,7 +40,6 @@ __all__ = [
     "database_url",
     "load_analyzer",
     "open_watchlist",
-    "parse_duration",
     "parse_moment",
     "read_policy",
 ]
@@ -87,20 +85,6 @@ MemoryBudget: TypeAlias = Annotated[
 ThresholdOption: TypeAlias = Annotated[
     float | None, typer.Option("--threshold", help="Raise the tested threshold to this cosine; lowering is refused.")
 ]
-
-_UNITS = {"h": "hours", "d": "days", "w": "weeks"}
-
-
-def parse_duration(text: str) -> timedelta:
-    """``36h``, ``365d`` or ``52w`` as a duration.
-
-    Raises:
-        InvalidArgument: It is none of these.
-    """
-    match = re.fullmatch(r"([0-9]{1,6})([hdw])", text.strip())
-    if match is None:
-        raise InvalidArgument(f"a duration is a number with h, d or w, got {text!r}", hint="for example 365d")
-    return timedelta(**{_UNITS[match[2]]: int(match[1])})
 
 
 def parse_moment(text: str) -> datetime:

@@ -11,8 +11,18 @@ from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, DownloadColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TextColumn,
+    TimeRemainingColumn,
+)
 from rich.table import Table
+from rich.text import Text
 
 from facematch.errors import (
     AccessError,
@@ -140,19 +150,27 @@ def print_error(error: FacematchError, *, as_json: bool) -> None:
         out.print(f"[dim]hint[/]  {escape(shown(error.hint))}")
 
 
+class _Rate(ProgressColumn):
+    """How many a second."""
+
+    def render(self, task: Task) -> Text:
+        speed = task.finished_speed or task.speed
+        return Text("" if speed is None else f"{speed:,.1f}/s", style="progress.data.speed")
+
+
 @contextmanager
 def progress_bar(label: str, *, unit: str = "items") -> Iterator[ProgressCallback]:
     """A progress bar on standard error; nothing where that is not a terminal.
 
     Args:
         label: What is being done.
-        unit: ``"bytes"`` shows sizes, anything else counts.
+        unit: ``"bytes"`` shows sizes, anything else counts and says how many a second.
     """
-    counter = DownloadColumn() if unit == "bytes" else MofNCompleteColumn()
+    counters = [DownloadColumn()] if unit == "bytes" else [MofNCompleteColumn(), _Rate()]
     bar = Progress(
         TextColumn("{task.description}", markup=False),
         BarColumn(),
-        counter,
+        *counters,
         TimeRemainingColumn(),
         console=Console(stderr=True),
         disable=not sys.stderr.isatty(),

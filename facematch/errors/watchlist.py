@@ -16,7 +16,8 @@ class PictureRefusal:
     Attributes:
         picture: The file's name, or ``picture 3`` for bytes and arrays.
         code: Stable code: an :class:`ImageDecodeError` code, or ``no_face``, ``several_faces``,
-            ``face_too_small``, ``detection_score_too_low``, ``quality_too_low``, ``duplicate_picture``.
+            ``face_too_small``, ``detection_score_too_low``, ``quality_too_low``, ``duplicate_picture``,
+            ``enrolled_already``.
         message: What was expected and what came.
         hint: What to do about it.
     """

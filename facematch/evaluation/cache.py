@@ -29,12 +29,12 @@ import rfc8785
 from numpy.typing import NDArray
 
 from facematch.errors import InvalidArgument
-from facematch.models.convert import CONVERTER_VERSION
+from facematch.faces.identity import describe_analysis
 from facematch.protocols import Analyzer
 from facematch.settings import Settings
 from facematch.types import FloatArray
 
-__all__ = ["CachedFace", "EmbeddingCache", "cache_key", "default_cache_folder", "describe_detector"]
+__all__ = ["CachedFace", "EmbeddingCache", "cache_key", "default_cache_folder"]
 
 logger = logging.getLogger(__name__)
 
@@ -74,32 +74,9 @@ def default_cache_folder(settings: Settings | None = None) -> Path:
     return (settings or Settings()).home / "evaluation"
 
 
-def describe_detector(analyzer: Analyzer) -> dict[str, Any]:
-    """What decides which face is found where: the detector's class, model digest and plain settings."""
-    detector = getattr(analyzer, "detector", None)
-    pack = getattr(analyzer, "pack", None)
-    manifest = getattr(pack, "manifest", None)
-    model = getattr(manifest, "detector", None)
-    plain = vars(detector).items() if hasattr(detector, "__dict__") else ()
-    part = type(analyzer if detector is None else detector)
-    return {
-        "class": f"{part.__module__}.{part.__qualname__}",
-        "model": str(getattr(model, "sha256", "")),
-        "settings": {name: value for name, value in plain if isinstance(value, str | int | float | bool)},
-    }
-
-
 def cache_key(analyzer: Analyzer, choice: str) -> str:
     """SHA-256 (hex) over the contract, the detector's description, what runs the models, and the choice of a face."""
-    runs = getattr(analyzer, "describe_runtime", None)
-    terms: dict[str, Any] = {
-        "format": _FORMAT,
-        "contract": analyzer.contract.digest,
-        "detector": describe_detector(analyzer),
-        "converter": CONVERTER_VERSION,
-        "runtime": {} if runs is None else runs(threads=False),
-        "choice": choice,
-    }
+    terms = {"format": _FORMAT, "choice": choice, **describe_analysis(analyzer)}
     return hashlib.sha256(rfc8785.dumps(terms)).hexdigest()
 
 

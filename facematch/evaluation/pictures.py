@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from facematch.errors import ImageDecodeError, ImageNotFound, InvalidArgument
 from facematch.evaluation.cache import CachedFace, EmbeddingCache
-from facematch.imaging import decode_pixels
+from facematch.imaging import PICTURE_ENDINGS, decode_pixels
 from facematch.protocols import Analyzer, Progress
 from facematch.types import Face, FloatArray, Image
 
@@ -24,7 +24,6 @@ FaceChoice: TypeAlias = Literal["central", "largest"]
 """Which face of a picture counts: the one nearest the centre (LFW's meaning), or the largest."""
 
 _BATCH: Final = 32
-_SUFFIXES: Final = frozenset({".bmp", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"})
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -60,7 +59,7 @@ def read_folder(root: Path) -> LabelledFolder:
     names = sorted(
         path.relative_to(root).as_posix()
         for path in root.glob("*/*")
-        if path.suffix.lower() in _SUFFIXES and not path.name.startswith(".")
+        if path.suffix.lower() in PICTURE_ENDINGS and not path.name.startswith(".")
     )
     if not names:
         raise InvalidArgument(f"{root} holds no folder with pictures", hint="one folder a person is expected")

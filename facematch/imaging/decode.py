@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import (
     BmpImagePlugin,
+    ExifTags,
     GifImagePlugin,
     ImageOps,
     JpegImagePlugin,
@@ -41,7 +42,18 @@ from facematch.errors import (
 )
 from facematch.types import Image, ImageSource
 
-__all__ = ["FORMATS", "DecodeLimits", "DecodedImage", "decode", "decode_pixels"]
+__all__ = [
+    "FORMATS",
+    "PICTURE_ENDINGS",
+    "DecodeLimits",
+    "DecodedImage",
+    "ReducedImage",
+    "decode",
+    "decode_pixels",
+    "decode_reduced",
+    "picture_digest",
+    "picture_size",
+]
 
 _READERS = (  # naming them registers them, and only them
     JpegImagePlugin.JpegImageFile,
@@ -55,6 +67,9 @@ _READERS = (  # naming them registers them, and only them
 
 FORMATS: Final = tuple(str(reader.format) for reader in _READERS)
 """Formats that are read. Formats that start an interpreter or another program are left out on purpose."""
+
+PICTURE_ENDINGS: Final = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"})
+"""Endings of files that are looked for in folders. What a file is, its content says."""
 
 _DAMAGE = (OSError, SyntaxError, ValueError, EOFError, IndexError, struct.error, OverflowError, UserWarning)
 """What Pillow's readers raise on damaged data; warnings where the caller turns them into errors."""
@@ -92,6 +107,23 @@ class DecodedImage:
     name: str | None = field(default=None)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class ReducedImage:
+    """A picture, perhaps decoded at a fraction of its size.
+
+    Attributes:
+        pixels: BGR ``uint8`` ``(h, w, 3)``, upright, C-contiguous.
+        reduction: 1, 2, 4 or 8: how many of the picture's own pixels one of these is wide and high.
+        height: Height of the picture itself, in pixels.
+        width: Width of the picture itself, in pixels.
+    """
+
+    pixels: Image
+    reduction: int
+    height: int
+    width: int
+
+
 def decode(source: ImageSource, *, limits: DecodeLimits = DEFAULT_LIMITS) -> DecodedImage:
     """Decode a picture to upright BGR pixels.
 
@@ -116,12 +148,27 @@ def decode(source: ImageSource, *, limits: DecodeLimits = DEFAULT_LIMITS) -> Dec
         InvalidArgument: ``source`` is of another type, or the array of another shape or type.
     """
     if isinstance(source, np.ndarray):
-        pixels = _from_array(source, limits)
-        digest = hashlib.sha256(f"{source.dtype}{source.shape}".encode())
-        digest.update(np.ascontiguousarray(source).data)
-        return DecodedImage(pixels, digest.hexdigest())
+        return DecodedImage(_from_array(source, limits), _digest_of_array(source))
     data, name = _bytes_of(source, limits)
     return DecodedImage(_from_bytes(data, name, limits), hashlib.sha256(data).hexdigest(), name)
+
+
+def picture_digest(source: ImageSource, *, limits: DecodeLimits = DEFAULT_LIMITS) -> str:
+    """The digest that :func:`decode` gives, without decoding.
+
+    Raises:
+        ImageNotFound: The path does not name a regular file that can be read.
+        InvalidArgument: ``source`` is of another type.
+    """
+    if isinstance(source, np.ndarray):
+        return _digest_of_array(source)
+    return hashlib.sha256(_bytes_of(source, limits)[0]).hexdigest()
+
+
+def _digest_of_array(array: NDArray[Any]) -> str:
+    digest = hashlib.sha256(f"{array.dtype}{array.shape}".encode())
+    digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()
 
 
 def decode_pixels(source: ImageSource, *, limits: DecodeLimits = DEFAULT_LIMITS) -> Image:
@@ -141,6 +188,47 @@ def decode_pixels(source: ImageSource, *, limits: DecodeLimits = DEFAULT_LIMITS)
     if isinstance(source, np.ndarray):
         return _from_array(source, limits)
     return _from_bytes(*_bytes_of(source, limits), limits)
+
+
+def decode_reduced(source: ImageSource, longest: int, *, limits: DecodeLimits = DEFAULT_LIMITS) -> ReducedImage:
+    """A picture at the smallest scale at which its longer side still has ``longest`` pixels.
+
+    Only JPEG is reduced: its decoder leaves out the finer frequencies and so works on a half, a quarter or an eighth of
+    the pixels. Other pictures come at full size.
+
+    Args:
+        source: As for :func:`decode`.
+        longest: Pixels wanted of the longer side; 0: all there are.
+        limits: Limits on bytes, and on the pixels of the picture itself.
+
+    Returns:
+        The pixels, and by how much they are reduced.
+
+    Raises:
+        ImageDecodeError: As :func:`decode`.
+        InvalidArgument: As :func:`decode`.
+    """
+    if isinstance(source, np.ndarray):
+        pixels = _from_array(source, limits)
+        return ReducedImage(pixels, 1, pixels.shape[0], pixels.shape[1])
+    return _reduced(*_bytes_of(source, limits), limits, longest)
+
+
+def picture_size(path: str | PathLike[str]) -> tuple[int, int]:
+    """Width and height that a picture file's header states, in pixels; nothing is decoded.
+
+    Raises:
+        ImageDecodeError: The file cannot be read, or is in none of :data:`FORMATS`.
+    """
+    try:
+        with PillowImage.open(path, formats=FORMATS) as picture:
+            return picture.size
+    except UnidentifiedImageError as error:
+        raise NotAnImage(f"{path} is in no picture format that is read here") from error
+    except (PillowImage.DecompressionBombError, PillowImage.DecompressionBombWarning) as error:
+        raise ImageTooLarge(f"{path} has too many pixels", hint="scale it down") from error
+    except _DAMAGE as error:
+        raise ImageNotFound(f"{path} cannot be read: {error}", hint="check the path and its permissions") from error
 
 
 def _bytes_of(source: Any, limits: DecodeLimits) -> tuple[bytes, str | None]:
@@ -168,6 +256,10 @@ def _read(path: Path, limits: DecodeLimits) -> bytes:
 
 
 def _from_bytes(data: bytes, name: str | None, limits: DecodeLimits) -> Image:
+    return _reduced(data, name, limits, 0).pixels
+
+
+def _reduced(data: bytes, name: str | None, limits: DecodeLimits, longest: int) -> ReducedImage:
     label = name or "the picture"
     if not data:
         raise ImageEmpty(f"{label} has no bytes", hint="the file may not have been copied completely")
@@ -177,8 +269,11 @@ def _from_bytes(data: bytes, name: str | None, limits: DecodeLimits) -> Image:
         )
     try:
         with PillowImage.open(io.BytesIO(data), formats=FORMATS) as picture:
-            _check_size(picture.width, picture.height, label, limits)
+            size = picture.size
+            _check_size(*size, label, limits)
+            reduction = _reduce(picture, longest)
             pixels = _to_bgr(picture, label)
+            width, height = size[::-1] if _lies(picture) else size
     except ImageDecodeError:
         raise
     except UnidentifiedImageError as error:
@@ -192,7 +287,16 @@ def _from_bytes(data: bytes, name: str | None, limits: DecodeLimits) -> Image:
         raise ImageTooLarge(f"{label} does not fit into memory", hint="lower DecodeLimits.max_pixels") from error
     except _DAMAGE as error:
         raise ImageTruncated(f"{label} is incomplete or damaged: {error}", hint="copy or export it again") from error
-    return pixels
+    return ReducedImage(pixels, reduction, height, width)
+
+
+def _reduce(picture: PillowImage.Image, longest: int) -> int:
+    """Have a picture decoded at a fraction of its size, if its format can. Returns the divisor."""
+    divisor = max((d for d in (1, 2, 4, 8) if longest > 0 and max(picture.size) >= d * longest), default=1)
+    if divisor == 1 or min(picture.size) < divisor:
+        return 1
+    done = picture.draft(None, (picture.width // divisor, picture.height // divisor))
+    return 1 if done is None else divisor
 
 
 def _too_many_pixels(label: str, limits: DecodeLimits, size: str = "") -> ImageTooLarge:
@@ -234,6 +338,14 @@ def _upright(picture: PillowImage.Image) -> PillowImage.Image:
         return ImageOps.exif_transpose(picture)
     except _DAMAGE:  # damaged metadata around sound pixels: there is no orientation to apply
         return picture
+
+
+def _lies(picture: PillowImage.Image) -> bool:
+    """Whether a picture is a quarter turn away from upright, so that :func:`_upright` swaps width and height."""
+    try:
+        return picture.getexif().get(ExifTags.Base.Orientation, 1) in {5, 6, 7, 8}
+    except _DAMAGE:
+        return False
 
 
 def _from_array(array: NDArray[Any], limits: DecodeLimits) -> Image:

@@ -32,7 +32,7 @@ from facematch.types import (
 )
 from facematch.watchlist.core import Core
 from facematch.watchlist.filing import StoredConsent, check_new_record, checked_record
-from facematch.watchlist.pictures import Gates, Usable, duplicate, examine, listed
+from facematch.watchlist.pictures import Gates, Usable, enrolled_already, examine, listed
 from facematch.watchlist.snapshot import Scope, Snapshot
 from facematch.watchlist.store import NewTemplate, Subject
 from facematch.watchlist.vectors import unit_vectors
@@ -51,6 +51,7 @@ def enroll(
     consent: Consent | None,
     gates: Gates,
     override: str | None = None,
+    reuse: bool = False,
 ) -> Enrolment:
     """Enroll a subject; see :meth:`facematch.watchlist.Watchlist.enroll`.
 
@@ -62,6 +63,7 @@ def enroll(
         consent: The consent record, or ``None`` to use one that is filed.
         gates: What a face must reach.
         override: Why pictures that fail the quality gate are to be taken all the same; another actor must approve.
+        reuse: Use a filed record in force that stands on the same evidence and says the same, if there is one.
     """
     with core.operation(AuditAction.ENROLL, subject_id=subject_id) as details:
         check_subject_id(subject_id)
@@ -71,19 +73,22 @@ def enroll(
         details["pictures"] = len(pictures)
         record = _checked(consent, subject_id)
         with core.database.read() as connection:
-            _standing(core, connection, subject_id, record, core.now())
+            standing = _standing(core, connection, subject_id, record, core.now(), reuse=reuse)
+            enrolled = _enrolled(core, connection, *standing)
         pipeline = analyzer()
-        contract = pipeline.contract
-        usable, refusals, qualities = examine(pipeline, pictures, gates, override=override is not None)
+        usable, refusals, qualities = examine(
+            pipeline, pictures, gates, override=override is not None, enrolled=enrolled
+        )
         vectors = embed(pipeline, usable)
         core.snapshot()  # what is loaded now need not be loaded under the lock
         with core.new_subjects() as made, core.writing() as connection:
             now = core.now()
             snapshot = core.gallery.refresh(connection)  # before anything is written here: others may use it meanwhile
             ruling = core.standing(connection).policy(now)
-            core.store.bind_contract(connection, contract)
-            subject, stored = _standing(core, connection, subject_id, record, now)
-            refusals.update(_repeats(core, connection, subject, stored, usable))
+            core.store.bind_contract(connection, pipeline.contract)
+            subject, stored = _standing(core, connection, subject_id, record, now, reuse=reuse)
+            enrolled = _enrolled(core, connection, subject, stored)
+            refusals.update({item.number: enrolled_already(item.picture) for item in usable if enrolled(item.digest)})
             ordered = tuple(refusals[number] for number in sorted(refusals))
             details["refusals"] = [refusal.code for refusal in ordered]
             if len(ordered) == len(pictures):
@@ -119,7 +124,7 @@ def enroll(
                     (stored.key, stored.consent.record_id),
                     enrolment,
                     _template(item, vector),
-                    contract=contract,
+                    contract=pipeline.contract,
                     now=now,
                 )
                 for item, vector in zip(usable, vectors, strict=True)
@@ -160,15 +165,14 @@ def enroll(
     )
 
 
-def _repeats(
-    core: Core, connection: Connection, subject: Subject | None, stored: StoredConsent | None, usable: Sequence[Usable]
-) -> dict[int, PictureRefusal]:
-    """The refusals of pictures that are enrolled on this consent record already."""
+def _enrolled(
+    core: Core, connection: Connection, subject: Subject | None, stored: StoredConsent | None
+) -> Callable[[str], bool]:
+    """Whether the picture of a digest is enrolled on this consent record already."""
     if subject is None or stored is None:
-        return {}
-    known = core.store.sample_marks(connection, stored.key)
-    again = [item for item in usable if core.codec.sample_mark(subject.subject_ref, item.digest) in known]
-    return {item.number: duplicate(item.picture) for item in again}
+        return lambda _: False
+    ref, known = subject.subject_ref, core.store.sample_marks(connection, stored.key)
+    return lambda digest: core.codec.sample_mark(ref, digest) in known
 
 
 def _outcome(taken: Sequence[FaceQuality], gates: Gates) -> QualityOutcome:
@@ -234,7 +238,7 @@ def _checked(consent: object, subject_id: str) -> Consent | None:
 
 
 def _standing(
-    core: Core, connection: Connection, subject_id: str, record: Consent | None, now: datetime
+    core: Core, connection: Connection, subject_id: str, record: Consent | None, now: datetime, *, reuse: bool
 ) -> tuple[Subject | None, StoredConsent | None]:
     """The subject, and the filed consent record that new templates stand on (``None``: ``record``, not filed yet).
 
@@ -250,6 +254,8 @@ def _standing(
         )
     if record is not None:
         stored = core.filing.find(connection, subject, record)
+        if stored is None and reuse and subject is not None:
+            stored = _like(record, core.filing.of(connection, subject), now)
         current = record if stored is None else stored.consent
         if stored is None:
             check_new_record(record, [] if subject is None else core.filing.of(connection, subject), now)
@@ -271,6 +277,20 @@ def _standing(
         f"no consent record of subject {subject_id!r} is in force, so nothing was enrolled",
         hint="pass consent=Consent.given(...)",
     )
+
+
+def _like(record: Consent, filed: Sequence[StoredConsent], now: datetime) -> StoredConsent | None:
+    """The latest filed record in force that stands on the same evidence as ``record`` and says the same."""
+
+    def terms(consent: Consent) -> dict[str, object]:
+        return {name: value for name, value in consent.to_dict().items() if name not in {"record_id", "events"}}
+
+    if record.evidence_sha256 is None:
+        return None
+    for stored in reversed(filed):
+        if stored.consent.in_force(now) and terms(stored.consent) == terms(record):
+            return stored
+    return None
 
 
 def _ask_the_policy(core: Core, connection: Connection, consent: Consent, now: datetime) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from os import PathLike, fspath
 from pathlib import Path
@@ -12,11 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facematch.errors import ImageDecodeError, InvalidArgument
-from facematch.imaging import DecodedImage, decode
+from facematch.imaging import DecodedImage, decode, picture_digest
 from facematch.protocols import Analyzer, QualityAssessor
 from facematch.types import Face, FaceQuality, Image, ImageSource, PictureRefusal, QualityGate
 
-__all__ = ["Gates", "Usable", "duplicate", "examine", "listed", "name_of"]
+__all__ = ["Gates", "Usable", "enrolled_already", "examine", "listed", "name_of"]
 
 _BATCH = 8
 """Pictures decoded at a time: enough for the detector to batch, few enough for memory."""
@@ -88,7 +88,12 @@ def listed(images: object) -> list[ImageSource]:
 
 
 def examine(
-    analyzer: Analyzer, pictures: Sequence[ImageSource], gates: Gates, *, override: bool = False
+    analyzer: Analyzer,
+    pictures: Sequence[ImageSource],
+    gates: Gates,
+    *,
+    override: bool = False,
+    enrolled: Callable[[str], bool] | None = None,
 ) -> tuple[list[Usable], dict[int, PictureRefusal], dict[int, FaceQuality]]:
     """The one face of each usable picture, why the others are not used, and what quality was measured.
 
@@ -99,6 +104,7 @@ def examine(
         pictures: The pictures.
         gates: What a face must reach.
         override: Take pictures that fail the quality gate all the same.
+        enrolled: Whether the picture of a digest is enrolled already; such a one is refused without being decoded.
     """
     usable: list[Usable] = []
     refusals: dict[int, PictureRefusal] = {}
@@ -109,12 +115,15 @@ def examine(
         for number, source in enumerate(pictures[start : start + _BATCH], start):
             name = name_of(source, number)
             try:
+                if enrolled is not None and enrolled(picture_digest(source)):
+                    refusals[number] = enrolled_already(name)
+                    continue
                 decoded = decode(source)
             except ImageDecodeError as error:
                 refusals[number] = PictureRefusal(name, error.code, error.message, error.hint)
                 continue
             if decoded.digest in seen:
-                refusals[number] = duplicate(name)
+                refusals[number] = _given_twice(name)
                 continue
             seen.add(decoded.digest)
             batch.append((number, name, decoded))
@@ -173,13 +182,19 @@ def _gate(name: str, faces: Sequence[Face], gates: Gates) -> PictureRefusal | No
     return None
 
 
-def duplicate(name: str) -> PictureRefusal:
-    """The refusal of a picture that is there already."""
+def enrolled_already(name: str) -> PictureRefusal:
+    """The refusal of a picture that a template was made of before."""
     return PictureRefusal(
         name,
-        "duplicate_picture",
-        "the same picture is already enrolled on this consent record, or was given twice",
+        "enrolled_already",
+        "the same picture is already enrolled on this consent record",
         "use another picture of the subject",
+    )
+
+
+def _given_twice(name: str) -> PictureRefusal:
+    return PictureRefusal(
+        name, "duplicate_picture", "the same picture was given twice", "use another picture of the subject"
     )
 
 

@@ -172,6 +172,7 @@ class Watchlist(SubjectLifecycle, Operations):
         min_detection_score: float = 0.8,
         quality_gate: QualityGate = DEFAULT_GATE,
         quality_override: str | None = None,
+        reuse_consent: bool = False,
     ) -> Enrolment:
         """Enroll a subject from one or many pictures, each with exactly one usable face; says what was refused and why.
 
@@ -187,6 +188,9 @@ class Watchlist(SubjectLifecycle, Operations):
             quality_gate: Limits on the quality components (sharpness, pose, light ...).
             quality_override: Why pictures that fail the quality gate are to be taken all the same, where the policy
                 allows that; the enrolment then waits for another actor.
+            reuse_consent: Where a filed record in force stands on the same evidence as ``consent`` and says the same,
+                use that one instead of filing another. Then the same call may be made again without harm: pictures that
+                are enrolled already are refused as duplicates, without being decoded.
 
         Raises:
             PolicyRefused: The policy refuses; ``rule`` names the rule.
@@ -202,7 +206,14 @@ class Watchlist(SubjectLifecycle, Operations):
         core = self._core
         gates = Gates(min_face_height, min_detection_score, quality_gate)
         return enrolment.enroll(
-            core, lambda: self.analyzer, subject_id, images, consent=consent, gates=gates, override=quality_override
+            core,
+            lambda: self.analyzer,
+            subject_id,
+            images,
+            consent=consent,
+            gates=gates,
+            override=quality_override,
+            reuse=reuse_consent,
         )
 
     def preview(

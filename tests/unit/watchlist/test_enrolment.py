@@ -197,7 +197,7 @@ def test_a_picture_stands_once_on_a_record(bench: Bench) -> None:
     bench.enroll("s", 1)
     with pytest.raises(EnrolmentRefused) as caught:
         bench.watchlist.enroll("s", [picture(1), picture(1)])
-    assert [r.code for r in caught.value.refusals] == ["duplicate_picture"] * 2
+    assert [r.code for r in caught.value.refusals] == ["enrolled_already"] * 2
     bench.enroll("t", 1)
     bench.enroll("s", 1)
     assert bench.watchlist.templates() == 3
