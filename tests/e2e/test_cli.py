@@ -319,7 +319,19 @@ ALL_COMMANDS = commands(typer.main.get_command(app))
 
 def test_these_are_the_commands() -> None:
     assert {" ".join(command) for command in ALL_COMMANDS} == {
-        *("enroll", "identify", "verify", "video", "withdraw", "erase", "subjects", "doctor", "quality", "preview"),
+        *(
+            "enroll",
+            "identify",
+            "verify",
+            "video",
+            "withdraw",
+            "erase",
+            "subjects",
+            "doctor",
+            "quality",
+            "preview",
+            "embed",
+        ),
         *("suspend", "resume", "suspensions", "backup", "restore", "retention run"),
         *(
             f"consent {what}"

@@ -26,7 +26,7 @@ from facematch.errors import (
     InvalidArgument,
     NotAnImage,
 )
-from facematch.imaging import DecodeLimits, decode
+from facematch.imaging import DecodeLimits, decode, decode_pixels, decode_reduced, picture_digest, picture_size
 from facematch.types import Image
 
 
@@ -212,3 +212,70 @@ def test_limits_on_bytes_and_pixels_can_be_set(tmp_path: Path) -> None:
     with pytest.raises(ImageTooLarge, match="pixels"):
         decode(data, limits=DecodeLimits(max_pixels=40 * 30 - 1))
     assert decode(data, limits=DecodeLimits(max_bytes=len(data), max_pixels=40 * 30)).pixels.shape == (30, 40, 3)
+
+
+def photograph(width: int, height: int, orientation: int = 1) -> bytes:
+    exif = PillowImage.Exif()
+    exif[0x0112] = orientation
+    return encoded(gradient(width, height).resize((width, height)), "JPEG", quality=95, exif=exif.tobytes())
+
+
+@pytest.mark.parametrize(
+    ("longest", "reduction"), [(0, 1), (801, 1), (800, 1), (401, 1), (400, 2), (200, 4), (100, 8), (1, 8)]
+)
+def test_a_photograph_is_reduced_as_far_as_its_longer_side_allows(longest: int, reduction: int) -> None:
+    found = decode_reduced(photograph(800, 601), longest)
+    assert (found.reduction, found.width, found.height) == (reduction, 800, 601)
+    assert found.pixels.shape == (-(-601 // reduction), 800 // reduction, 3)
+    assert found.pixels.flags.c_contiguous
+
+
+def test_a_reduced_photograph_shows_what_averaging_its_pixels_shows() -> None:
+    data = encoded(gradient(64, 64).resize((512, 384)), "JPEG", quality=95)
+    full = decode_pixels(data)
+    for longest, factor in ((256, 2), (128, 4), (64, 8)):
+        expected = cv2.resize(full, (512 // factor, 384 // factor), interpolation=cv2.INTER_AREA)
+        found = decode_reduced(data, longest)
+        assert found.reduction == factor
+        assert np.abs(found.pixels.astype(int) - expected).mean() < 2
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_the_size_of_a_reduced_photograph_is_that_of_the_upright_one(orientation: int) -> None:
+    data = photograph(203, 202, orientation)
+    full, found = decode_pixels(data), decode_reduced(data, 25)
+    assert found.reduction == 8
+    assert (found.height, found.width) == full.shape[:2] == ((203, 202) if orientation > 4 else (202, 203))
+
+
+@pytest.mark.parametrize("kind", ["PNG", "BMP", "TIFF", "WEBP", "GIF"])
+def test_other_formats_and_arrays_are_decoded_whole(kind: str) -> None:
+    data = encoded(gradient(80, 60), kind)
+    found = decode_reduced(data, 10)
+    assert found.reduction == 1
+    np.testing.assert_array_equal(found.pixels, decode_pixels(data))
+    array = decode_reduced(np.zeros((40, 30, 3), dtype=np.uint8), 10)
+    assert (array.reduction, array.height, array.width) == (1, 40, 30)
+
+
+def test_a_narrow_strip_is_not_reduced_to_nothing() -> None:
+    found = decode_reduced(photograph(800, 3), 100)
+    assert found.reduction == 1
+    assert found.pixels.shape == (3, 800, 3)
+
+
+def test_sizes_and_digests_are_told_without_decoding(tmp_path: Path) -> None:
+    data = photograph(64, 48)
+    file = tmp_path / "a.jpg"
+    file.write_bytes(data[: len(data) // 2])
+    assert picture_size(file) == (64, 48)
+    assert picture_digest(file) == hashlib.sha256(data[: len(data) // 2]).hexdigest()
+    with pytest.raises(ImageTruncated):
+        decode(file)
+    array = np.arange(48, dtype=np.uint8).reshape(4, 4, 3)
+    assert picture_digest(array) == decode(array).digest
+    (tmp_path / "b.jpg").write_bytes(b"no picture")
+    with pytest.raises(NotAnImage):
+        picture_size(tmp_path / "b.jpg")
+    with pytest.raises(ImageNotFound):
+        picture_size(tmp_path / "c.jpg")
