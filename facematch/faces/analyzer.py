@@ -74,7 +74,8 @@ class FaceAnalyzer:
             progress: Called with bytes done and in all during a download.
             flip: Average every embedding over the crop and its mirror image: more accurate, twice as slow, and another
                 embedding contract, for which the pack's tested threshold does not hold.
-            detector_options: Passed to the detector: ``score_threshold``, ``nms_threshold``, ``max_side``.
+            detector_options: Passed to the detector: ``score_threshold``, ``nms_threshold``, ``max_side``,
+                ``smallest_face``.
 
         Raises:
             PackNotFound: There is no such pack.

@@ -1,4 +1,4 @@
-"""What detectors over a grid of cells share: equal pictures in batches, scaled and padded into one tensor."""
+"""What detectors over a grid of cells share: how large they look at a picture, and equal pictures in batches."""
 
 from __future__ import annotations
 
@@ -6,62 +6,30 @@ import math
 from abc import ABC, abstractmethod
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any, Final, Self
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from facematch.errors import InvalidArgument
+from facematch.faces.detectors.fitting import Fitted
+from facematch.faces.detectors.tiles import TILED_FROM, View, merged, views
 from facematch.faces.nms import non_maximum_suppression
 from facematch.models import DetectorModel, SessionOptions
 from facematch.parallel import helpers, shared_out
 from facematch.protocols import Session
 from facematch.types import Box, Face, FloatArray, Image
 
-__all__ = ["Fitted", "GridDetector", "Pixels", "check_fraction", "faces_of", "fit"]
+__all__ = ["FINDS_FROM", "GridDetector", "check_fraction", "faces_of"]
 
-_MULTIPLE: Final = 32
 _BATCH_PIXELS: Final = 400_000
 """Pixels that are looked at together; what more would need no longer fits into a processor's cache."""
 _CANDIDATES: Final = 5000
+_SMALLEST: Final = 5.0
 _DEFAULT: Final = SessionOptions()
 
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Fitted:
-    """Pictures of one size as a network sees them.
-
-    Attributes:
-        tensor: ``(N, 3, H, W)`` ``float32``, as the network takes it; black where padded.
-        back: ``(2,)`` factors from seen x and y to the picture's own.
-        width: Width of the pictures, in pixels.
-        height: Height of the pictures, in pixels.
-    """
-
-    tensor: FloatArray
-    back: FloatArray
-    width: int
-    height: int
-
-
-@dataclass(frozen=True, slots=True)
-class Pixels:
-    """How a network takes pixels: ``(value - mean) / scale``.
-
-    Attributes:
-        mean: Value of a pixel that becomes 0.
-        scale: A power of two: then nothing is rounded.
-        rgb: Whether red comes first; otherwise blue does.
-    """
-
-    mean: float = 0.0
-    scale: float = 1.0
-    rgb: bool = False
-
-
-_AS_THEY_ARE: Final = Pixels()
+FINDS_FROM: Final = 20.0
+"""Height, in pixels as the network sees a face, from which YuNet and SCRFD find three quarters of WIDER's and more."""
 
 
 def check_fraction(name: str, value: float) -> None:
@@ -72,28 +40,6 @@ def check_fraction(name: str, value: float) -> None:
     """
     if not 0.0 <= value <= 1.0:
         raise InvalidArgument(f"{name} must be in [0, 1], got {value}")
-
-
-def fit(images: Sequence[Image], seen: tuple[int, int], interpolation: int, pixels: Pixels = _AS_THEY_ARE) -> Fitted:
-    """Scale equally large pictures to ``seen`` (height, width) and pad them to a multiple of 32."""
-    height, width = images[0].shape[:2]
-    seen_h, seen_w = seen
-    rows, columns = (math.ceil(side / _MULTIPLE) * _MULTIPLE for side in seen)
-    tensor = np.empty((len(images), 3, rows, columns), dtype=np.float32)
-    tensor[:, :, seen_h:] = tensor[:, :, :, seen_w:] = -pixels.mean / pixels.scale
-    for slot, image in zip(tensor, images, strict=True):
-        same = (height, width) == seen
-        planes = cv2.split(image if same else cv2.resize(image, (seen_w, seen_h), interpolation=interpolation))
-        for part, plane in zip(slot, planes[::-1] if pixels.rgb else planes, strict=True):
-            own = part[:seen_h, :seen_w]
-            if pixels.scale == 1.0:
-                own[...] = plane
-            else:
-                np.multiply(plane, np.float32(1.0 / pixels.scale), out=own)
-            if pixels.mean != 0.0:
-                own -= np.float32(pixels.mean / pixels.scale)
-    back = np.array([width / seen_w, height / seen_h], dtype=np.float32)
-    return Fitted(tensor, back, width, height)
 
 
 def faces_of(
@@ -131,12 +77,16 @@ class GridDetector(ABC):
         session: The model.
         score_threshold: Faces below this score are dropped, in ``[0, 1]``.
         nms_threshold: Intersection over union above which the lesser of two boxes is dropped.
-        max_side: Pixels of the longer side as the network sees it; its meaning is the subclass's.
+        max_side: Pixels of the longer side as the network sees it; its meaning, and what ``None`` means, are the
+            subclass's.
+        smallest_face: Height in pixels of the smallest face that is wanted. A picture is then seen at the scale at
+            which such a face has 20 pixels, or less if ``max_side`` says so; one that is large even so is looked at in
+            tiles. ``None``: only ``max_side`` counts, and nothing is cut up.
         alone: The model once more, for runs of one thread: with it, several pictures are shared among threads, which
             takes a quarter less than one after the other in all threads. ``None`` does without.
 
     Raises:
-        InvalidArgument: A threshold is outside ``[0, 1]``.
+        InvalidArgument: A threshold is outside ``[0, 1]``, or ``smallest_face`` is under 5 pixels.
     """
 
     def __init__(
@@ -146,6 +96,7 @@ class GridDetector(ABC):
         score_threshold: float,
         nms_threshold: float,
         max_side: int,
+        smallest_face: float | None = None,
         alone: Session | None = None,
     ) -> None:
         for name, value in (("score_threshold", score_threshold), ("nms_threshold", nms_threshold)):
@@ -154,7 +105,13 @@ class GridDetector(ABC):
         self._alone = alone
         self.score_threshold = score_threshold
         self.nms_threshold = nms_threshold
+        if smallest_face is not None and not _SMALLEST <= smallest_face < math.inf:
+            raise InvalidArgument(
+                f"smallest_face must be at least {_SMALLEST:g} pixels, got {smallest_face}",
+                hint="leave it out to go by max_side alone",
+            )
         self.max_side = max_side
+        self.smallest_face = smallest_face
 
     @classmethod
     def from_model(
@@ -202,32 +159,47 @@ class GridDetector(ABC):
         ]
 
     @abstractmethod
-    def _seen(self, height: int, width: int) -> tuple[int, int]:
-        """Height and width at which the network sees a picture, before padding."""
+    def seen(self, height: int, width: int) -> tuple[int, int]:
+        """Height and width at which a picture of a height and width is looked at, in pixels."""
 
     @abstractmethod
-    def _detect_equal(self, session: Session, images: list[Image], score_threshold: float) -> list[list[Face]]:
-        """Faces of pictures of one size."""
+    def _detect_equal(
+        self, session: Session, images: list[Image], seen: tuple[int, int], score_threshold: float
+    ) -> list[list[Face]]:
+        """Faces of pictures of one size, seen at another."""
+
+    def _wanted_scale(self) -> float:
+        """Scale at which the smallest face wanted is just found; infinite where none is named."""
+        return math.inf if self.smallest_face is None else FINDS_FROM / self.smallest_face
 
     def _detect(self, images: Sequence[Image], score_threshold: float) -> list[list[Face]]:
-        found: list[list[Face]] = [[] for _ in images]
-        by_shape: dict[tuple[int, int], list[int]] = defaultdict(list)
-        for index, image in enumerate(images):
-            by_shape[image.shape[0], image.shape[1]].append(index)
+        most = math.inf if self.smallest_face is None else TILED_FROM
+        looks = [
+            view
+            for number, image in enumerate(images)
+            for view in views(number, image, self.seen(*image.shape[:2]), most)
+        ]
+        alike: dict[tuple[tuple[int, ...], tuple[int, int]], list[View]] = defaultdict(list)
+        for view in looks:
+            alike[view.pixels.shape[:2], view.seen].append(view)
         threads = 1 if self._alone is None else min(self.session.threads, helpers() + 1)
         batches = []
-        for shape, indices in by_shape.items():
-            size = max(1, _BATCH_PIXELS // max(math.prod(self._seen(*shape)), 1))
-            size = min(size, math.ceil(len(indices) / threads))  # something for every thread
-            batches += [indices[start : start + size] for start in range(0, len(indices), size)]
+        for (_, seen), equal in alike.items():
+            size = max(1, _BATCH_PIXELS // max(math.prod(seen), 1))
+            size = min(size, math.ceil(len(equal) / threads))  # something for every thread
+            batches += [equal[start : start + size] for start in range(0, len(equal), size)]
         shared = 1 < threads <= len(batches)
+        found: dict[View, list[Face]] = {}
 
-        def work(waiting: Iterator[list[int]]) -> None:
+        def work(waiting: Iterator[list[View]]) -> None:
             session = self.session if self._alone is None or not shared else self._alone
             for batch in waiting:
-                faces_of_batch = self._detect_equal(session, [images[i] for i in batch], score_threshold)
-                for index, faces in zip(batch, faces_of_batch, strict=True):
-                    found[index] = faces
+                pixels = [view.pixels for view in batch]
+                faces = self._detect_equal(session, pixels, batch[0].seen, score_threshold)
+                found.update(zip(batch, faces, strict=True))
 
         shared_out(batches, work, wanted=threads if shared else 1)
-        return found
+        of_picture: list[list[tuple[View, list[Face]]]] = [[] for _ in images]
+        for view in looks:
+            of_picture[view.picture].append((view, found[view]))
+        return [merged(parts, self.nms_threshold) for parts in of_picture]

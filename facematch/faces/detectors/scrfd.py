@@ -6,19 +6,22 @@ cell of strides 8, 16 and 32 has two anchors, each with a score, four distances 
 
 from __future__ import annotations
 
+import math
 from typing import Final
 
 import cv2
 import numpy as np
 
 from facematch.errors import InferenceError, InvalidArgument
-from facematch.faces.detectors.grid import GridDetector, Pixels, faces_of, fit
+from facematch.faces.detectors.fitting import Pixels, fit
+from facematch.faces.detectors.grid import GridDetector, faces_of
 from facematch.protocols import Session
 from facematch.types import Face, FloatArray, Image
 
 __all__ = ["ScrfdDetector"]
 
 _PIXELS: Final = Pixels(mean=127.5, scale=128.0, rgb=True)
+_MAX_SIDE: Final = 640
 _LAYOUTS: Final = {9: ((8, 16, 32), 2), 15: ((8, 16, 32, 64, 128), 1)}
 """Strides and anchors a cell by number of outputs, for models with landmarks."""
 
@@ -27,13 +30,16 @@ class ScrfdDetector(GridDetector):
     """SCRFD face detector with landmarks.
 
     Size policy: a picture is scaled, up or down, so that its longer side has ``max_side`` pixels, as the family is
-    meant to be run; then it is padded at the right and bottom to a multiple of 32.
+    meant to be run, or by ``smallest_face``; then it is padded at the right and bottom to a multiple of 32.
 
     Args:
         session: The model; three outputs a stride (scores, boxes, landmarks).
         score_threshold: Faces below this score are dropped, in ``[0, 1]``.
         nms_threshold: Intersection over union above which the lesser of two boxes is dropped.
-        max_side: Pixels of the longer side as the network sees it, at least 32.
+        max_side: Pixels of the longer side as the network sees it, at least 32; with ``smallest_face`` the most it may
+            have, 0 for no limit. Default 640, or no limit with ``smallest_face``.
+        smallest_face: Height in pixels of the smallest face that is wanted; see
+            :class:`~facematch.faces.detectors.grid.GridDetector`.
         alone: The model once more, for runs of one thread; see :class:`~facematch.faces.detectors.grid.GridDetector`.
 
     Raises:
@@ -47,17 +53,21 @@ class ScrfdDetector(GridDetector):
         *,
         score_threshold: float = 0.5,
         nms_threshold: float = 0.4,
-        max_side: int = 640,
+        max_side: int | None = None,
+        smallest_face: float | None = None,
         alone: Session | None = None,
     ) -> None:
+        if max_side is None:
+            max_side = _MAX_SIDE if smallest_face is None else 0
         super().__init__(
             session,
             score_threshold=score_threshold,
             nms_threshold=nms_threshold,
             max_side=max_side,
+            smallest_face=smallest_face,
             alone=alone,
         )
-        if max_side < 32:
+        if max_side < 32 and (max_side != 0 or smallest_face is None):
             raise InvalidArgument(f"max_side must be at least 32, got {max_side}")
         if len(session.output_names) not in _LAYOUTS:
             raise InferenceError(
@@ -66,13 +76,19 @@ class ScrfdDetector(GridDetector):
             )
         self._strides, self._anchors = _LAYOUTS[len(session.output_names)]
 
-    def _seen(self, height: int, width: int) -> tuple[int, int]:
+    def seen(self, height: int, width: int) -> tuple[int, int]:
+        """Height and width at which a picture of a height and width is looked at, in pixels."""
+        scale = self._wanted_scale()
+        if scale * max(height, width) < (self.max_side or math.inf):
+            return max(1, round(height * scale)), max(1, round(width * scale))
         if height > width:
             return self.max_side, max(1, int(self.max_side * width / height))
         return max(1, int(self.max_side * height / width)), self.max_side
 
-    def _detect_equal(self, session: Session, images: list[Image], score_threshold: float) -> list[list[Face]]:
-        fitted = fit(images, self._seen(*images[0].shape[:2]), cv2.INTER_LINEAR, _PIXELS)
+    def _detect_equal(
+        self, session: Session, images: list[Image], seen: tuple[int, int], score_threshold: float
+    ) -> list[list[Face]]:
+        fitted = fit(images, seen, cv2.INTER_LINEAR, _PIXELS)
         outputs = list(session.run(fitted.tensor).values())
         levels = [self._level(outputs, level, fitted.tensor.shape) for level in range(len(self._strides))]
         found = []

@@ -1,0 +1,146 @@
+"""Large pictures in overlapping tiles: what a network needs for one grows no further, and threads share them.
+
+A face that fits into the overlap lies whole in at least one tile; larger ones are found in an overview, the whole
+picture at a fraction of the size. What the border of a tile cuts through is dropped, since another tile has it whole.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+import cv2
+import numpy as np
+
+from facematch.types import Box, Face, Image
+
+__all__ = ["TILED_FROM", "View", "merged", "views"]
+
+TILED_FROM: Final = 2_100_000
+"""Pixels, as the network sees them, above which a picture is cut up: more than 1920 x 1080."""
+
+_TILE: Final = 1024
+_OVERLAP: Final = 128
+_OVERVIEW: Final = 1280
+_MULTIPLE: Final = 32
+_MARGIN: Final = 2.0
+_TWICE: Final = 0.7
+"""Faces from this share of the overlap on are sought in the overview, too: a box is measured a little differently."""
+_COVERED: Final = 0.6
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class View:
+    """A picture, or a part of it, as it is given to the network.
+
+    Attributes:
+        picture: Which picture it is of.
+        pixels: BGR ``uint8`` ``(h, w, 3)``.
+        seen: Height and width at which the network sees it.
+        left: Where a tile begins in the picture as seen, in pixels.
+        top: Likewise.
+        back: Factors from a tile's pixels to the picture's own, for x and y.
+        inner: Which borders of a tile lie inside the picture: left, top, right, bottom; ``None``: it is no tile.
+        least: Side, in pixels of the picture itself, from which faces are taken from an overview.
+    """
+
+    picture: int
+    pixels: Image
+    seen: tuple[int, int]
+    left: int = 0
+    top: int = 0
+    back: tuple[float, float] = (1.0, 1.0)
+    inner: tuple[bool, bool, bool, bool] | None = None
+    least: float = 0.0
+
+
+def views(picture: int, pixels: Image, seen: tuple[int, int], most: float = TILED_FROM) -> Iterator[View]:
+    """What of a picture is given to the network: itself, or an overview and tiles.
+
+    Args:
+        picture: Its number.
+        pixels: BGR ``uint8`` ``(H, W, 3)``.
+        seen: Height and width at which it is to be seen.
+        most: Pixels, as seen, up to which it is not cut up.
+    """
+    rows, columns = seen
+    if rows * columns <= most:
+        yield View(picture, pixels, seen)
+        return
+    height, width = pixels.shape[:2]
+    back = (width / columns, height / rows)
+    factor = min(1.0, _OVERVIEW / max(seen))
+    overview = max(1, round(rows * factor)), max(1, round(columns * factor))
+    yield View(picture, pixels, overview, least=_TWICE * _OVERLAP * max(back))
+    if (height, width) != seen:
+        shrinks = rows * columns < height * width
+        scaled = cv2.resize(pixels, (columns, rows), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
+        pixels = scaled.astype(np.uint8, copy=False)
+    for top, high in _parts(rows):
+        for left, wide in _parts(columns):
+            inner = (left > 0, top > 0, left + wide < columns, top + high < rows)
+            part = pixels[top : top + high, left : left + wide]
+            yield View(picture, part, (high, wide), left, top, back, inner)
+
+
+def _parts(length: int) -> list[tuple[int, int]]:
+    """Beginnings and lengths, all equal, of overlapping parts of a side."""
+    count = math.ceil(length / _TILE)
+    if count == 1:
+        return [(0, length)]
+    size = math.ceil((length + (count - 1) * _OVERLAP) / count / _MULTIPLE) * _MULTIPLE
+    size = min(size, length)
+    return [(round(number * (length - size) / (count - 1)), size) for number in range(count)]
+
+
+def merged(found: Sequence[tuple[View, Sequence[Face]]], nms_threshold: float) -> list[Face]:
+    """The faces of one picture from those of its views, highest score first, each once.
+
+    Args:
+        found: Views, and the faces in each: in pixels of a tile, or else of the picture itself.
+        nms_threshold: Intersection over union from which a face of the overview is one of a tile.
+    """
+    if len(found) == 1:
+        return list(found[0][1])
+    in_tiles: list[tuple[float, Face]] = []
+    in_overview: list[Face] = []
+    for view, faces in found:
+        if view.inner is None:
+            in_overview += [face for face in faces if max(face.box.width, face.box.height) >= view.least]
+        else:
+            depths = [(_depth(view, view.inner, face.box), face) for face in faces]
+            in_tiles += [(depth, _placed(face, view)) for depth, face in depths if depth > _MARGIN]
+    kept: list[Face] = []
+    for _, face in sorted(in_tiles, key=lambda item: -item[0]):
+        if not any(_covered(face.box, other.box) > _COVERED for other in kept):
+            kept.append(face)
+    kept += [face for face in in_overview if not any(face.box.iou(other.box) > nms_threshold for other in kept)]
+    return sorted(kept, key=lambda face: -face.detection_score)
+
+
+def _depth(view: View, inner: tuple[bool, bool, bool, bool], box: Box) -> float:
+    """How far a face is from the borders that cut the picture; nothing where it is too large for any tile."""
+    rows, columns = view.seen
+    if max(box.width, box.height) > _OVERLAP:
+        return 0.0
+    gaps = (box.x1, box.y1, columns - box.x2, rows - box.y2)
+    return min((gap for gap, cut in zip(gaps, inner, strict=True) if cut), default=math.inf)
+
+
+def _covered(first: Box, second: Box) -> float:
+    """Share of the smaller box that the other one covers."""
+    width = min(first.x2, second.x2) - max(first.x1, second.x1)
+    height = min(first.y2, second.y2) - max(first.y1, second.y1)
+    smaller = min(first.area, second.area)
+    return width * height / smaller if width > 0 and height > 0 and smaller > 0 else 0.0
+
+
+def _placed(face: Face, view: View) -> Face:
+    """A tile's face in pixels of the picture."""
+    x, y = view.back
+    box = face.box
+    moved = Box((box.x1 + view.left) * x, (box.y1 + view.top) * y, (box.x2 + view.left) * x, (box.y2 + view.top) * y)
+    landmarks = (face.landmarks + np.array([view.left, view.top], dtype=np.float32)) * np.array(view.back, np.float32)
+    return replace(face, box=moved, landmarks=landmarks)
