@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -51,14 +51,14 @@ def faces_of_files(
     Args:
         analyzer: Finds and embeds faces.
         paths: The files.
-        reduced: Decode JPEG files no larger than the detector looks at them, where it tells its ``max_side``. Pictures
-            in which a face is then lower than ``smallest`` are decoded once more, at full size, to cut the faces out.
+        reduced: Decode JPEG files no larger than the detector looks at them, where it tells that. Pictures in which a
+            face is then lower than ``smallest`` are decoded once more, at full size, to cut the faces out.
         smallest: That height, in pixels of the reduced picture.
 
     Raises:
         InferenceError: The runtime failed.
     """
-    longest = int(getattr(getattr(analyzer, "detector", None), "max_side", 0)) if reduced else 0
+    longest = _longest_seen(analyzer) if reduced else None
     group: list[ReadPicture] = []
     pixels = 0
     for read in read_ahead(paths, longest=longest):
@@ -68,6 +68,11 @@ def faces_of_files(
             yield from _analyzed(analyzer, group, smallest)
             group, pixels = [], 0
     yield from _analyzed(analyzer, group, smallest)
+
+
+def _longest_seen(analyzer: Analyzer) -> Callable[[int, int], int] | None:
+    seen = getattr(getattr(analyzer, "detector", None), "seen", None)
+    return None if seen is None else lambda height, width: max(seen(height, width)) if height and width else 0
 
 
 def _analyzed(analyzer: Analyzer, group: Sequence[ReadPicture], smallest: float) -> Iterator[FileFaces]:

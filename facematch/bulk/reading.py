@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,25 +36,26 @@ class ReadPicture:
     error: ImageDecodeError | None = None
 
 
-def read_ahead(paths: Sequence[Path], *, longest: int = 0) -> Iterator[ReadPicture]:
+def read_ahead(paths: Sequence[Path], *, longest: Callable[[int, int], int] | None = None) -> Iterator[ReadPicture]:
     """The pictures of files in order; those that come next are decoded meanwhile, as far as memory is set aside.
 
     Args:
         paths: The files.
-        longest: Pixels wanted of the longer side, as :func:`~facematch.imaging.decode_reduced` takes it.
+        longest: Tells from height and width how many pixels of the longer side are wanted; default all there are.
     """
     waiting: deque[tuple[int, Future[ReadPicture]]] = deque()
-    sized = ((path, _pixels(path)) for path in paths)
+    sized = ((path, _size(path)) for path in paths)
     upcoming = next(sized, None)
     decoded = 0
     with ThreadPoolExecutor(usable_cpus(), thread_name_prefix="facematch-read") as pool:
         try:
             while upcoming is not None or waiting:
                 while upcoming is not None and len(waiting) < _AHEAD:
-                    path, pixels = upcoming
+                    path, (height, width) = upcoming
+                    pixels = height * width
                     if waiting and decoded + pixels > _PIXELS:
                         break
-                    waiting.append((pixels, pool.submit(_read, path, longest)))
+                    waiting.append((pixels, pool.submit(_read, path, 0 if longest is None else longest(height, width))))
                     decoded += pixels
                     upcoming = next(sized, None)
                 pixels, future = waiting.popleft()
@@ -66,11 +67,12 @@ def read_ahead(paths: Sequence[Path], *, longest: int = 0) -> Iterator[ReadPictu
                 future.cancel()
 
 
-def _pixels(path: Path) -> int:
+def _size(path: Path) -> tuple[int, int]:
+    """Height and width; nothing of a file that cannot be decoded, which is found out later."""
     with contextlib.suppress(ImageDecodeError):
         width, height = picture_size(path)
-        return width * height
-    return 0
+        return height, width
+    return 0, 0
 
 
 def _read(path: Path, longest: int) -> ReadPicture:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from facematch.cli.files import reserved
-from facematch.cli.options import AsJson, PackName, UseOption, load_analyzer
+from facematch.cli.options import AsJson, PackName, SmallestFace, UseOption, load_analyzer
 from facematch.cli.output import console, print_json, print_table, progress_bar
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ def embed(
             "of large faces then differ by about 0.01 in cosine.",
         ),
     ] = False,
+    smallest_face: SmallestFace = None,
     report: Annotated[
         Path | None,
         typer.Option("--report", metavar="FILE", help="Write the report, with every error, to this new file."),
@@ -50,7 +51,7 @@ def embed(
     """
     from facematch.bulk.embedding import draft_of, embed_folder
 
-    analyzer = load_analyzer(pack, use)
+    analyzer = load_analyzer(pack, use, smallest_face=smallest_face)
     with nullcontext(None) if report is None else reserved(report) as write:
         try:
             with progress_bar("embedding") as progress:

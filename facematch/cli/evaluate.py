@@ -24,7 +24,7 @@ from facematch.cli.evaluate_options import (
     open_cache,
     percent,
 )
-from facematch.cli.options import PackName, UseOption, load_analyzer
+from facematch.cli.options import PackName, SmallestFace, UseOption, load_analyzer
 from facematch.cli.output import ExitCode, console, print_table, progress_bar
 from facematch.errors import InvalidArgument
 from facematch.evaluation.detection import evaluate_detection
@@ -206,6 +206,7 @@ def detection(
             "--max-side", help="Longer side in pixels that the detector sees, 0: as it is; default: its most accurate."
         ),
     ] = None,
+    smallest_face: SmallestFace = None,
     score: Annotated[
         float | None, typer.Option("--score", help="Detection score for recall and false positives; default: its own.")
     ] = None,
@@ -218,7 +219,7 @@ def detection(
 
     Example: `facematch evaluate detection --images wider/images --truth wider/bbx_gt.txt --json detection.json`
     """
-    analyzer = _detecting(pack, use, max_side, score)
+    analyzer = _detecting(pack, use, max_side, smallest_face, score)
     with progress_bar("detecting") as progress:
         result = evaluate_detection(analyzer, images, truth, progress=progress)
     document = {"pack": pack_name(pack), **result.to_dict()}
@@ -329,8 +330,12 @@ def _made_with(analyzer: FaceAnalyzer) -> dict[str, str]:
     return {"facematch": __version__, **analyzer.describe()}
 
 
-def _detecting(pack: str, use: Use | None, max_side: int | None, score: float | None) -> FaceAnalyzer:
+def _detecting(
+    pack: str, use: Use | None, max_side: int | None, smallest_face: float | None, score: float | None
+) -> FaceAnalyzer:
     options = {} if score is None else {"score_threshold": score}
+    if smallest_face is not None:
+        return load_analyzer(pack, use, smallest_face=smallest_face, max_side=max_side, **options)
     if max_side is not None:
         return load_analyzer(pack, use, max_side=max_side, **options)
     try:

@@ -16,6 +16,7 @@ from facematch.cli.options import (
     PackName,
     Purpose,
     Site,
+    SmallestFace,
     ThresholdOption,
     TopK,
     UseOption,
@@ -35,6 +36,7 @@ def identify(
     zone: ZoneOption = None,
     top_k: TopK = 5,
     threshold: ThresholdOption = None,
+    smallest_face: SmallestFace = None,
     database: Database = None,
     key_file: KeyFile = None,
     actor: Actor = None,
@@ -48,7 +50,11 @@ def identify(
     Example: `facematch identify door.jpg --purpose site-access --site store-12`
     """
     with open_watchlist(
-        database, actor, key_file=key_file, analyzer=load_analyzer(pack, use), memory_budget=memory_budget
+        database,
+        actor,
+        key_file=key_file,
+        analyzer=load_analyzer(pack, use, smallest_face=smallest_face),
+        memory_budget=memory_budget,
     ) as watchlist:
         result = watchlist.identify(
             image, purpose=purpose or "", site=site, zone=zone, top_k=top_k, threshold=threshold

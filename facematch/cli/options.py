@@ -30,6 +30,7 @@ __all__ = [
     "PackName",
     "Purpose",
     "Site",
+    "SmallestFace",
     "SubjectArgument",
     "ThresholdOption",
     "TopK",
@@ -68,6 +69,15 @@ PackName: TypeAlias = Annotated[str, typer.Option("--pack", help="Model pack: a 
 UseOption: TypeAlias = Annotated[
     Literal["commercial", "research"] | None,
     typer.Option("--use", help="What the models are used for [env: FACEMATCH_USE; default: commercial]."),
+]
+SmallestFace: TypeAlias = Annotated[
+    float | None,
+    typer.Option(
+        "--smallest-face",
+        min=5,
+        help="Height in pixels of the smallest face that is wanted: larger is quicker, smaller finds more. Default: "
+        "pictures are looked at with at most 1280 pixels a side.",
+    ),
 ]
 Purpose: TypeAlias = Annotated[
     str | None, typer.Option("--purpose", help="Purpose of the search, as consent records name it; required.")
@@ -127,8 +137,16 @@ def database_file(url: str) -> Path | None:
     return None if path in {url, "", ":memory:"} else Path(path)
 
 
-def load_analyzer(pack: str, use: Literal["commercial", "research"] | None, **detector_options: Any) -> FaceAnalyzer:
+def load_analyzer(
+    pack: str,
+    use: Literal["commercial", "research"] | None,
+    *,
+    smallest_face: float | None = None,
+    **detector_options: Any,
+) -> FaceAnalyzer:
     """Load a pack, with a progress bar for what has to be fetched; options go to its detector."""
+    if smallest_face is not None:
+        detector_options["smallest_face"] = smallest_face
     with progress_bar(f"fetching model pack {Path(pack).name}", unit="bytes") as progress:
         return FaceAnalyzer.from_pack(pack, use=use, settings=Settings(), progress=progress, **detector_options)
 

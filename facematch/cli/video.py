@@ -21,6 +21,7 @@ from facematch.cli.options import (
     PackName,
     Purpose,
     Site,
+    SmallestFace,
     ThresholdOption,
     UseOption,
     ZoneOption,
@@ -28,6 +29,8 @@ from facematch.cli.options import (
     open_watchlist,
 )
 from facematch.cli.output import ExitCode, console, print_json, print_table, progress_bar
+from facematch.errors import InvalidArgument
+from facematch.types import Box
 from facematch.video import VideoPipeline
 
 __all__ = ["video"]
@@ -42,6 +45,16 @@ def video(
         Path | None, typer.Option("--out", help="Folder for annotated.mp4, alerts.jsonl, report.html.")
     ] = None,
     every: Annotated[int, typer.Option("--every", min=1, help="Look for faces in every n-th frame.")] = 1,
+    smallest_face: SmallestFace = None,
+    area: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--area",
+            metavar="X1,Y1,X2,Y2",
+            help="Look for faces in this part of the view only, fractions of its width and height; may be repeated. "
+            "The rest of the annotated video is black.",
+        ),
+    ] = None,
     threshold: ThresholdOption = None,
     database: Database = None,
     key_file: KeyFile = None,
@@ -57,12 +70,12 @@ def video(
 
     Example: `facematch video lobby.mp4 --purpose site-access --site store-12 --out lobby/`
     """
+    areas = [_area(text) for text in area or ()]
+    analyzer = load_analyzer(pack, use, smallest_face=smallest_face)
     with (
-        open_watchlist(
-            database, actor, key_file=key_file, analyzer=load_analyzer(pack, use), memory_budget=memory_budget
-        ) as watchlist,
+        open_watchlist(database, actor, key_file=key_file, analyzer=analyzer, memory_budget=memory_budget) as watchlist,
         VideoPipeline(
-            watchlist, purpose=purpose or "", site=site, zone=zone, threshold=threshold, every=every
+            watchlist, purpose=purpose or "", site=site, zone=zone, threshold=threshold, every=every, areas=areas
         ) as pipeline,
         _stop_on_interrupt() as stop,
         progress_bar(f"processing {recording.name}") as progress,
@@ -89,6 +102,14 @@ def video(
         console(stderr=True).print("interrupted: the results cover what was processed until then")
         return ExitCode.INTERRUPTED
     return ExitCode.OK
+
+
+def _area(text: str) -> Box:
+    try:
+        x1, y1, x2, y2 = (float(part) for part in text.split(","))
+    except ValueError:
+        raise InvalidArgument(f"an area is four numbers, got {text!r}", hint="for example 0.25,0.1,0.75,1") from None
+    return Box(x1, y1, x2, y2)
 
 
 @contextmanager

@@ -10,6 +10,7 @@ import numpy as np
 
 from facematch.protocols import Analyzer, FaintDetector
 from facematch.types import Face, Image
+from facematch.video.areas import Areas
 from facematch.video.cuts import CutDetector
 from facematch.video.passages import Shot, Track, divide, fuse, shot_quality
 from facematch.video.sources import Frame
@@ -56,6 +57,7 @@ class Analysis:
         every: Faces are looked for in every n-th frame.
         min_frames: A track detected in fewer frames is no passage; nothing of it is embedded.
         shots: Most shots fused into a template.
+        areas: Where in the view faces are looked for.
         timeline: Where to note boxes for drawing, or ``None``.
     """
 
@@ -67,12 +69,14 @@ class Analysis:
         every: int,
         min_frames: int,
         shots: int,
+        areas: Areas | None = None,
         timeline: Timeline | None = None,
     ) -> None:
         self._analyzer = analyzer
         self._every = every
         self._min_frames = min_frames
         self._shots = shots
+        self._areas = areas or Areas()
         self._timeline = timeline
         self._cuts = CutDetector()
         self._tracker = FaceTracker(rate)
@@ -100,8 +104,9 @@ class Analysis:
                 yield from self._track(frame, *found[frame.index])
 
     def _detect(self, images: Sequence[Image]) -> list[tuple[list[Face], list[Face]]]:
-        if not images:
-            return []
+        return self._areas.detect(self._detect_in, images) if images else []
+
+    def _detect_in(self, images: Sequence[Image]) -> list[tuple[list[Face], list[Face]]]:
         if isinstance(self._analyzer, FaintDetector):
             return self._analyzer.detect_faint(images, FAINT_FROM)
         return [(faces, []) for faces in self._analyzer.detect(images)]

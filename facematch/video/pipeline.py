@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import secrets
 import threading
 import time
 import uuid
@@ -20,8 +19,10 @@ from facematch.errors import InvalidArgument, PurposeRequired, VideoError, Video
 from facematch.governance import to_utc, utc_now
 from facematch.governance.identifiers import check_name
 from facematch.protocols import AlertSink, Clock, FaceSearch, Progress
-from facematch.types import Alert, Face, Identification
+from facematch.types import Alert, Box, Face, Identification
 from facematch.video.analysis import Analysis, Passage
+from facematch.video.areas import Areas
+from facematch.video.outputs import Outputs, writable_folder
 from facematch.video.passages import SHOTS
 from facematch.video.render import render
 from facematch.video.report import ReportFacts, write_report
@@ -78,11 +79,14 @@ class VideoPipeline:
         shots: Most shots of a passage that are fused into its template.
         batch: Frames in which faces are looked for at once, at least 1.
         blur: Redact everybody who is not a candidate in the annotated video.
+        areas: Parts of the view in which faces are looked for, as fractions of its width and height; none: everywhere.
+            What lies outside of them all is black in the annotated video, unless ``blur`` is off. Make them larger than
+            the faces in them: one that is cut off is missed.
         clock: The present moment; dates the alerts of recordings that carry no recording time.
 
     Raises:
         PurposeRequired: The purpose is empty.
-        InvalidArgument: A number is out of range, or the camera's name is no name.
+        InvalidArgument: A number is out of range, an area leaves the view, or the camera's name is no name.
     """
 
     def __init__(
@@ -99,6 +103,7 @@ class VideoPipeline:
         shots: int = SHOTS,
         batch: int = 4,
         blur: bool = True,
+        areas: Sequence[Box] = (),
         clock: Clock | None = None,
     ) -> None:
         for name, value in (("min_frames", min_frames), ("every", every), ("shots", shots), ("batch", batch)):
@@ -114,6 +119,7 @@ class VideoPipeline:
         self._shots = shots
         self._batch = batch
         self._blur = blur
+        self._areas = Areas(areas)
         self._clock: Clock = clock or utc_now
         self._closed = False
 
@@ -165,7 +171,7 @@ class VideoPipeline:
         """
         began = time.perf_counter()
         work = self._begin(video, timeline=None if out is None else Timeline(every=self._every))
-        folder = None if out is None else _folder(Path(out))
+        folder = None if out is None else writable_folder(Path(out))
         if folder is not None and any((folder / name).resolve() == work.source.path.resolve() for name in _FILES):
             raise VideoWriteError(
                 f"{work.source.name} is itself in {str(folder)!r} and would be replaced by the annotated video",
@@ -210,6 +216,7 @@ class VideoPipeline:
             every=self._every,
             min_frames=self._min_frames,
             shots=self._shots,
+            areas=self._areas,
             timeline=work.timeline,
         )
         for frames in self._batches(work, stop):
@@ -282,8 +289,16 @@ class VideoPipeline:
 
         # stopped in the first pass: the video is drawn for what was processed; stopped here: it ends here
         drawing_stop = None if work.interrupted else stop
-        with _Outputs(folder, _FILES) as (video, alerts, report):
-            rendering = render(work.source, work.timeline, video, blur=self._blur, progress=both, stop=drawing_stop)
+        with Outputs(folder, _FILES) as (video, alerts, report):
+            rendering = render(
+                work.source,
+                work.timeline,
+                video,
+                blur=self._blur,
+                areas=self._areas,
+                progress=both,
+                stop=drawing_stop,
+            )
             work.interrupted = work.interrupted or rendering.stopped
             with JsonLinesSink(alerts) as sink:
                 for alert in work.alerts:
@@ -346,51 +361,3 @@ def _check_whole(name: str, value: object) -> None:
         raise InvalidArgument(
             f"{name} must be a whole number of at least 1, got {value!r}", hint="leave it out for the default"
         )
-
-
-def _folder(path: Path) -> Path:
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-        probe = path / f".{secrets.token_hex(4)}.part"
-        probe.touch()
-        probe.unlink()
-    except OSError as error:
-        raise VideoWriteError(
-            f"cannot write into {str(path)!r}: {error.strerror}", hint="give a folder that can be written to"
-        ) from error
-    return path
-
-
-class _Outputs:
-    """Temporary names in a folder that become the final ones together, or go."""
-
-    def __init__(self, folder: Path, names: Sequence[str]) -> None:
-        token = secrets.token_hex(4)
-        self._pairs = [(folder / f".{name}.{token}.part", folder / name) for name in names]
-
-    def __enter__(self) -> tuple[Path, ...]:
-        try:
-            for temporary, _ in self._pairs:
-                temporary.touch(mode=0o600, exist_ok=False)  # they show and name people: for their owner only
-        except OSError as error:
-            self._drop()
-            raise VideoWriteError(f"cannot write: {error.strerror}", hint="check the folder") from error
-        return tuple(temporary for temporary, _ in self._pairs)
-
-    def __exit__(
-        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        try:
-            if exc_type is None:
-                for temporary, final in self._pairs:
-                    temporary.replace(final)
-        except OSError as error:
-            raise VideoWriteError(
-                f"the files cannot be put in place: {error.strerror}", hint="check the folder"
-            ) from error
-        finally:
-            self._drop()
-
-    def _drop(self) -> None:
-        for temporary, _ in self._pairs:
-            temporary.unlink(missing_ok=True)

@@ -22,6 +22,7 @@ from facematch.imaging.draw import draw_box
 from facematch.imaging.redact import redact
 from facematch.protocols import Progress
 from facematch.types import Box, Image
+from facematch.video.areas import Areas
 from facematch.video.encoder import Encoder
 from facematch.video.sources import FileSource, Frame
 from facematch.video.timeline import Decision, Region, Timeline
@@ -56,6 +57,7 @@ def render(
     path: Path,
     *,
     blur: bool = True,
+    areas: Areas | None = None,
     progress: Progress | None = None,
     stop: threading.Event | None = None,
 ) -> Rendering:
@@ -66,6 +68,7 @@ def render(
         timeline: What was seen and decided.
         path: The MP4 file to write; size and time stamps are the source's, upright, without sound.
         blur: Redact everybody who is not a candidate.
+        areas: Where faces were looked for; with ``blur``, what lies outside is black, since nobody looked there.
         progress: Called with frames written and to write.
         stop: When set, the video ends cleanly with the current frame.
 
@@ -73,7 +76,7 @@ def render(
         VideoWriteError: The file cannot be written.
         VideoUnreadable: The recording has become unreadable.
     """
-    painter = _Painter(timeline, blur=blur)
+    painter = _Painter(timeline, areas or Areas(), blur=blur)
     total = len(timeline.times)
     written = 0
     encoder: Encoder | None = None
@@ -104,8 +107,9 @@ def render(
 class _Painter:
     """Redacts and draws frame by frame, and takes the thumbnails on the way."""
 
-    def __init__(self, timeline: Timeline, *, blur: bool) -> None:
+    def __init__(self, timeline: Timeline, areas: Areas, *, blur: bool) -> None:
         self._blur = blur
+        self._areas = areas
         self._best: dict[int, list[Decision]] = {}
         for decision in timeline.decisions:
             self._best.setdefault(decision.best_frame, []).append(decision)
@@ -122,9 +126,11 @@ class _Painter:
         best = self._best.get(frame.index, ())
         if best:
             clean = image.copy()
+            self._areas.black_out(clean)
             _hide(clean, regions)
             self.thumbnails.update({d.alert.alert_id: _thumbnail(clean, d.alert.best_box) for d in best})
         if self._blur:
+            self._areas.black_out(image)
             _hide(image, regions)
         for region in regions:
             if region.decision is not None:

@@ -15,6 +15,7 @@ from facematch.types import Box, Face, Image
 __all__ = ["InsightFaceDetector"]
 
 _DEFAULT: Final = SessionOptions()
+_MAX_SIDE: Final = 640
 
 
 class InsightFaceDetector:
@@ -43,12 +44,14 @@ class InsightFaceDetector:
         sessions: SessionOptions = _DEFAULT,
         score_threshold: float = 0.5,
         nms_threshold: float = 0.4,
-        max_side: int = 640,
+        max_side: int | None = None,
+        smallest_face: float | None = None,
     ) -> Self:
         """Build from a pack's manifest entry and the model's bytes.
 
         Raises:
-            InvalidArgument: A threshold is outside ``[0, 1]`` or ``max_side`` is no positive multiple of 32.
+            InvalidArgument: A threshold is outside ``[0, 1]``, ``max_side`` is no positive multiple of 32, or
+                ``smallest_face`` is given, by which insightface does not go.
             InferenceError: insightface cannot use the model as a detector.
         """
         from insightface.model_zoo.scrfd import SCRFD
@@ -56,6 +59,11 @@ class InsightFaceDetector:
         for name, value in (("score_threshold", score_threshold), ("nms_threshold", nms_threshold)):
             if not 0.0 <= value <= 1.0:
                 raise InvalidArgument(f"{name} must be in [0, 1], got {value}")
+        if smallest_face is not None:
+            raise InvalidArgument(
+                "insightface's own detector looks at every picture in one size", hint="set max_side instead"
+            )
+        max_side = _MAX_SIDE if max_side is None else max_side
         if max_side < 32 or max_side % 32:
             raise InvalidArgument(f"max_side must be a positive multiple of 32 here, got {max_side}")
         session = sessions.open_onnx(data, model.file)  # insightface knows no other runtime

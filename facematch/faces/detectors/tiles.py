@@ -24,7 +24,7 @@ TILED_FROM: Final = 2_100_000
 _TILE: Final = 1024
 _OVERLAP: Final = 128
 _OVERVIEW: Final = 1280
-_MULTIPLE: Final = 32
+_CELL: Final = 32
 _MARGIN: Final = 2.0
 _TWICE: Final = 0.7
 """Faces from this share of the overlap on are sought in the overview, too: a box is measured a little differently."""
@@ -86,13 +86,14 @@ def views(picture: int, pixels: Image, seen: tuple[int, int], most: float = TILE
 
 
 def _parts(length: int) -> list[tuple[int, int]]:
-    """Beginnings and lengths, all equal, of overlapping parts of a side."""
+    """Beginnings and lengths of overlapping parts of a side.
+
+    They begin at multiples of the network's coarsest cell, so that a face lies in its cells as it would in the whole.
+    """
     count = math.ceil(length / _TILE)
-    if count == 1:
-        return [(0, length)]
-    size = math.ceil((length + (count - 1) * _OVERLAP) / count / _MULTIPLE) * _MULTIPLE
-    size = min(size, length)
-    return [(round(number * (length - size) / (count - 1)), size) for number in range(count)]
+    size = math.ceil((length + (count - 1) * _OVERLAP) / count / _CELL) * _CELL
+    starts = range(0, count * (size - _OVERLAP), size - _OVERLAP)
+    return [(start, min(size, length - start)) for start in starts]
 
 
 def merged(found: Sequence[tuple[View, Sequence[Face]]], nms_threshold: float) -> list[Face]:

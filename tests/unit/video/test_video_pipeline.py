@@ -23,11 +23,11 @@ from facematch.errors import (
     VideoWriteError,
 )
 from facematch.protocols import Analyzer, FaceSearch
-from facematch.types import Alert, Face, Identification, Image
+from facematch.types import Alert, Box, Face, Identification, Image
 from facematch.video import VideoPipeline
 from facematch.video import _extra as extra
 from facematch.video import render as render_module
-from facematch.video.pipeline import _Outputs
+from facematch.video.outputs import Outputs
 from tests.unit.video.support import (
     NOON,
     THRESHOLD,
@@ -82,6 +82,20 @@ def test_one_alert_a_passage_with_its_times(clip: Path) -> None:
     assert (alert.threshold, alert.gallery_size, alert.generation) == (THRESHOLD, 1, 3)
     assert alert.score == pytest.approx(1.0, abs=1e-5)
     assert alert.shots == 5
+
+
+def test_faces_are_looked_for_in_the_areas_only(clip: Path, tmp_path: Path) -> None:
+    gallery = Gallery("ana", "ben")
+    with pipeline(gallery, areas=[Box(0.6, 0, 1, 1)]) as video:
+        result = video.process(clip, tmp_path / "out")
+    assert [alert.subject_id for alert in result.alerts] == ["ben"]
+    assert result.passages == 1
+    assert result.alerts[0].best_box.x1 == pytest.approx(140, abs=2)
+    assert result.annotated_video is not None
+    images, _ = read_video(result.annotated_video)
+    assert len(images) == 40
+    assert max(image[:, :110].mean() for image in images) < 5
+    assert min(image[:, 120:].mean() for image in images) > 20
 
 
 def test_every_passage_is_searched_once_with_a_fused_unit_vector(clip: Path) -> None:
@@ -422,7 +436,7 @@ def test_a_failed_rename_is_an_error_and_cleans_up(tmp_path: Path) -> None:
     (tmp_path / "b" / "full").touch()
 
     def write() -> None:
-        with _Outputs(tmp_path, ("a", "b")) as (first, second):
+        with Outputs(tmp_path, ("a", "b")) as (first, second):
             first.touch()
             second.touch()
 

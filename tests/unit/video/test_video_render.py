@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from facematch.types import Box
+from facematch.video.areas import Areas
 from facematch.video.render import _hide, _Painter
 from facematch.video.sources import Frame
 from facematch.video.timeline import Decision, Region, Timeline
@@ -48,7 +49,7 @@ def test_a_thumbnail_never_shows_who_stands_beside_the_candidate(blur: bool) -> 
     alert = replace(make_alert(), best_box=CANDIDATE.box)
     decision = Decision(alert, 0, 0, 9, 5)
     beside = Box(90, 50, 125, 100)
-    painter = _Painter(Timeline(decisions=[decision]), blur=blur)
+    painter = _Painter(Timeline(decisions=[decision]), Areas(), blur=blur)
     regions = [Region(CANDIDATE.box, decision, certain=True), Region(beside, None, certain=True)]
     painted = painter.paint(Frame(5, 0.2, picture()), regions)
     jpeg = np.frombuffer(painter.thumbnails[alert.alert_id], np.uint8)
@@ -60,3 +61,23 @@ def test_a_thumbnail_never_shows_who_stands_beside_the_candidate(blur: bool) -> 
     assert hidden.std() < face.std() / 3
     unchanged = np.array_equal(painted[60:90, 95:120], picture()[60:90, 95:120])
     assert unchanged is not blur
+
+
+def test_what_nobody_looked_at_is_black_in_video_and_thumbnails() -> None:
+    """Outside of the areas nobody was sought, so nobody there was redacted either."""
+    alert = replace(make_alert(), best_box=CANDIDATE.box)
+    decision = Decision(alert, 0, 0, 9, 5)
+    areas = Areas([Box(0, 0, 0.45, 1)])  # up to x = 90 of 200
+    regions = [Region(CANDIDATE.box, decision, certain=True)]
+    painter = _Painter(Timeline(decisions=[decision]), areas, blur=True)
+    painted = painter.paint(Frame(5, 0.2, picture()), regions)
+    assert (painted[30:, 95:] == 0).all()
+    assert (painted[95:, :90] == picture()[95:, :90]).all()
+    shown = cv2.imdecode(np.frombuffer(painter.thumbnails[alert.alert_id], np.uint8), cv2.IMREAD_COLOR)
+    assert shown is not None
+    assert shown[:, -shown.shape[1] // 8 :].mean() < 8
+    open_one = _Painter(Timeline(decisions=[decision]), areas, blur=False)
+    assert (open_one.paint(Frame(5, 0.2, picture()), regions)[100:, 95:] == picture()[100:, 95:]).all()
+    clean = cv2.imdecode(np.frombuffer(open_one.thumbnails[alert.alert_id], np.uint8), cv2.IMREAD_COLOR)
+    assert clean is not None
+    assert clean[:, -clean.shape[1] // 8 :].mean() < 8
