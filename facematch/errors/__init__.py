@@ -25,6 +25,7 @@
      │   ├─ ConversionError            conversion_failed       a model file could not be rewritten for the runtime
      │   ├─ ProviderUnavailable        provider_unavailable    a requested execution provider is not there
      │   └─ InferenceError             inference_failed        the runtime failed while running a model
+     │       └─ AnalyzerBusy           analyzer_busy           too many pictures wait for a shared analyzer
      ├─ ConsentError                   consent_error           governance refuses
      │   ├─ ConsentRequired            consent_required        no consent record in force for what was asked
      │   ├─ ConsentInvalid             consent_invalid         a consent record lacks or contradicts something
@@ -108,6 +109,7 @@ from facematch.errors.media import (
     VideoWriteError,
 )
 from facematch.errors.models import (
+    AnalyzerBusy,
     ContractMismatch,
     ConversionError,
     InferenceError,
@@ -143,6 +145,7 @@ from facematch.errors.watchlist import (
 __all__ = [
     "AccessDenied",
     "AccessError",
+    "AnalyzerBusy",
     "ApprovalNotFound",
     "AuditError",
     "AuditTampered",

@@ -59,6 +59,12 @@ class InferenceError(ModelError):
     code = "inference_failed"
 
 
+class AnalyzerBusy(InferenceError):
+    """Too many pictures wait for an analyzer that many threads share, and none was done in time."""
+
+    code = "analyzer_busy"
+
+
 class ContractMismatch(FacematchError):
     """Vectors or thresholds of another embedding contract were offered."""
 

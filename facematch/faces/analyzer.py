@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from facematch import registry
 from facematch.errors import FacematchError, InvalidArgument
+from facematch.faces.batching import BatchingDetector, BatchingEmbedder
 from facematch.faces.embedders.ensemble import EnsembleEmbedder
 from facematch.faces.order import reading_order
 from facematch.faces.quality import assess
@@ -108,6 +109,35 @@ class FaceAnalyzer:
             quality_net=None
             if manifest.quality is None or (data := pack.quality_bytes()) is None
             else QualityNet.from_model(manifest.quality, data, sessions=sessions.for_detectors()),
+        )
+
+    def for_many_threads(
+        self, *, together: int = 16, waiting: int = 64, pause: float = 0.0, patience: float | None = None
+    ) -> FaceAnalyzer:
+        """This analyzer for many threads that each have a picture at a time, such as one a camera.
+
+        What the threads ask for while the models run is run together next: pictures side by side, faces in batches.
+        The models are the same ones, and so are the answers.
+
+        Args:
+            together: Pictures, or faces, that are run together at most.
+            waiting: Pictures, or faces, that may wait. A thread that finds more waits itself until there is room, so
+                that memory is bounded and a camera that is too fast is slowed down.
+            pause: Seconds to wait for more before a run that is not full: worth while where a run costs the same
+                however much is in it, as on an accelerator.
+            patience: Seconds that a thread waits for room before it gets ``AnalyzerBusy``; default: no limit.
+
+        Raises:
+            InvalidArgument: A number is out of range.
+        """
+        if together < 1 or waiting < 1 or pause < 0 or (patience is not None and patience < 0):
+            raise InvalidArgument("together and waiting are at least 1, pause and patience at least 0")
+        limits = {"most": together, "waiting": waiting, "pause": pause, "patience": patience}
+        return FaceAnalyzer(
+            BatchingDetector(self.detector, **limits),
+            BatchingEmbedder(self.embedder, **limits),
+            pack=self.pack,
+            quality_net=self.quality_net,
         )
 
     @property

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from facematch.faces.batching import BatchingDetector
 from facematch.models.convert import CONVERTER_VERSION
 from facematch.protocols import Analyzer
 
@@ -13,6 +14,7 @@ __all__ = ["describe_analysis", "describe_detector"]
 def describe_detector(analyzer: Analyzer) -> dict[str, Any]:
     """What decides which face is found where: the detector's class, model digest and plain settings."""
     detector = getattr(analyzer, "detector", None)
+    detector = detector.inner if isinstance(detector, BatchingDetector) else detector
     pack = getattr(analyzer, "pack", None)
     manifest = getattr(pack, "manifest", None)
     model = getattr(manifest, "detector", None)
