@@ -61,19 +61,21 @@ test-lowest: ## Run the tests with every requirement at its lower bound, in an e
 bench: $(STAMP) ## Measure throughput side by side with the peers
 	$(BIN)/pytest benchmarks --benchmark-enable --benchmark-only -m "not slow" -q
 
-$(PEERS)/.installed: pyproject.toml benchmarks/index/peers.txt
+$(PEERS)/.installed: pyproject.toml benchmarks/index/peers.txt benchmarks/pipeline/peers.txt
 	test -x $(PEERS)/bin/python || $(PYTHON) -m venv $(PEERS)
 	$(PEERS)/bin/python -m pip install --quiet --upgrade pip
 	$(PEERS)/bin/python -m pip install --quiet --editable . pytest pytest-benchmark pytest-timeout
-	$(PEERS)/bin/python -m pip install --quiet -r benchmarks/index/peers.txt
-	$(PEERS)/bin/python -m pip install --quiet --no-deps deepface==0.0.103
+	$(PEERS)/bin/python -m pip install --quiet -r benchmarks/index/peers.txt -r benchmarks/pipeline/peers.txt
+	$(PEERS)/bin/python -m pip install --quiet --no-deps deepface==0.0.103 face-recognition==1.3.0 \
+	  face-recognition-models==0.3.0
 	touch $@
 
-bench-peers: $(PEERS)/.installed ## Measure search beside hnswlib, USearch and deepface, in an environment of their own (needs g++)
-	$(PEERS)/bin/pytest benchmarks/index --benchmark-enable --benchmark-only -m "not slow" -q
+bench-peers: $(PEERS)/.installed ## Measure search and pictures beside other libraries, in an environment of their own (needs g++)
+	$(PEERS)/bin/pytest benchmarks/index benchmarks/pipeline --benchmark-enable --benchmark-only -m "not slow" -q
 
 performance: $(STAMP) $(PEERS)/.installed ## Make the tables and pictures of docs/performance.md; takes an hour or so
 	PYTHONPATH=benchmarks $(PEERS)/bin/python -m index.report
+	PYTHONPATH=benchmarks $(PEERS)/bin/python -m pipeline.others_report
 	PYTHONPATH=benchmarks $(BIN)/python -m pipeline.report $(if $(wildcard $(SHARED_PACK)),--research $(SHARED_PACK))
 
 docs: $(DOCS_STAMP) ## Build the documentation, warnings as errors

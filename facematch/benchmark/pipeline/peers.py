@@ -17,7 +17,7 @@ from facematch.models.convert.graph import GraphEditor
 from facematch.models.convert.quantized import fold_dequantize
 from facematch.types import FloatArray, Image
 
-__all__ = ["Peer", "Seen", "peer_of"]
+__all__ = ["Peer", "Seen", "peer_of", "unpacked"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -72,18 +72,25 @@ def peer_of(pack: Pack, threads: int, stack: ExitStack) -> Peer | None:
     return _insightface(pack, threads, stack) if detector == "scrfd" else None
 
 
+def unpacked(pack: Pack) -> tuple[bytes, bytes]:
+    """A pack's detector and embedder with their weights unpacked to float32, and otherwise as published."""
+    found = []
+    for model in (pack.manifest.detector, pack.manifest.embedders[0]):
+        parsed = onnx.load(pack.folder / model.file)
+        editor = GraphEditor(parsed)
+        fold_dequantize(editor)
+        editor.finish()
+        found.append(parsed.SerializeToString())
+    return found[0], found[1]
+
+
 def _opencv(pack: Pack, threads: int, stack: ExitStack) -> Peer:
     import cv2
 
     folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="facematch-")))
-    paths = []
-    for model in (pack.manifest.detector, pack.manifest.embedders[0]):
-        parsed = onnx.load(pack.folder / model.file)
-        editor = GraphEditor(parsed)
-        fold_dequantize(editor)  # the weights unpacked, and otherwise as published
-        editor.finish()
-        paths.append(folder / model.file)
-        paths[-1].write_bytes(parsed.SerializeToString())
+    paths = [folder / model.file for model in (pack.manifest.detector, pack.manifest.embedders[0])]
+    for path, model_bytes in zip(paths, unpacked(pack), strict=True):
+        path.write_bytes(model_bytes)
     detector = cv2.FaceDetectorYN.create(str(paths[0]), "", (320, 320), 0.6, 0.3, 5000)
     recogniser = cv2.FaceRecognizerSF.create(str(paths[1]), "")
 
