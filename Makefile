@@ -12,7 +12,7 @@ SHARED_PACK ?= ../shared/models/insightface/models/sc-int8
 PEERS := $(VENV)-peers
 WIDER ?= ../shared/data/wider-val
 
-.PHONY: setup fmt lint type test test-slow soak test-lowest bench bench-peers performance docs demo evaluate-lfw evaluate calibrate accuracy clean
+.PHONY: setup fmt lint type test test-slow soak test-lowest bench bench-compare bench-peers performance docs demo evaluate-lfw evaluate calibrate accuracy clean
 .DEFAULT_GOAL := help
 
 help: ## Show the targets
@@ -59,7 +59,10 @@ test-lowest: ## Run the tests with every requirement at its lower bound, in an e
 	$(VENV)-lowest/bin/pytest -m "not slow"
 
 bench: $(STAMP) ## Measure throughput side by side with the peers
-	$(BIN)/pytest benchmarks --benchmark-enable --benchmark-only -m "not slow" -q
+	$(BIN)/pytest benchmarks --benchmark-enable --benchmark-only --benchmark-autosave -m "not slow" -q
+
+bench-compare: $(STAMP) ## Draw what make bench has measured over time; names what became slower
+	$(BIN)/python benchmarks/history.py
 
 $(PEERS)/.installed: pyproject.toml benchmarks/index/peers.txt benchmarks/pipeline/peers.txt
 	test -x $(PEERS)/bin/python || $(PYTHON) -m venv $(PEERS)

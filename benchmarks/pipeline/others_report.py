@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 import tempfile
+from collections.abc import Callable
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
@@ -50,9 +51,9 @@ def measured(rounds: int) -> dict[str, Any]:
                     console.print(f"{work}: {error}; not timed", markup=False)
                     rows.append(row)
                     continue
-                sides = {
-                    "theirs": lambda _, p=pictures, o=other: o.analyze(p),  # type: ignore[misc]
-                    "ours": lambda _, p=pictures: analyzer.analyze(p),  # type: ignore[misc]
+                sides: dict[str, Callable[[int], object]] = {
+                    "theirs": lambda _, pictures=pictures, other=other: other.analyze(pictures),  # type: ignore[misc]
+                    "ours": lambda _, pictures=pictures: analyzer.analyze(pictures),  # type: ignore[misc]
                 }
                 timings = interleaved(sides, rounds, settle=0.05)
                 row["library_ms"], row["facematch_ms"] = timings.median_ms("theirs"), timings.median_ms("ours")
@@ -82,12 +83,11 @@ def table(document: dict[str, Any]) -> str:
             lines.append(start + f"| finds {row['faces_of_library']} of {row['faces']} faces | | not compared |")
     busy = document["load_before"]
     note = f" **Other programs kept {busy:.1f} cores busy: these figures are provisional.**" if busy > 0.5 else ""
-    lines += [
-        "",
+    said = (
         f"Measured on {document['measured_at'][:10]} on {document['machine']['cpu']}, {document['threads']} threads, "
-        f"{document['turns']} turns, facematch with its default models on ONNX Runtime.{note}",
-    ]
-    return "\n".join(lines) + "\n"
+        f"{document['turns']} turns, facematch with its default models on ONNX Runtime.{note}"
+    )
+    return "\n".join([*lines, "", said]) + "\n"
 
 
 def main() -> None:
