@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from facematch.faces.batching import BatchingDetector
+from facematch.faces.detectors.fitting import SCALING_VERSION
 from facematch.models.convert import CONVERTER_VERSION
 from facematch.protocols import Analyzer
 
@@ -34,5 +35,6 @@ def describe_analysis(analyzer: Analyzer) -> dict[str, Any]:
         "contract": analyzer.contract.digest,
         "detector": describe_detector(analyzer),
         "converter": CONVERTER_VERSION,
+        "scaling": SCALING_VERSION,
         "runtime": {} if runs is None else runs(threads=False),
     }

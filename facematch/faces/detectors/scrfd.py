@@ -88,7 +88,7 @@ class ScrfdDetector(GridDetector):
     def _detect_equal(
         self, session: Session, images: list[Image], seen: tuple[int, int], score_threshold: float
     ) -> list[list[Face]]:
-        fitted = fit(images, seen, cv2.INTER_LINEAR, _PIXELS)
+        fitted = fit(images, seen, _PIXELS, _bilinear)
         outputs = list(session.run(fitted.tensor).values())
         levels = [self._level(outputs, level, fitted.tensor.shape) for level in range(len(self._strides))]
         found = []
@@ -124,6 +124,11 @@ class ScrfdDetector(GridDetector):
             )
         # exported for one picture: rows run over cells, then pictures, then anchors
         return output.reshape(cells, pictures, self._anchors, width).swapaxes(0, 1).reshape(pictures, -1, width)
+
+
+def _bilinear(image: Image, seen: tuple[int, int]) -> Image:
+    """Another size as insightface makes it."""
+    return cv2.resize(image, seen[::-1], interpolation=cv2.INTER_LINEAR).astype(np.uint8, copy=False)
 
 
 def _decode(

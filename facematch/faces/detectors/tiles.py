@@ -11,9 +11,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-import cv2
 import numpy as np
 
+from facematch.faces.detectors.fitting import scaled
 from facematch.types import Box, Face, Image
 
 __all__ = ["TILED_FROM", "View", "merged", "views"]
@@ -75,9 +75,7 @@ def views(picture: int, pixels: Image, seen: tuple[int, int], most: float = TILE
     overview = max(1, round(rows * factor)), max(1, round(columns * factor))
     yield View(picture, pixels, overview, least=_TWICE * _OVERLAP * max(back))
     if (height, width) != seen:
-        shrinks = rows * columns < height * width
-        scaled = cv2.resize(pixels, (columns, rows), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
-        pixels = scaled.astype(np.uint8, copy=False)
+        pixels = scaled(pixels, seen)
     for top, high in _parts(rows):
         for left, wide in _parts(columns):
             inner = (left > 0, top > 0, left + wide < columns, top + high < rows)

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from facematch.errors import InvalidArgument
 from facematch.faces import FaceAnalyzer
+from facematch.faces.detectors.fitting import scaled
 from facematch.faces.detectors.tiles import TILED_FROM, View, merged, views
 from facematch.faces.detectors.yunet import YuNetDetector
 from facematch.types import Box, Face, FloatArray, Image
@@ -163,3 +164,22 @@ def test_fewer_pixels_are_looked_at_for_larger_faces(
     (found,) = YuNetDetector(session, smallest_face=80).detect([group])
     assert seen == [(1, 3, 224, 320)]
     assert len(found) == 6
+
+
+@pytest.mark.parametrize("seen", [(1080, 1920), (720, 1280), (540, 960), (360, 640), (333, 481), (200, 150), (1, 1)])
+def test_a_scaled_picture_is_what_averaging_its_areas_gives(group: Image, seen: tuple[int, int]) -> None:
+    large = cv2.resize(group, (1920, 1080), interpolation=cv2.INTER_AREA).astype(np.uint8)
+    found = scaled(large, seen)
+    assert found.shape == (*seen, 3)
+    assert found.dtype == np.uint8
+    expected = cv2.resize(large, seen[::-1], interpolation=cv2.INTER_AREA).astype(np.float64)
+    assert np.abs(found - expected).mean() < 4
+    if seen == (1080, 1920):
+        np.testing.assert_array_equal(found, large)
+
+
+def test_fine_stripes_do_not_alias_when_a_picture_is_scaled_down() -> None:
+    stripes = np.zeros((800, 801, 3), dtype=np.uint8)
+    stripes[:, ::2] = 255
+    assert np.ptp(scaled(stripes, (200, 200))[:, 1:-1].astype(int)) <= 2
+    assert np.ptp(cv2.resize(stripes, (200, 200), interpolation=cv2.INTER_LINEAR)[:, 1:-1].astype(int)) > 100
