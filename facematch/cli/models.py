@@ -9,6 +9,7 @@ import typer
 
 from facematch.cli.options import AsJson, UseOption
 from facematch.cli.output import ExitCode, console, print_json, print_table, progress_bar
+from facematch.cli.quantize import quantize
 from facematch.models import bundled_manifest, bundled_names, find_manifest, open_pack, pack_folder, pack_state
 from facematch.models.pack import check_licence
 from facematch.settings import Settings
@@ -16,6 +17,8 @@ from facematch.settings import Settings
 __all__ = ["app"]
 
 app = typer.Typer(help="Model packs: list, show, pull and verify.", no_args_is_help=True)
+
+app.command("quantize")(quantize)
 
 Name = Annotated[str, typer.Argument(help="A bundled pack's name, or a folder.")]
 

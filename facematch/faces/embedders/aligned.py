@@ -88,13 +88,17 @@ class AlignedEmbedder:
                 embeddings[start:stop] /= np.linalg.norm(embeddings[start:stop], axis=1, keepdims=True)
         return embeddings
 
-    def _run(self, crops: NDArray[np.uint8]) -> FloatArray:
+    def tensor(self, crops: NDArray[np.uint8]) -> FloatArray:
+        """Crops as the model takes them: ``(N, 3, S, S)`` ``float32``."""
         how = self._model.preprocessing
         pixels = crops[..., ::-1] if how.channels == "rgb" else crops
         tensor = np.ascontiguousarray(pixels.transpose(0, 3, 1, 2), dtype=np.float32)
         if how.mean != 0.0 or how.scale != 1.0:
             tensor = (tensor - np.float32(how.mean)) / np.float32(how.scale)
-        (raw, *_) = self._session.run(tensor).values()
+        return tensor
+
+    def _run(self, crops: NDArray[np.uint8]) -> FloatArray:
+        (raw, *_) = self._session.run(self.tensor(crops)).values()
         raw = raw.reshape(len(crops), -1)
         if raw.shape[1] != self._model.dimension:
             raise InferenceError(
