@@ -70,7 +70,11 @@ def quantize_static_int8(model: bytes, batches: Iterable[NDArray[np.float32]]) -
                 [],
                 [],
                 _TYPES,
-                {"ActivationSymmetric": True, "WeightSymmetric": True},
+                {
+                    "ActivationSymmetric": True,
+                    "WeightSymmetric": True,
+                    "OpTypesToExcludeOutputQuantization": _TYPES,
+                },
             )
             quantizer.quantize_model()
             quantizer.model.save_model_to_file(str(target), False)
