@@ -12,7 +12,7 @@ SHARED_PACK ?= ../shared/models/insightface/models/sc-int8
 PEERS := $(VENV)-peers
 WIDER ?= ../shared/data/wider-val
 
-.PHONY: setup fmt lint type test test-slow soak test-lowest bench bench-compare bench-peers performance docs demo evaluate-lfw evaluate calibrate accuracy clean
+.PHONY: setup fmt lint type test test-slow soak test-lowest bench bench-compare bench-peers performance detection-curve docs demo evaluate-lfw evaluate calibrate accuracy clean
 .DEFAULT_GOAL := help
 
 help: ## Show the targets
@@ -80,6 +80,10 @@ performance: $(STAMP) $(PEERS)/.installed ## Make the tables and pictures of doc
 	PYTHONPATH=benchmarks $(PEERS)/bin/python -m index.report
 	PYTHONPATH=benchmarks $(PEERS)/bin/python -m pipeline.others_report
 	PYTHONPATH=benchmarks $(BIN)/python -m pipeline.report $(if $(wildcard $(SHARED_PACK)),--research $(SHARED_PACK))
+
+detection-curve: $(STAMP) ## Recall against milliseconds on $(WIDER); takes ten minutes
+	$(BIN)/python benchmarks/detection_curve.py --images $(WIDER)/images --truth $(WIDER)/bbx_gt.txt --pack opencv \
+	  $(if $(wildcard $(SHARED_PACK)),--pack $(SHARED_PACK))
 
 docs: $(DOCS_STAMP) ## Build the documentation, warnings as errors
 	$(BIN)/sphinx-build -W --keep-going -q -b html docs docs/_build/html

@@ -160,6 +160,8 @@ def draw(document: dict[str, Any], path: Path) -> None:
         for x, y, smallest in top:
             axes.annotate(f"{smallest:g}", (x, y), textcoords="offset points", xytext=(0, 6), ha="center", fontsize=7)
         axes.set_xscale("log")
+        axes.set_xticks([1, 2, 5, 10, 20, 50, 100], ["1", "2", "5", "10", "20", "50", "100"])
+        axes.minorticks_off()
         axes.set_xlabel("milliseconds a picture")
         axes.set_title(pack, loc="left")
         axes.grid(alpha=0.25)
