@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import stat
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -93,7 +94,7 @@ class Draft:
         self.path = path
         self._width = _FACE + dimension
         with self._as_ours():
-            os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+            _make_private(path)
             self._db = sqlite3.connect(path, timeout=0, isolation_level=None)
         try:
             with self._as_ours():
@@ -212,6 +213,18 @@ class Draft:
             raise InvalidArgument(
                 f"{self.path} cannot be written: {error.strerror or error}", hint="name a file in another folder"
             ) from error
+
+
+def _make_private(path: Path) -> None:
+    """Make the file, or see to it that the one that is there is ours and nobody else's to read."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, 0o600)
+    try:
+        found = os.fstat(descriptor)
+        if not stat.S_ISREG(found.st_mode) or found.st_uid != os.geteuid() or found.st_nlink != 1:
+            raise InvalidArgument(f"{path} is not a file of your own", hint="name another file, in a folder of yours")
+        os.fchmod(descriptor, 0o600)
+    finally:
+        os.close(descriptor)
 
 
 def _numbers(found: FileFaces) -> FloatArray:

@@ -18,7 +18,7 @@ from typing import Any, Final
 from facematch.bulk.draft import Draft, FileState
 from facematch.bulk.faces import SMALLEST_REDUCED, FileFaces, faces_of_files
 from facematch.bulk.tables import check_target, write_table
-from facematch.errors import InvalidArgument
+from facematch.errors import ImageNotFound, InvalidArgument
 from facematch.faces.identity import describe_analysis
 from facematch.imaging import PICTURE_ENDINGS
 from facematch.protocols import Analyzer, Progress
@@ -26,6 +26,8 @@ from facematch.protocols import Analyzer, Progress
 __all__ = ["EmbeddingReport", "draft_of", "embed_folder", "pictures_in"]
 
 _KEPT_TOGETHER: Final = 32
+_UNDONE: Final = FileState(-1, -1)
+"""Of a file that could not be read at all: it is tried again, whatever it looks like then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,10 +138,14 @@ def embed_folder(
             progress(done, len(files))
         results = faces_of_files(analyzer, [files[name] for name in waiting], reduced=reduced)
         for part in _parts(zip(waiting, results, strict=True)):
-            draft.keep((name, states[name], found) for name, found in part)
+            draft.keep((name, _UNDONE if _unread(found) else states[name], found) for name, found in part)
             done += len(part)
             if progress is not None:
                 progress(done, len(files))
+        if not root.is_dir():
+            raise InvalidArgument(
+                f"{root} is gone", hint="what was done is kept; give the same command when it is back"
+            )
         faces = draft.counts()[1]
         bare, errors = 0, []
         for row in draft.rows():
@@ -151,6 +157,10 @@ def embed_folder(
         write_table(draft, out, about)
         draft.remove()
     return EmbeddingReport(len(files), faces, bare, resumed, time.monotonic() - began, tuple(errors))
+
+
+def _unread(found: FileFaces) -> bool:
+    return isinstance(found.error, ImageNotFound) or isinstance(getattr(found.error, "__cause__", None), MemoryError)
 
 
 def _parts(results: Iterator[tuple[bytes, FileFaces]]) -> Iterator[list[tuple[bytes, FileFaces]]]:

@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 
 from facematch.bulk.reading import ReadPicture, read_ahead
-from facematch.errors import FacematchError, ImageDecodeError
+from facematch.errors import FacematchError, ImageDecodeError, InvalidArgument
 from facematch.imaging import ReducedImage, decode_pixels
 from facematch.protocols import Analyzer
 from facematch.types import Box, Face, Image
@@ -56,6 +56,8 @@ def faces_of_files(
         smallest: That height, in pixels of the reduced picture.
 
     Raises:
+        InvalidArgument: ``reduced`` beside a detector that goes by the smallest face: how large that is depends on the
+            picture's own size.
         InferenceError: The runtime failed.
     """
     longest = _longest_seen(analyzer) if reduced else None
@@ -71,7 +73,13 @@ def faces_of_files(
 
 
 def _longest_seen(analyzer: Analyzer) -> Callable[[int, int], int] | None:
-    seen = getattr(getattr(analyzer, "detector", None), "seen", None)
+    detector = getattr(analyzer, "detector", None)
+    if getattr(detector, "smallest_face", None) is not None:
+        raise InvalidArgument(
+            "pictures are not decoded smaller for a detector that goes by the smallest face",
+            hint="set max_side instead",
+        )
+    seen = getattr(detector, "seen", None)
     return None if seen is None else lambda height, width: max(seen(height, width)) if height and width else 0
 
 

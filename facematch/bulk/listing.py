@@ -76,7 +76,7 @@ class Listed:
             InvalidArgument: ``valid-for`` is no duration.
         """
         said = self.said
-        if not said:
+        if not set(said) - {"valid-for"}:
             return None
         needed = ("purpose", "notice", "language", "evidence", "valid-for")
         if missing := [name for name in needed if not said.get(name)]:
@@ -135,6 +135,7 @@ def read_listing(file: Path, for_all: Mapping[str, str] | None = None) -> list[L
         raise InvalidArgument(f"{', '.join(taken)} is each subject's own", hint="give it a column in the listing")
     problems: list[str] = []
     subjects: dict[str, _Subject] = {}
+    evidence: dict[str, str] = {}
     for line, row in _rows(file):
         subject = row.pop("subject", "")
         try:
@@ -145,6 +146,8 @@ def read_listing(file: Path, for_all: Mapping[str, str] | None = None) -> list[L
         if not row.get("picture"):
             problems.append(f"line {line}: there is no picture")
             continue
+        if (form := row.get("evidence")) and evidence.setdefault(form, subject) != subject:
+            problems.append(f"line {line}: the evidence of {subject} is that of {evidence[form]}")
         problems += subjects.setdefault(subject, _Subject(line)).add(line, row)
     if problems:
         shown = "; ".join(problems[:_SHOWN]) + (f"; and {len(problems) - _SHOWN} more" * (len(problems) > _SHOWN))

@@ -51,8 +51,9 @@ def write_table(draft: Draft, target: Path, about: Mapping[str, Any]) -> None:
     Raises:
         InvalidArgument: It cannot be written, or is there already.
     """
-    part = target.with_name(f".{target.name}.{os.getpid()}")
+    part = draft.path.with_name(f"{draft.path.name}.new")  # only whoever holds the draft is here
     with _as_ours(target):
+        part.unlink(missing_ok=True)
         try:
             descriptor = os.open(part, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
             with os.fdopen(descriptor, "w+b") as stream:

@@ -130,9 +130,7 @@ class Terms:
         )
 
     def by_column(self, *, valid_for: str) -> dict[str, str]:
-        """What the options say, by the columns of a listing; nothing where they say nothing."""
-        if not self.say_something:
-            return {}
+        """What the options say, by the columns of a listing."""
         said: dict[str, str | Path | list[str] | None] = {
             "purpose": self.purposes,
             "site": self.sites,

@@ -29,7 +29,7 @@ def embed(
         typer.Option(
             "--reduced",
             help="Decode JPEG files no larger than the detector looks at them. Quicker for large pictures; embeddings "
-            "of large faces then differ by about 0.01 in cosine.",
+            "of large faces then differ by about 0.01 in cosine. Not with --smallest-face.",
         ),
     ] = False,
     smallest_face: SmallestFace = None,

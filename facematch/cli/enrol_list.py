@@ -68,8 +68,9 @@ def _show(outcomes: Sequence[SubjectOutcome], subjects: int) -> None:
     pictures = [
         (outcome.line, outcome.subject_id, refusal.picture, refusal.code)
         for outcome in outcomes
-        if outcome.error is None and outcome.state != "already"
+        if outcome.error is None
         for refusal in outcome.refusals
+        if refusal.code != "enrolled_already"
     ]
     alike = [
         (outcome.subject_id, candidate.subject_id, f"{candidate.score:.3f}")

@@ -10,6 +10,7 @@ import typer
 from facematch.bulk.embedding import pictures_in
 from facematch.cli.options import AsJson, PackName, UseOption, load_analyzer
 from facematch.cli.output import console, print_json, print_table, progress_bar
+from facematch.errors import InvalidArgument
 from facematch.faces import FaceAnalyzer
 from facematch.settings import Settings
 
@@ -44,6 +45,8 @@ def quantize(
     from facematch.evaluation.lfw import evaluate_lfw
     from facematch.faces.quantizing import quantize_pack, record_figures
 
+    if lfw is not None and not ((lfw / "images").is_dir() and (lfw / "pairs.txt").is_file()):
+        raise InvalidArgument(f"{lfw} has no images/ and pairs.txt", hint="name the folder that holds LFW")
     analyzer = load_analyzer(pack, use)
     with progress_bar("looking for faces") as progress:
         made = quantize_pack(analyzer, pictures_in(pictures), out, progress=progress)

@@ -127,13 +127,18 @@ def quantize_pack(
             "threshold": None,
         }
     )
+    part = out.with_name(f".{out.name}.part")
     try:
-        out.mkdir(parents=True, mode=0o755)
+        out.parent.mkdir(parents=True, exist_ok=True)
+        part.mkdir()
         for other in (manifest.detector, *([] if manifest.quality is None else [manifest.quality])):
-            shutil.copyfile(pack.folder / other.file, out / other.file)
-        (out / changed.file).write_bytes(data)
-        _write(manifest, out)
+            shutil.copyfile(pack.folder / other.file, part / other.file)
+        (part / changed.file).write_bytes(data)
+        _write(manifest, part)
+        part.rename(out)
     except OSError as error:
+        if not isinstance(error, FileExistsError):
+            shutil.rmtree(part, ignore_errors=True)
         raise InvalidArgument(
             f"the pack cannot be written into {str(out)!r}: {error.strerror or error}", hint="see to space and rights"
         ) from error

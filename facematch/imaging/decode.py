@@ -161,6 +161,7 @@ def picture_digest(source: ImageSource, *, limits: DecodeLimits = DEFAULT_LIMITS
         InvalidArgument: ``source`` is of another type.
     """
     if isinstance(source, np.ndarray):
+        _from_array(source, limits)  # what is no picture has no digest
         return _digest_of_array(source)
     return hashlib.sha256(_bytes_of(source, limits)[0]).hexdigest()
 
@@ -221,8 +222,12 @@ def picture_size(path: str | PathLike[str]) -> tuple[int, int]:
         ImageDecodeError: The file cannot be read, or is in none of :data:`FORMATS`.
     """
     try:
+        if not Path(path).is_file():  # opening a pipe would wait for whoever writes into it
+            raise ImageNotFound(f"{path} is not a regular file", hint="name a picture file")
         with PillowImage.open(path, formats=FORMATS) as picture:
             return picture.size
+    except ImageDecodeError:
+        raise
     except UnidentifiedImageError as error:
         raise NotAnImage(f"{path} is in no picture format that is read here") from error
     except (PillowImage.DecompressionBombError, PillowImage.DecompressionBombWarning) as error:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from datetime import datetime
+from collections.abc import Callable, Container, Iterable, Sequence
+from datetime import datetime, timedelta
 
 import numpy as np
 from sqlalchemy import Connection
@@ -88,7 +88,9 @@ def enroll(
             core.store.bind_contract(connection, pipeline.contract)
             subject, stored = _standing(core, connection, subject_id, record, now, reuse=reuse)
             enrolled = _enrolled(core, connection, subject, stored)
-            refusals.update({item.number: enrolled_already(item.picture) for item in usable if enrolled(item.digest)})
+            refusals.update(
+                {item.number: enrolled_already(item.picture) for item in usable if enrolled and enrolled(item.digest)}
+            )
             ordered = tuple(refusals[number] for number in sorted(refusals))
             details["refusals"] = [refusal.code for refusal in ordered]
             if len(ordered) == len(pictures):
@@ -167,10 +169,10 @@ def enroll(
 
 def _enrolled(
     core: Core, connection: Connection, subject: Subject | None, stored: StoredConsent | None
-) -> Callable[[str], bool]:
-    """Whether the picture of a digest is enrolled on this consent record already."""
+) -> Callable[[str], bool] | None:
+    """Whether the picture of a digest is enrolled on this consent record already; ``None`` where nothing can be."""
     if subject is None or stored is None:
-        return lambda _: False
+        return None
     ref, known = subject.subject_ref, core.store.sample_marks(connection, stored.key)
     return lambda digest: core.codec.sample_mark(ref, digest) in known
 
@@ -252,14 +254,15 @@ def _standing(
             f"the reference of subject {subject_id!r} is contested, so nothing is added to it",
             hint="decide the complaint first: Watchlist.rights.decide()",
         )
+    endings = core.vault.endings()
     if record is not None:
         stored = core.filing.find(connection, subject, record)
         if stored is None and reuse and subject is not None:
-            stored = _like(record, core.filing.of(connection, subject), now)
+            stored = _like(record, core.filing.of(connection, subject), endings, now)
         current = record if stored is None else stored.consent
         if stored is None:
             check_new_record(record, [] if subject is None else core.filing.of(connection, subject), now)
-        ended = core.vault.endings().get(record.record_id)
+        ended = endings.get(current.record_id)
         if ended is None and current.in_force(now):
             _ask_the_policy(core, connection, current, now)
             return subject, stored
@@ -270,7 +273,7 @@ def _standing(
         )
     filed = core.filing.of(connection, subject) if subject is not None else []
     for stored in reversed(filed):
-        if stored.consent.in_force(now):
+        if stored.consent.in_force(now) and stored.consent.record_id not in endings:
             _ask_the_policy(core, connection, stored.consent, now)
             return subject, stored
     raise ConsentRequired(
@@ -279,18 +282,42 @@ def _standing(
     )
 
 
-def _like(record: Consent, filed: Sequence[StoredConsent], now: datetime) -> StoredConsent | None:
-    """The latest filed record in force that stands on the same evidence as ``record`` and says the same."""
+def _like(
+    record: Consent, filed: Sequence[StoredConsent], ended: Container[str], now: datetime
+) -> StoredConsent | None:
+    """The latest filed record in force that stands on the same evidence as ``record`` and says the same.
 
-    def terms(consent: Consent) -> dict[str, object]:
-        return {name: value for name, value in consent.to_dict().items() if name not in {"record_id", "events"}}
-
+    Raises:
+        ConsentRequired: A consent on that evidence has ended: the form that was signed for it does not count again.
+        ConsentInvalid: The consent on that evidence is to last longer or shorter than it was given for.
+    """
     if record.evidence_sha256 is None:
         return None
-    for stored in reversed(filed):
-        if stored.consent.in_force(now) and terms(stored.consent) == terms(record):
+    on_it = [stored for stored in filed if record.evidence_sha256 in stored.consent.evidence_digests]
+    if any(stored.consent.record_id in ended or not stored.consent.in_force(now) for stored in on_it):
+        raise ConsentRequired(
+            "the evidence is that of a consent that has ended, or has not begun",
+            hint="let the subject sign again; the old form does not count twice",
+        )
+    for stored in reversed(on_it):
+        if _terms(stored.consent) == _terms(record):
+            if _duration(stored.consent) != _duration(record):
+                raise ConsentInvalid(
+                    f"the consent on this evidence was given until {_written(stored.consent.valid_until)}",
+                    hint="leave its duration as it was; to prolong it takes new evidence: facematch consent renew",
+                )
             return stored
     return None
+
+
+def _terms(consent: Consent) -> dict[str, object]:
+    return {name: value for name, value in consent.to_dict().items() if name not in {"record_id", "events"}}
+
+
+def _duration(consent: Consent) -> timedelta | None:
+    """For how long a consent was first given."""
+    ends = (event.valid_until - event.time for event in consent.events if event.valid_until is not None)
+    return next(ends, None)
 
 
 def _ask_the_policy(core: Core, connection: Connection, consent: Consent, now: datetime) -> None:

@@ -190,7 +190,8 @@ class Watchlist(SubjectLifecycle, Operations):
                 allows that; the enrolment then waits for another actor.
             reuse_consent: Where a filed record in force stands on the same evidence as ``consent`` and says the same,
                 use that one instead of filing another. Then the same call may be made again without harm: pictures that
-                are enrolled already are refused as duplicates, without being decoded.
+                are enrolled already are refused as such, without being decoded, and evidence of a consent that has
+                ended is refused.
 
         Raises:
             PolicyRefused: The policy refuses; ``rule`` names the rule.

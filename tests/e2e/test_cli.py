@@ -344,7 +344,7 @@ def test_these_are_the_commands() -> None:
         *(f"audit {what}" for what in ("show", "verify", "checkpoint", "export", "prove", "public-key")),
         *("rights export", "rights complain", "rights decide", "rights disclose"),
         *("report processing-record", "report impact-input", "report transparency-notice"),
-        *("models list", "models show", "models pull", "models verify"),
+        *("models list", "models show", "models pull", "models verify", "models quantize"),
         *("calibration make", "calibration set", "calibration show"),
         *(f"evaluate {what}" for what in ("lfw", "verification", "openset", "detection", "differentials")),
         *("bench index", "bench pipeline"),

@@ -174,6 +174,15 @@ class GridDetector(ABC):
 
     def _detect(self, images: Sequence[Image], score_threshold: float) -> list[list[Face]]:
         most = math.inf if self.smallest_face is None else TILED_FROM
+        if len(images) > 1:  # one large picture at a time: its copy in the size seen is large, too
+            large = {n for n, image in enumerate(images) if math.prod(self.seen(*image.shape[:2])) > most}
+            if large:
+                rest = [image for n, image in enumerate(images) if n not in large]
+                others = iter(self._detect(rest, score_threshold))
+                return [
+                    self._detect([image], score_threshold)[0] if n in large else next(others)
+                    for n, image in enumerate(images)
+                ]
         looks = [
             view
             for number, image in enumerate(images)

@@ -13,6 +13,7 @@ from typing import Final
 
 import numpy as np
 
+from facematch.errors import InvalidArgument
 from facematch.faces.detectors.fitting import scaled
 from facematch.types import Box, Face, Image
 
@@ -26,6 +27,9 @@ _OVERLAP: Final = 128
 _OVERVIEW: Final = 1280
 _CELL: Final = 32
 _MARGIN: Final = 2.0
+_MOST: Final = 200_000_000
+_LEAST_SEEN: Final = 20.0
+"""Height that a face too large for the tiles has at least in the overview."""
 _TWICE: Final = 0.7
 """Faces from this share of the overlap on are sought in the overview, too: a box is measured a little differently."""
 _COVERED: Final = 0.6
@@ -64,14 +68,22 @@ def views(picture: int, pixels: Image, seen: tuple[int, int], most: float = TILE
         pixels: BGR ``uint8`` ``(H, W, 3)``.
         seen: Height and width at which it is to be seen.
         most: Pixels, as seen, up to which it is not cut up.
+
+    Raises:
+        InvalidArgument: It would be looked at with more than 200 megapixels.
     """
     rows, columns = seen
+    if rows * columns > _MOST:
+        raise InvalidArgument(
+            f"a picture of {pixels.shape[1]} x {pixels.shape[0]} would be looked at with {columns} x {rows}",
+            hint="name a larger smallest_face, or a max_side",
+        )
     if rows * columns <= most:
         yield View(picture, pixels, seen)
         return
     height, width = pixels.shape[:2]
     back = (width / columns, height / rows)
-    factor = min(1.0, _OVERVIEW / max(seen))
+    factor = min(1.0, max(_OVERVIEW / max(seen), _LEAST_SEEN / _OVERLAP))
     overview = max(1, round(rows * factor)), max(1, round(columns * factor))
     yield View(picture, pixels, overview, least=_TWICE * _OVERLAP * max(back))
     if (height, width) != seen:
@@ -103,18 +115,20 @@ def merged(found: Sequence[tuple[View, Sequence[Face]]], nms_threshold: float) -
     """
     if len(found) == 1:
         return list(found[0][1])
-    in_tiles: list[tuple[float, Face]] = []
+    in_tiles: list[tuple[float, View, Face]] = []
     in_overview: list[Face] = []
     for view, faces in found:
         if view.inner is None:
             in_overview += [face for face in faces if max(face.box.width, face.box.height) >= view.least]
         else:
             depths = [(_depth(view, view.inner, face.box), face) for face in faces]
-            in_tiles += [(depth, _placed(face, view)) for depth, face in depths if depth > _MARGIN]
-    kept: list[Face] = []
-    for _, face in sorted(in_tiles, key=lambda item: -item[0]):
-        if not any(_covered(face.box, other.box) > _COVERED for other in kept):
-            kept.append(face)
+            in_tiles += [(depth, view, _placed(face, view)) for depth, face in depths if depth > _MARGIN]
+    believed: list[tuple[View, Face]] = []
+    for _, view, face in sorted(in_tiles, key=lambda item: -item[0]):
+        others = [other for tile, other in believed if tile is not view]  # within a tile that has been decided
+        if not any(_covered(face.box, other.box) > _COVERED for other in others):
+            believed.append((view, face))
+    kept = [face for _, face in believed]
     kept += [face for face in in_overview if not any(face.box.iou(other.box) > nms_threshold for other in kept)]
     return sorted(kept, key=lambda face: -face.detection_score)
 

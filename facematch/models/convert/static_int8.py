@@ -16,9 +16,11 @@ from typing import Any, Final
 
 import numpy as np
 import onnx
+from google.protobuf.message import DecodeError
 from numpy.typing import NDArray
 
 from facematch.errors import ConversionError
+from facematch.models.sessions.onnx import RUNTIME_ERRORS
 
 __all__ = ["quantize_static_int8"]
 
@@ -41,13 +43,13 @@ def quantize_static_int8(model: bytes, batches: Iterable[NDArray[np.float32]]) -
     """
     from onnxruntime.quantization import CalibrationMethod, QDQQuantizer, QuantType, create_calibrator
 
-    parsed = onnx.load_from_string(model)
-    name = parsed.graph.input[0].name
     seen = 0
     with tempfile.TemporaryDirectory(prefix="facematch-") as folder, _quiet():
         path, target = Path(folder) / "model.onnx", Path(folder) / "int8.onnx"
-        path.write_bytes(model)
         try:
+            parsed = onnx.load_from_string(model)
+            name = parsed.graph.input[0].name
+            path.write_bytes(model)
             calibrator: Any = create_calibrator(
                 str(path),
                 _TYPES,
@@ -78,11 +80,13 @@ def quantize_static_int8(model: bytes, batches: Iterable[NDArray[np.float32]]) -
             )
             quantizer.quantize_model()
             quantizer.model.save_model_to_file(str(target), False)
-        except (ValueError, TypeError, KeyError, RuntimeError, AttributeError) as error:
+            return target.read_bytes()
+        except ConversionError:
+            raise
+        except (*RUNTIME_ERRORS, DecodeError, LookupError, AttributeError, OSError) as error:
             raise ConversionError(
                 f"the model cannot be quantised: {error}", hint="is it a float32 network of convolutions?"
             ) from error
-        return target.read_bytes()
 
 
 class _Once:

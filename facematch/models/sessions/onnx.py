@@ -19,13 +19,13 @@ from facematch.models.sessions.process import MadeFromArguments, PerProcess
 from facematch.parallel import usable_cpus
 from facematch.types import FloatArray
 
-__all__ = ["DEFAULT_PROVIDERS", "OnnxSession"]
+__all__ = ["DEFAULT_PROVIDERS", "RUNTIME_ERRORS", "OnnxSession"]
 
 DEFAULT_PROVIDERS: Final = ("CPUExecutionProvider",)
 
 _ERRORS_ONLY: Final = 3
 
-_RUNTIME_ERRORS: Final[tuple[type[Exception], ...]] = (
+RUNTIME_ERRORS: Final[tuple[type[Exception], ...]] = (
     *(
         v
         for v in vars(onnxruntime.capi.onnxruntime_pybind11_state).values()
@@ -121,7 +121,7 @@ class OnnxSession(MadeFromArguments):
         """Run the model; see :meth:`~facematch.protocols.Session.run`."""
         try:
             outputs = self._session.get().run(None, {self._input: values})
-        except _RUNTIME_ERRORS as error:
+        except RUNTIME_ERRORS as error:
             raise InferenceError(
                 f"{self.name} failed on an input of shape {values.shape}: {error}",
                 hint="if memory ran out, use smaller batches or pictures",
@@ -140,7 +140,7 @@ def _load(model: bytes, name: str, threads: int, providers: tuple[str, ...], ent
         options.add_session_config_entry(key, value)
     try:
         return onnxruntime.InferenceSession(model, options, providers=list(providers))
-    except _RUNTIME_ERRORS as error:
+    except RUNTIME_ERRORS as error:
         raise InferenceError(
             f"ONNX Runtime cannot load {name}: {error}", hint="run `facematch models verify`, then fetch it again"
         ) from error

@@ -361,6 +361,51 @@ def test_a_large_photograph_is_decoded_small_where_its_faces_allow(
     assert cosines.min() > 0.97
 
 
+def test_a_draft_is_nobody_else_s(folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out.npz"
+    (tmp_path / "theirs").touch()
+    draft_of(out).symlink_to(tmp_path / "theirs")
+    with pytest.raises(InvalidArgument, match="cannot be written"):
+        embed_folder(FakeAnalyzer(), folder, out)
+    draft_of(out).unlink()
+    draft_of(out).touch(mode=0o644)
+    modes: list[int] = []
+    embed_folder(
+        FakeAnalyzer(), folder, out, progress=lambda done, total: modes.append(draft_of(out).stat().st_mode & 0o777)
+    )
+    assert set(modes) == {0o600}
+
+
+def test_a_pipe_among_the_pictures_holds_up_nothing(folder: Path, tmp_path: Path) -> None:
+    os.mkfifo(folder / "pipe.jpg")
+    report = embed_folder(FakeAnalyzer(), folder, tmp_path / "out.npz")
+    assert ("pipe.jpg", "image_not_found") in [(name, code) for name, code, _ in report.errors]
+
+
+def test_a_file_that_could_not_be_read_is_tried_again(tmp_path: Path) -> None:
+    root, out = many(tmp_path / "in", 40), tmp_path / "out.npz"
+    content = (root / "0003.png").read_bytes()
+    (root / "0003.png").unlink()
+    (root / "0003.png").symlink_to(tmp_path / "away.png")
+
+    def stop(done: int, total: int | None) -> None:
+        if done >= 32:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        embed_folder(FakeAnalyzer(), root, out, progress=stop)
+    (tmp_path / "away.png").write_bytes(content)
+    report = embed_folder(FakeAnalyzer(), root, out)
+    assert (report.errors, report.faces, report.resumed) == ((), 40, 31)
+
+
+def test_pictures_are_not_decoded_smaller_for_the_smallest_face(group: Image, tmp_path: Path) -> None:
+    save(group, tmp_path / "in" / "a.png")
+    close = FaceAnalyzer.from_pack("opencv", smallest_face=40)
+    with pytest.raises(InvalidArgument, match="smallest face"):
+        embed_folder(close, tmp_path / "in", tmp_path / "out.npz", reduced=True)
+
+
 def test_an_error_of_the_runtime_is_not_a_picture_s(folder: Path, tmp_path: Path) -> None:
     class Broken(FakeAnalyzer):
         def embed(self, crops: Any) -> Any:

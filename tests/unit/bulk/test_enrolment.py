@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from PIL import Image as PillowImage
 
 from facematch.bulk import Listed, SubjectOutcome, enroll_listed, read_listing
-from facematch.errors import AccessDenied, WatchlistClosed
+from facematch.errors import AccessDenied, ConsentRequired, WatchlistClosed
+from facematch.governance import to_microseconds
 from facematch.governance.policy import Policy
 from facematch.testing import SyntheticFace, synthetic_picture
 from facematch.watchlist import Watchlist
@@ -100,12 +102,59 @@ def test_without_reuse_a_call_files_another_record(bench: Bench) -> None:
     assert result.consent_record_id == same.record_id
 
 
-def test_a_withdrawn_record_is_not_used_again(bench: Bench) -> None:
-    bench.watchlist.enroll("s", picture(1), consent=bench.consent("s"))
-    bench.watchlist.withdraw("s", reason="left")
-    fresh = bench.consent("s", now=bench.clock.now)
-    result = bench.watchlist.enroll("s", picture(1), consent=fresh, reuse_consent=True)
-    assert result.consent_record_id == fresh.record_id
+def test_who_withdrew_is_not_enrolled_again_by_the_old_form(moment: Bench, tmp_path: Path) -> None:
+    listed = listing(tmp_path, 3)
+    run(moment.watchlist, listed)
+    moment.watchlist.withdraw("s-1", reason="left")
+    moment.clock.advance(timedelta(hours=1))
+    outcomes = run(moment.watchlist, listed)
+    assert [outcomes[f"s-{n}"].state for n in range(3)] == ["already", "refused", "already"]
+    assert outcomes["s-1"].error is not None
+    assert outcomes["s-1"].error.code == "consent_required"
+    assert moment.found(1, site=None) == []
+    (tmp_path / "1.pdf").write_text("signed anew", "utf-8")
+    assert run(moment.watchlist, listed)["s-1"].state == "active"
+    assert moment.found(1, site=None) == ["s-1"]
+
+
+def test_what_has_run_out_is_not_prolonged_by_the_old_form(moment: Bench, tmp_path: Path) -> None:
+    listed = listing(tmp_path, 2)
+    run(moment.watchlist, listed)
+    moment.clock.advance(timedelta(days=366))
+    assert {outcome.state for outcome in run(moment.watchlist, listed).values()} == {"refused"}
+    assert moment.found(1, site=None) == []
+
+
+def test_another_duration_on_the_same_form_is_refused(moment: Bench, tmp_path: Path) -> None:
+    listed = listing(tmp_path, 1)
+    run(moment.watchlist, listed)
+    for duration in ("30d", "700d"):
+        longer = [Listed("s-0", listed[0].pictures, 2, {**listed[0].said, "valid-for": duration})]
+        outcome = run(moment.watchlist, longer)["s-0"]
+        assert outcome.error is not None
+        assert (outcome.state, outcome.error.code) == ("refused", "consent_invalid")
+    assert len(moment.watchlist.consents("s-0")) == 1
+
+
+def test_an_ending_that_is_noted_but_not_yet_filed_counts(moment: Bench, tmp_path: Path) -> None:
+    """The vault learns of an ending first; a process that dies before the database does must not matter."""
+    run(moment.watchlist, listing(tmp_path, 1))
+    (record,) = moment.watchlist.consents("s-0")
+    noted = [("WITHDRAWN", record.record_id, to_microseconds(moment.clock()))]
+    moment.watchlist._core.vault.note_endings(noted)
+    outcome = run(moment.watchlist, listing(tmp_path, 1, pictures=3))["s-0"]
+    assert (outcome.state, moment.watchlist.templates("s-0")) == ("refused", 2)
+    with pytest.raises(ConsentRequired):
+        moment.watchlist.enroll("s-0", [tmp_path / "0-2.png"])
+
+
+def test_pictures_that_fail_are_told_beside_those_that_are_enrolled(moment: Bench, tmp_path: Path) -> None:
+    run(moment.watchlist, listing(tmp_path, 1))
+    listed = listing(tmp_path, 1, pictures=3)
+    (tmp_path / "0-2.png").unlink()
+    outcome = run(moment.watchlist, listed)["s-0"]
+    assert (outcome.state, outcome.error) == ("already", None)
+    assert [refusal.code for refusal in outcome.refusals] == ["enrolled_already"] * 2 + ["image_not_found"]
 
 
 def test_what_is_wrong_with_one_subject_stops_no_other(moment: Bench, tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ def write(folder: Path, text: str, encoding: str = "utf-8") -> Path:
     file = folder / "people.csv"
     file.write_bytes(text.encode(encoding))
     (folder / "form.pdf").write_bytes(b"signed")
+    (folder / "other.pdf").write_bytes(b"signed by another")
     (folder / "notice.txt").write_bytes(b"read me")
     return file
 
@@ -79,7 +80,7 @@ def test_a_row_becomes_a_consent_record(tmp_path: Path) -> None:
 
 
 def test_what_holds_for_all_is_overruled_by_a_row(tmp_path: Path) -> None:
-    text = "subject,picture,evidence,adult,language\na,1.jpg,form.pdf,yes,\nb,2.jpg,form.pdf,yes,fr\n"
+    text = "subject,picture,evidence,adult,language\na,1.jpg,form.pdf,yes,\nb,2.jpg,other.pdf,yes,fr\n"
     terms = {**FOR_ALL, "notice": str(tmp_path / "notice.txt")}
     listed = read_listing(write(tmp_path, text), terms)
     languages = []
@@ -98,7 +99,7 @@ def test_what_is_each_subject_s_own_cannot_be_said_for_all(tmp_path: Path, name:
 
 def test_a_consent_lacks_nothing(tmp_path: Path) -> None:
     terms = {**FOR_ALL, "notice": str(tmp_path / "notice.txt")}
-    text = "subject,picture,evidence,adult\na,1.jpg,,yes\nb,2.jpg,form.pdf,no\nc,3.jpg,form.pdf,\n"
+    text = "subject,picture,evidence,adult\na,1.jpg,,yes\nb,2.jpg,form.pdf,no\nc,3.jpg,other.pdf,\n"
     first, second, third = read_listing(write(tmp_path, text), terms)
     with pytest.raises(ConsentRequired, match="evidence"):
         first.consent(actor="ana")
@@ -126,6 +127,7 @@ def test_a_consent_lacks_nothing(tmp_path: Path) -> None:
         ('subject,picture\na,"1.jpg\n', "line 2"),
         ("subject,picture,adult\na,1.jpg,maybe\n", "line 2: adult is yes or no"),
         ("subject,picture,evidence\na,1.jpg,f\na,2.jpg,g\n", "line 3: evidence is another than on line 2"),
+        ("subject,picture,evidence\na,1.jpg,f\nb,2.jpg,f\n", "line 3: the evidence of b is that of a"),
     ],
 )
 def test_a_bad_list_is_refused_with_its_lines(tmp_path: Path, text: str, what: str) -> None:
@@ -133,6 +135,17 @@ def test_a_bad_list_is_refused_with_its_lines(tmp_path: Path, text: str, what: s
         read_listing(write(tmp_path, text))
     assert what in caught.value.message
     assert caught.value.hint
+
+
+def test_a_duration_alone_says_nothing_of_a_consent(tmp_path: Path) -> None:
+    (listed,) = read_listing(write(tmp_path, "subject,picture\na,1.jpg\n"), {"valid-for": "30d"})
+    assert listed.consent(actor="ana") is None
+    text = "subject,picture,evidence,adult,purpose,notice,language\na,1.jpg,form.pdf,yes,site-access,notice.txt,en\n"
+    (listed,) = read_listing(write(tmp_path, text), {"valid-for": "30d"})
+    consent = listed.consent(actor="ana")
+    assert consent is not None
+    assert consent.valid_from is not None
+    assert consent.valid_until == consent.valid_from + timedelta(days=30)
 
 
 def test_all_bad_lines_are_named_up_to_a_limit(tmp_path: Path) -> None:

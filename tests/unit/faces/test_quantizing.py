@@ -130,6 +130,12 @@ def test_nothing_is_quantised_without_faces_or_without_a_model(analyzer: FaceAna
     assert analyzer.pack is not None
     with pytest.raises(ConversionError, match="no face"):
         quantize_static_int8(analyzer.pack.model_bytes("embedder", 0, "openvino"), [])
+    with pytest.raises(ConversionError, match="cannot be quantised"):
+        quantize_static_int8(b"no model at all", [np.zeros((1, 3, 112, 112), dtype=np.float32)])
+    with pytest.raises(ConversionError, match="cannot be quantised"):
+        quantize_static_int8(
+            analyzer.pack.model_bytes("embedder", 0, "openvino"), [np.zeros((1, 3, 9, 9), dtype=np.float32)]
+        )
 
 
 def test_the_tensor_is_what_the_model_is_run_on(analyzer: FaceAnalyzer) -> None:

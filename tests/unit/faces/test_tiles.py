@@ -120,6 +120,35 @@ def test_a_face_larger_than_any_overlap_comes_from_the_overview(analyzer: FaceAn
     assert found.box.iou(box) > 0.85
 
 
+def test_two_faces_of_one_tile_stay_though_one_covers_the_other() -> None:
+    pixels = np.zeros((1500, 2000, 3), dtype=np.uint8)
+    overview, first, *rest = views(0, pixels, (1500, 2000))
+    near, behind = face(300, 300, 420, 420, 0.9), face(390, 300, 425, 335, 0.95)
+    found = merged([(overview, []), (first, [near, behind]), *((view, []) for view in rest)], 0.3)
+    assert {one.detection_score for one in found} == {0.9, 0.95}
+
+
+def test_a_face_too_large_for_the_tiles_has_twenty_pixels_in_the_overview() -> None:
+    pixels = np.broadcast_to(np.zeros(3, dtype=np.uint8), (9000, 12_000, 3))
+    overview, *_ = views(0, pixels, (9000, 12_000))
+    assert overview.seen[1] * 128 / 12_000 >= 19.9
+
+
+def test_a_picture_that_would_be_looked_at_without_measure_is_refused(analyzer: FaceAnalyzer) -> None:
+    detector = analyzer.detector
+    assert isinstance(detector, YuNetDetector)
+    with pytest.raises(InvalidArgument, match="16000 x 14000"):
+        YuNetDetector(detector.session, smallest_face=5).detect([np.zeros((3500, 4000, 3), dtype=np.uint8)])
+
+
+def test_large_and_small_pictures_keep_their_order(analyzer: FaceAnalyzer, group: Image, astronaut: Image) -> None:
+    detector = analyzer.detector
+    assert isinstance(detector, YuNetDetector)
+    large = cv2.resize(group, (2560, 1772), interpolation=cv2.INTER_LINEAR).astype(np.uint8)
+    close = YuNetDetector(detector.session, smallest_face=20)
+    assert [len(faces) for faces in close.detect([astronaut, large, group, large, astronaut])] == [1, 6, 6, 6, 1]
+
+
 @pytest.mark.parametrize(
     ("options", "size", "seen"),
     [

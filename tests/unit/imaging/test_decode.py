@@ -274,6 +274,9 @@ def test_sizes_and_digests_are_told_without_decoding(tmp_path: Path) -> None:
         decode(file)
     array = np.arange(48, dtype=np.uint8).reshape(4, 4, 3)
     assert picture_digest(array) == decode(array).digest
+    for wrong in (np.zeros((4, 4), dtype="datetime64[s]"), np.full((4, 4), None)):
+        with pytest.raises(InvalidArgument):
+            picture_digest(wrong)
     (tmp_path / "b.jpg").write_bytes(b"no picture")
     with pytest.raises(NotAnImage):
         picture_size(tmp_path / "b.jpg")

@@ -180,6 +180,46 @@ def test_an_interrupted_thread_leaves_its_companions_served() -> None:
     assert len(served) == 3
 
 
+def test_an_interrupt_while_it_gathers_holds_up_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    batcher = Batcher(Doubling(), most=4, waiting=8, pause=0.01)
+    gather = batcher._gather
+
+    def interrupted() -> None:
+        monkeypatch.setattr(batcher, "_gather", gather)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(batcher, "_gather", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        batcher("a", [1])
+    answers: list[list[int]] = []
+    thread = start(lambda: answers.append(batcher("a", [2])))
+    thread.join(30)
+    assert answers == [[4]], "the thread hangs, or ran what was taken back"
+    assert batcher._queued == 0
+
+
+def test_a_large_call_is_not_passed_over_for_ever() -> None:
+    def run(kind: Hashable, items: list[int]) -> list[int]:
+        time.sleep(0.0005)
+        return items
+
+    batcher = Batcher(run, most=4, waiting=4)
+    over = threading.Event()
+
+    def small() -> None:
+        while not over.is_set():
+            batcher("a", [1])
+
+    threads = [start(small) for _ in range(8)]
+    large = start(lambda: batcher("a", [1, 2, 3, 4]))
+    large.join(20)
+    starved = large.is_alive()
+    over.set()
+    for thread in [*threads, large]:
+        thread.join(30)
+    assert not starved
+
+
 def test_many_threads_get_their_own_answers() -> None:
     def run(kind: Hashable, items: list[int]) -> list[int]:
         time.sleep(0.0005)
