@@ -105,6 +105,17 @@ def test_enroll_identify_verify_withdraw_erase(cli: Cli, astronaut_path: Path, g
     assert cli.json("subjects") == (0, {"subjects": []})
 
 
+def test_how_closely_and_where_to_look_are_options(cli: Cli, astronaut_path: Path, group_path: Path) -> None:
+    cli.enroll("s-1", astronaut_path)
+    assert len(cli.identify(group_path, "--smallest-face", "80")["probes"]) == 6
+    assert cli.identify(group_path, "--smallest-face", "1000")["probes"] == []
+    for area in ("0,0,1", "a,b,c,d", "0,0,2,1", "0.5,0,0.5,1", "nan,0,1,1"):
+        status, document = cli.json("video", "/no/such.mp4", "--purpose", "p", "--area", area)
+        assert (status, document["error"]["code"]) == (ExitCode.INPUT, "invalid_argument"), area
+    status, document = cli.json("video", "/no/such.mp4", "--purpose", "p", "--area", "0,0.2,0.5,1")
+    assert document["error"]["code"] == "video_unreadable"
+
+
 def test_people_read_tables_with_the_same_content(cli: Cli, astronaut_path: Path, darker: Path) -> None:
     cli.enroll("[red]s-7[/]", astronaut_path)
     status, out, _ = cli.run("identify", str(darker), "--purpose", "site-access", "--site", "store-12")
