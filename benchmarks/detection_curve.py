@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from caution import caution
 from rich.progress import track
 
 from facematch.benchmark.machine import load, machine_facts
@@ -122,7 +123,7 @@ def table(document: dict[str, Any]) -> str:
         )
     counts = ", ".join(f"{document['faces'][str(low)]} of {_class(low, high)}" for low, high in CLASSES)
     busy = document["load_before"]
-    note = f" **Other programs kept {busy:.1f} cores busy: the times are provisional.**" if busy > 0.5 else ""
+    note = caution(busy, "the times are")
     said = (
         f"{document['pictures']} pictures of WIDER FACE's validation set, 1,024 pixels wide; faces: {counts}. Measured "
         f"on {document['measured_at'][:10]} on {document['machine']['cpu']}, {document['threads']} threads.{note}"

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from caution import caution as provisional
 from rich.console import Console
 
 from facematch.benchmark.index import measure
@@ -36,7 +37,6 @@ PROBES = 1000
 FEW = 20
 """Probes for a search that takes a second each."""
 APPROXIMATE_FROM = 100_000
-BUSY = 0.5
 console = Console(soft_wrap=True)
 
 
@@ -178,10 +178,8 @@ def machine_line(document: dict[str, Any]) -> str:
 def caution(part: dict[str, Any]) -> str:
     """When a part was measured, and whether the machine was idle."""
     busy = part["load_before"]
-    provisional = (
-        f" **Other programs kept {busy:.1f} cores busy: these figures are provisional.**" if busy > BUSY else ""
-    )
-    return f"\nMeasured on {part['measured_at'][:10]}, {part['rounds']} turns at least.{provisional}\n"
+    note = provisional(busy)
+    return f"\nMeasured on {part['measured_at'][:10]}, {part['rounds']} turns at least.{note}\n"
 
 
 def write(document: dict[str, Any]) -> None:

@@ -17,6 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from caution import caution
 from rich.console import Console
 
 from facematch.benchmark.machine import load, machine_facts
@@ -82,7 +83,7 @@ def table(document: dict[str, Any]) -> str:
         else:
             lines.append(start + f"| finds {row['faces_of_library']} of {row['faces']} faces | | not compared |")
     busy = document["load_before"]
-    note = f" **Other programs kept {busy:.1f} cores busy: these figures are provisional.**" if busy > 0.5 else ""
+    note = caution(busy)
     said = (
         f"Measured on {document['measured_at'][:10]} on {document['machine']['cpu']}, {document['threads']} threads, "
         f"{document['turns']} turns, facematch with its default models on ONNX Runtime.{note}"

@@ -13,6 +13,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from caution import caution
 from rich.console import Console
 
 from facematch.benchmark.pipeline import measure_pipeline
@@ -81,7 +82,7 @@ def shares_table(figures: list[dict[str, Any]]) -> str:
     first = figures[0]
     machine = first["machine"]
     busy = first["load_before"]  # before anything of ours ran
-    note = f" **Other programs kept {busy:.1f} cores busy: these figures are provisional.**" if busy > 0.5 else ""
+    note = caution(busy)
     measured_on = (
         f"Measured on {first['measured_at'][:10]} on {machine['cpu']}, {first['threads']} threads, "
         f"{first['workloads']['six']['turns']} turns; at most {figures[-1]['peak_bytes'] / 1e6:,.0f} MB in use, "

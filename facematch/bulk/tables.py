@@ -6,8 +6,6 @@ import itertools
 import json
 import os
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from importlib import import_module
 from pathlib import Path
 from types import MappingProxyType
 from typing import IO, Any, Final
@@ -15,7 +13,9 @@ from typing import IO, Any, Final
 import numpy as np
 
 from facematch.bulk.draft import Draft
-from facematch.errors import InvalidArgument, MissingExtra
+from facematch.errors import InvalidArgument
+from facematch.errors.files import writing
+from facematch.extras import require
 from facematch.types import FloatArray
 
 __all__ = ["ENDINGS", "check_target", "write_table"]
@@ -52,7 +52,7 @@ def write_table(draft: Draft, target: Path, about: Mapping[str, Any]) -> None:
         InvalidArgument: It cannot be written, or is there already.
     """
     part = draft.path.with_name(f"{draft.path.name}.new")  # only whoever holds the draft is here
-    with _as_ours(target):
+    with writing(target, "see to space and rights"):
         part.unlink(missing_ok=True)
         try:
             descriptor = os.open(part, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
@@ -141,22 +141,4 @@ ENDINGS: Final[Mapping[str, Callable[[Draft, IO[bytes], str], None]]] = MappingP
 
 
 def _arrow(name: str) -> Any:
-    try:
-        return import_module(name)
-    except ImportError as error:
-        raise MissingExtra(
-            f"Parquet files need the package 'pyarrow', which cannot be imported: {error}",
-            hint="pip install 'facematch-watchlist[parquet]', or name a file that ends in .npz",
-        ) from error
-
-
-@contextmanager
-def _as_ours(target: Path) -> Iterator[None]:
-    try:
-        yield
-    except FileExistsError as error:
-        raise InvalidArgument(f"{str(target)!r} is there already", hint="name a file that is not there yet") from error
-    except OSError as error:
-        raise InvalidArgument(
-            f"{str(target)!r} cannot be written: {error.strerror or error}", hint="see to space and rights"
-        ) from error
+    return require(name, extra="parquet", what="Parquet files need")

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from facematch.errors import InvalidArgument
+from facematch.errors.files import writing
 
 __all__ = ["private_folder", "read_bytes", "rescued", "reserved", "write_private"]
 
@@ -25,13 +26,13 @@ def reserved(path: Path) -> Iterator[Callable[[str], None]]:
     Raises:
         InvalidArgument: The file is there already, or cannot be written.
     """
-    with _as_ours(path):
+    with writing(path):
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     written = False
 
     def write(text: str) -> None:
         nonlocal written
-        with _as_ours(path), os.fdopen(os.dup(descriptor), "w", encoding="utf-8") as stream:
+        with writing(path), os.fdopen(os.dup(descriptor), "w", encoding="utf-8") as stream:
             stream.write(text)
             stream.flush()
             os.fsync(stream.fileno())
@@ -74,7 +75,7 @@ def private_folder(path: Path) -> Path:
     Raises:
         InvalidArgument: It cannot be made or written into.
     """
-    with _as_ours(path):
+    with writing(path):
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
     if not os.access(path, os.W_OK | os.X_OK):
         raise InvalidArgument(f"nothing can be written into {str(path)!r}", hint="name another folder")
@@ -92,16 +93,4 @@ def read_bytes(path: Path) -> bytes:
     except OSError as error:
         raise InvalidArgument(
             f"{str(path)!r} cannot be read: {error.strerror or error}", hint="check the path and its permissions"
-        ) from error
-
-
-@contextlib.contextmanager
-def _as_ours(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except FileExistsError as error:
-        raise InvalidArgument(f"{str(path)!r} is there already", hint="name a file that is not there yet") from error
-    except OSError as error:
-        raise InvalidArgument(
-            f"{str(path)!r} cannot be written: {error.strerror or error}", hint="name another file"
         ) from error

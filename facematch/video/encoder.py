@@ -11,8 +11,8 @@ from typing import Any, Self
 import numpy as np
 
 from facematch.errors import VideoWriteError
+from facematch.extras import require
 from facematch.types import Image
-from facematch.video._extra import require
 
 __all__ = ["Encoder"]
 
@@ -42,7 +42,7 @@ class Encoder:
     def __init__(
         self, path: Path, size: tuple[int, int], rate: Fraction, *, sample_aspect_ratio: Fraction | None = None
     ) -> None:
-        self._av: Any = require("av")
+        self._av: Any = require("av", extra="video", what="video needs")
         self._path = path
         self._pad = (size[1] % 2, size[0] % 2)
         self._large = size[1] >= 720

@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from facematch.errors import VideoUnreadable
+from facematch.extras import require
 from facematch.types import Image
-from facematch.video._extra import require
 
 if TYPE_CHECKING:
     from av.container import InputContainer
@@ -101,7 +101,7 @@ class FileSource:
 
     def __init__(self, path: str | PathLike[str]) -> None:
         self._path = Path(path)
-        self._av: Any = require("av")
+        self._av: Any = require("av", extra="video", what="video needs")
         self._broken = 0
         self._check_path()
         with self._open() as container:

@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from facematch.extras import require
 from facematch.types import Box, Face
-from facematch.video._extra import require
 
 __all__ = ["Association", "FaceTracker"]
 
@@ -55,9 +55,9 @@ class FaceTracker:
     def __init__(
         self, rate: float = _NOMINAL_RATE, *, start_score: float = 0.6, lost_after_s: float = LOST_AFTER_S
     ) -> None:
-        self._supervision: Any = require("supervision")
+        self._supervision: Any = require("supervision", extra="video", what="video needs")
         self._lost_after_s = lost_after_s
-        self._tracker: Any = require("trackers").ByteTrackTracker(
+        self._tracker: Any = require("trackers", extra="video", what="video needs").ByteTrackTracker(
             # in units of 1/30 s whatever the rate, as time stamps are given
             lost_track_buffer=max(1, round(lost_after_s * _NOMINAL_RATE)),
             frame_rate=rate,

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from facematch import extras
 from facematch.errors import (
     InvalidArgument,
     MissingExtra,
@@ -25,7 +26,6 @@ from facematch.errors import (
 from facematch.protocols import Analyzer, FaceSearch
 from facematch.types import Alert, Box, Face, Identification, Image
 from facematch.video import VideoPipeline
-from facematch.video import _extra as extra
 from facematch.video import render as render_module
 from facematch.video.outputs import Outputs
 from tests.unit.video.support import (
@@ -449,7 +449,7 @@ def test_without_the_extra_the_error_names_it(clip: Path, monkeypatch: pytest.Mo
     def missing(name: str) -> None:
         raise ImportError(f"No module named {name!r}")
 
-    monkeypatch.setattr(extra, "import_module", missing)
+    monkeypatch.setattr(extras, "import_module", missing)
     with pipeline(Gallery()) as video, pytest.raises(MissingExtra) as caught:
         video.process(clip)
     assert caught.value.hint == "pip install 'facematch-watchlist[video]'"
