@@ -67,7 +67,6 @@ class DraftRow:
         width: Width in pixels.
         numbers: ``(N, 15 + D)`` ``float32``: box, landmarks, detection score, embedding of each face.
         code: Code of the error where it cannot be decoded.
-        message: The error in words.
     """
 
     name: str
@@ -75,7 +74,6 @@ class DraftRow:
     width: int
     numbers: FloatArray
     code: str | None
-    message: str | None
 
 
 class Draft:
@@ -159,6 +157,18 @@ class Draft:
         with self._as_ours():
             self._db.executemany("DELETE FROM picture WHERE name = ?", [(name,) for name in names])
 
+    def without_face(self) -> int:
+        """How many pictures were read and show no face."""
+        with self._as_ours():
+            query = "SELECT count(*) FROM picture WHERE faces = 0 AND code IS NULL"
+            return int(self._db.execute(query).fetchone()[0])
+
+    def errors(self) -> list[tuple[str, str, str]]:
+        """File, code and message of every picture that cannot be read, by name."""
+        with self._as_ours():
+            query = "SELECT name, code, message FROM picture WHERE code IS NOT NULL ORDER BY name"
+            return [(_shown(name), code, message) for name, code, message in self._db.execute(query)]
+
     def counts(self) -> tuple[int, int]:
         """How many pictures and how many faces it holds."""
         with self._as_ours():
@@ -168,14 +178,13 @@ class Draft:
     def rows(self) -> Iterator[DraftRow]:
         """All pictures, by name."""
         with self._as_ours():
-            for name, height, width, numbers, code, message in self._db.execute(
-                "SELECT name, height, width, numbers, code, message FROM picture ORDER BY name"
+            for name, height, width, numbers, code in self._db.execute(
+                "SELECT name, height, width, numbers, code FROM picture ORDER BY name"
             ):
                 if len(numbers) % (4 * self._width):
                     raise self._damaged("a picture has half a face")
                 faces = np.frombuffer(numbers, dtype="<f4").astype(np.float32, copy=False).reshape(-1, self._width)
-                shown = bytes(name).decode("utf-8", "backslashreplace")
-                yield DraftRow(shown, height, width, faces, code, message)
+                yield DraftRow(_shown(name), height, width, faces, code)
 
     def close(self) -> None:
         """Close the file and keep it."""
@@ -225,6 +234,10 @@ def _make_private(path: Path) -> None:
         os.fchmod(descriptor, 0o600)
     finally:
         os.close(descriptor)
+
+
+def _shown(name: bytes) -> str:
+    return name.decode("utf-8", "backslashreplace")
 
 
 def _numbers(found: FileFaces) -> FloatArray:

@@ -19,7 +19,7 @@ from facematch.bulk.draft import Draft, FileState
 from facematch.bulk.faces import SMALLEST_REDUCED, FileFaces, faces_of_files
 from facematch.bulk.tables import check_target, write_table
 from facematch.errors import ImageNotFound, InvalidArgument
-from facematch.faces.identity import describe_analysis
+from facematch.faces.provenance import describe_analysis
 from facematch.imaging import PICTURE_ENDINGS
 from facematch.protocols import Analyzer, Progress
 
@@ -147,11 +147,7 @@ def embed_folder(
                 f"{root} is gone", hint="what was done is kept; give the same command when it is back"
             )
         faces = draft.counts()[1]
-        bare, errors = 0, []
-        for row in draft.rows():
-            bare += row.code is None and not len(row.numbers)
-            if row.code is not None:
-                errors.append((row.name, row.code, row.message or ""))
+        bare, errors = draft.without_face(), draft.errors()
         contract = analyzer.contract
         about = {"dimension": contract.dimension, "reduced": reduced, "embedder": contract.embedder, **terms}
         write_table(draft, out, about)

@@ -29,7 +29,7 @@ import rfc8785
 from numpy.typing import NDArray
 
 from facematch.errors import InvalidArgument
-from facematch.faces.identity import describe_analysis
+from facematch.faces.provenance import describe_analysis
 from facematch.protocols import Analyzer
 from facematch.settings import Settings
 from facematch.types import FloatArray

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from facematch.errors import InvalidArgument
 from facematch.evaluation.pictures import check_pictures
 from facematch.faces import FaceAnalyzer
-from facematch.faces.identity import describe_detector
+from facematch.faces.provenance import describe_detector
 from facematch.protocols import Progress
 
 __all__ = ["DetectionResult", "TrueFaces", "average_precision", "evaluate_detection", "match_detections", "read_wider"]

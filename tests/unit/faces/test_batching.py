@@ -12,7 +12,7 @@ import pytest
 
 from facematch.errors import AnalyzerBusy, InvalidArgument
 from facematch.faces import FaceAnalyzer
-from facematch.faces.identity import describe_analysis
+from facematch.faces.provenance import describe_analysis
 from facematch.protocols import Analyzer, FaintDetector, QualityAssessor
 from facematch.types import Face, Image
 
