@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from facematch.bulk.draft import Draft, FileState
-from facematch.bulk.faces import SMALLEST_REDUCED, FileFaces, faces_of_files
+from facematch.bulk.faces import SMALLEST_REDUCED, FileFaces, faces_of_files, longest_seen
 from facematch.bulk.tables import check_target, write_table
 from facematch.errors import ImageNotFound, InvalidArgument
 from facematch.faces.provenance import describe_analysis
@@ -126,6 +126,7 @@ def embed_folder(
     root, out = Path(folder), Path(target)
     check_target(out)
     files = {os.fsencode(_key(path, root)): path for path in pictures_in(root)}
+    longest = longest_seen(analyzer) if reduced else None
     terms = describe_analysis(analyzer)
     reduction = {"smallest": SMALLEST_REDUCED} if reduced else None
     with Draft(draft_of(out), json.dumps([terms, reduction], sort_keys=True), analyzer.contract.dimension) as draft:
@@ -136,7 +137,7 @@ def embed_folder(
         done = resumed = len(files) - len(waiting)
         if progress is not None:
             progress(done, len(files))
-        results = faces_of_files(analyzer, [files[name] for name in waiting], reduced=reduced)
+        results = faces_of_files(analyzer, [files[name] for name in waiting], longest=longest)
         for part in _parts(zip(waiting, results, strict=True)):
             draft.keep((name, _UNDONE if _unread(found) else states[name], found) for name, found in part)
             done += len(part)

@@ -15,7 +15,7 @@ from facematch.imaging import ReducedImage, decode_pixels
 from facematch.protocols import Analyzer
 from facematch.types import Box, Face, Image
 
-__all__ = ["SMALLEST_REDUCED", "FileFaces", "faces_of_files"]
+__all__ = ["SMALLEST_REDUCED", "FileFaces", "faces_of_files", "longest_seen"]
 
 _PICTURES: Final = 16
 _PIXELS: Final = 16_000_000
@@ -43,24 +43,42 @@ class FileFaces:
     error: FacematchError | None = None
 
 
+def longest_seen(analyzer: Analyzer) -> Callable[[int, int], int] | None:
+    """How many pixels of its longer side an analyzer looks at, by height and width; ``None`` where it does not tell.
+
+    Raises:
+        InvalidArgument: Its detector goes by the smallest face: how large that is depends on the picture's own size.
+    """
+    detector = getattr(analyzer, "detector", None)
+    if getattr(detector, "smallest_face", None) is not None:
+        raise InvalidArgument(
+            "pictures are not decoded smaller for a detector that goes by the smallest face",
+            hint="set max_side instead",
+        )
+    seen = getattr(detector, "seen", None)
+    return None if seen is None else lambda height, width: max(seen(height, width)) if height and width else 0
+
+
 def faces_of_files(
-    analyzer: Analyzer, paths: Sequence[Path], *, reduced: bool = False, smallest: float = SMALLEST_REDUCED
+    analyzer: Analyzer,
+    paths: Sequence[Path],
+    *,
+    longest: Callable[[int, int], int] | None = None,
+    smallest: float = SMALLEST_REDUCED,
 ) -> Iterator[FileFaces]:
     """The faces of picture files, in order. A file that cannot be decoded is a result, too.
 
     Args:
         analyzer: Finds and embeds faces.
         paths: The files.
-        reduced: Decode JPEG files no larger than the detector looks at them, where it tells that. Pictures in which a
-            face is then lower than ``smallest`` are decoded once more, at full size, to cut the faces out.
+        longest: Decode JPEG files no larger than this tells, as :func:`longest_seen` does; default: at full size.
+            Pictures in which a face is then lower than ``smallest`` are decoded once more, at full size, to cut the
+            faces out.
         smallest: That height, in pixels of the reduced picture.
 
     Raises:
-        InvalidArgument: ``reduced`` beside a detector that goes by the smallest face: how large that is depends on the
-            picture's own size.
         InferenceError: The runtime failed.
     """
-    longest = _longest_seen(analyzer) if reduced else None
     group: list[ReadPicture] = []
     pixels = 0
     for read in read_ahead(paths, longest=longest):
@@ -70,17 +88,6 @@ def faces_of_files(
             yield from _analyzed(analyzer, group, smallest)
             group, pixels = [], 0
     yield from _analyzed(analyzer, group, smallest)
-
-
-def _longest_seen(analyzer: Analyzer) -> Callable[[int, int], int] | None:
-    detector = getattr(analyzer, "detector", None)
-    if getattr(detector, "smallest_face", None) is not None:
-        raise InvalidArgument(
-            "pictures are not decoded smaller for a detector that goes by the smallest face",
-            hint="set max_side instead",
-        )
-    seen = getattr(detector, "seen", None)
-    return None if seen is None else lambda height, width: max(seen(height, width)) if height and width else 0
 
 
 def _analyzed(analyzer: Analyzer, group: Sequence[ReadPicture], smallest: float) -> Iterator[FileFaces]:

@@ -404,6 +404,7 @@ def test_pictures_are_not_decoded_smaller_for_the_smallest_face(group: Image, tm
     close = FaceAnalyzer.from_pack("opencv", smallest_face=40)
     with pytest.raises(InvalidArgument, match="smallest face"):
         embed_folder(close, tmp_path / "in", tmp_path / "out.npz", reduced=True)
+    assert [path.name for path in tmp_path.iterdir()] == ["in"]
 
 
 def test_an_error_of_the_runtime_is_not_a_picture_s(folder: Path, tmp_path: Path) -> None:
