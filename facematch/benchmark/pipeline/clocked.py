@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +30,7 @@ class Clocked:
         self._session = session
         self.name, self.threads = session.name, session.threads
         self.input_shape, self.output_names = session.input_shape, session.output_names
+        self.at_once = session.at_once
         self.seconds, self.runs = 0.0, 0
 
     def describe(self) -> str:
@@ -58,7 +59,15 @@ class ClockedSessions(SessionOptions):
 
     def open(self, model: bytes, name: str) -> Session:
         """Load a model; see :meth:`SessionOptions.open`."""
-        clocked = Clocked(super().open(model, name))
+        return self._clocked(super().open(model, name), name)
+
+    def open_sharing(self, model: bytes, name: str) -> Session:
+        """Load a model; see :meth:`SessionOptions.open_sharing`. Its parts are clocked together."""
+        plain = SessionOptions(**{each.name: getattr(self, each.name) for each in fields(SessionOptions)})
+        return self._clocked(plain.open_sharing(model, name), name)
+
+    def _clocked(self, session: Session, name: str) -> Session:
+        clocked = Clocked(session)
         self.opened.setdefault(name, []).append(clocked)
         return clocked
 

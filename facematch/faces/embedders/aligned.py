@@ -15,8 +15,6 @@ from facematch.types import EmbeddingContract, FloatArray, Image
 
 __all__ = ["AlignedEmbedder"]
 
-_BATCH: Final = 8
-"""More faces at once no longer fit into a processor's cache: 32 take a quarter longer for each than 8."""
 _DEFAULT: Final = SessionOptions()
 
 
@@ -33,13 +31,11 @@ class AlignedEmbedder:
         self._session = session
         self._contract = embedding_contract(model)
         self._template = model.template_array()
-        fixed = session.input_shape[0] if session.input_shape else 1
-        self._batch = fixed if isinstance(fixed, int) and fixed > 0 else _BATCH
 
     @classmethod
     def from_model(cls, model: EmbedderModel, data: bytes, *, sessions: SessionOptions = _DEFAULT) -> Self:
         """Build from a pack's manifest entry and the model's bytes."""
-        return cls(model, sessions.open(data, model.file))
+        return cls(model, sessions.open_sharing(data, model.file))
 
     @property
     def contract(self) -> EmbeddingContract:
@@ -79,8 +75,8 @@ class AlignedEmbedder:
                 f"crops must be uint8 of shape (N, {size}, {size}, 3), got {crops.dtype} {crops.shape}"
             )
         embeddings = np.empty((len(crops), self._model.dimension), dtype=np.float32)
-        for start in range(0, len(crops), self._batch):
-            stop = min(start + self._batch, len(crops))
+        for start in range(0, len(crops), self._session.at_once):
+            stop = min(start + self._session.at_once, len(crops))
             batch = crops[start:stop]
             embeddings[start:stop] = self._run(batch)
             if self._model.flip:  # the mean of two unit vectors, brought back to unit length

@@ -13,6 +13,7 @@ from google.protobuf.message import DecodeError
 
 from facematch.errors import ConversionError
 from facematch.models.convert.graph import GraphEditor
+from facematch.models.convert.groups import widen_groups
 from facematch.models.convert.prelu import rewrite_prelu
 from facematch.models.convert.quantized import fold_bias, fold_dequantize, undo_dynamic_quantization
 from facematch.models.convert.rewrites import (
@@ -20,13 +21,14 @@ from facematch.models.convert.rewrites import (
     remove_dropout,
     symbolic_shapes,
 )
+from facematch.models.convert.siblings import merge_siblings
 from facematch.settings import Runtime
 
 __all__ = ["CONVERTER_VERSION", "Role", "convert", "refuse_external_data"]
 
 Role = Literal["detector", "embedder"]
 
-CONVERTER_VERSION: Final = 5
+CONVERTER_VERSION: Final = 6
 """Raised whenever a rewrite changes; part of the name of a converted file."""
 
 _DAMAGE: Final = (DecodeError, onnx.checker.ValidationError, LookupError, TypeError, ValueError, OverflowError)
@@ -40,7 +42,8 @@ def convert(source: bytes, role: Role, *, batched: bool = True, runtime: Runtime
         source: The bytes of an ONNX model.
         role: A detector gets a symbolic picture size besides the symbolic batch.
         batched: Whether the graph allows any batch size; where shapes inside it are fixed, its batch stays at one.
-        runtime: What is to run it. Activations are rewritten for ONNX Runtime; OpenVINO fuses them as they are.
+        runtime: What is to run it. Activations and heads are rewritten for ONNX Runtime only; OpenVINO fuses
+            activations as they are.
 
     Returns:
         The bytes of the converted model; deterministic.
@@ -58,6 +61,8 @@ def convert(source: bytes, role: Role, *, batched: bool = True, runtime: Runtime
         fold_batch_normalization(editor)
         if runtime == "onnxruntime":
             rewrite_prelu(editor)
+            merge_siblings(editor)
+        widen_groups(editor)
         if batched:
             symbolic_shapes(editor, spatial=role == "detector")
         editor.finish()

@@ -50,11 +50,18 @@ class GraphEditor:
                 self._constants[node.output[0]] = numpy_helper.to_array(value)
                 self.graph.node.remove(node)
         self._fresh = 0
+        named = {name for node in self.nodes for name in (*node.input, *node.output)}
+        self._taken = named | set(self._constants)  # a model that was converted before has names of this kind
 
     @property
     def nodes(self) -> Any:
         """The graph's nodes, in order."""
         return self.graph.node
+
+    @property
+    def opset(self) -> int:
+        """Version of the operators; ``Split`` for one takes its sizes elsewhere since 13."""
+        return next((int(each.version) for each in self.model.opset_import if each.domain in {"", "ai.onnx"}), 1)
 
     def constant(self, name: str) -> NDArray[Any] | None:
         """The constant of that name, or ``None`` if the value is computed."""
@@ -67,8 +74,10 @@ class GraphEditor:
 
     def fresh(self, stem: str) -> str:
         """A tensor name that is not used yet; the same sequence of calls gives the same names."""
-        self._fresh += 1
-        return f"{stem}__fm{self._fresh}"
+        while True:
+            self._fresh += 1
+            if (name := f"{stem}__fm{self._fresh}") not in self._taken:
+                return name
 
     def consumers(self) -> dict[str, list[Any]]:
         """Nodes by the tensors they read. A graph output counts as a consumer of ``None``."""

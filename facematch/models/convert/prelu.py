@@ -2,7 +2,9 @@
 
 The runtime keeps convolutions in blocks of channels and computes a ``Relu`` and an addition that follow one within it;
 for ``PRelu`` it leaves that layout. With slope ``a`` per channel, ``prelu(x) = a x + (1 - a) relu(x)``; while no slope
-is over 1, ``(1 - a) relu(x) = relu((1 - a) x)``. Convolutions that are depthwise take a factor per channel for nothing.
+is over 1, ``(1 - a) relu(x) = relu((1 - a) x)``. Where one is, its channel is computed negated, ``-prelu(x) = -a x +
+relu((a - 1) x)``, and the convolutions that read it are given negated weights. Convolutions that are depthwise take a
+factor per channel for nothing.
 """
 
 from __future__ import annotations
@@ -49,13 +51,16 @@ def _nodes(editor: GraphEditor) -> Iterator[tuple[Any, Slopes]]:
 
 def _into_the_convolution_before(editor: GraphEditor, node: Any, slopes: Slopes) -> bool:
     convolution = next((other for other in editor.nodes if node.input[0] in other.output), None)
-    if slopes.max() > 1.0 or not _is_depthwise(editor, convolution, len(slopes)):
+    if not _is_depthwise(editor, convolution, len(slopes)):
         return False
     if max(attribute(convolution, "strides", [1])) > 1:
         return False
     if len(editor.consumers()[node.input[0]]) != 1:
         return False
-    below, above = _scaled(editor, convolution, slopes), _scaled(editor, convolution, 1.0 - slopes)
+    signs = _signs(editor, node, slopes)
+    if signs is None:
+        return False
+    below, above = (_scaled(editor, convolution, signs * factors) for factors in (slopes, 1.0 - slopes))
     editor.replace(node, [])
     editor.replace(convolution, _sum_with_relu(editor, below, above, node.output[0]))
     return True
@@ -82,15 +87,38 @@ def _by_itself(editor: GraphEditor, node: Any, slopes: Slopes) -> bool:
     source, output = node.input[0], node.output[0]
     ones = editor.set_constant(editor.fresh("weight"), np.ones(slopes.shape, dtype=np.float32))
     plain = helper.make_node("Conv", [source, ones], [source], group=len(slopes), kernel_shape=[1, 1])
-    below, above = _scaled(editor, plain, slopes), _scaled(editor, plain, 1.0 - slopes)
-    if slopes.max() <= 1.0:
+    signs = _signs(editor, node, slopes)
+    if signs is not None:
+        below, above = (_scaled(editor, plain, signs * factors) for factors in (slopes, 1.0 - slopes))
         editor.replace(node, _sum_with_relu(editor, below, above, output))
         return True
+    below, above = _scaled(editor, plain, slopes), _scaled(editor, plain, 1.0 - slopes)
     positive = editor.fresh("relu")
     above.input[0] = positive
     add = helper.make_node("Add", [below.output[0], above.output[0]], [output])
     editor.replace(node, [helper.make_node("Relu", [source], [positive]), below, above, add])
     return True
+
+
+def _signs(editor: GraphEditor, node: Any, slopes: Slopes) -> Slopes | None:
+    """-1 for each channel that is to be computed negated, which its readers make up for; ``None`` if they cannot."""
+    signs = np.where(slopes > 1.0, -1.0, 1.0)
+    if (signs > 0).all():
+        return signs
+    made_up: list[tuple[Any, Slopes]] = []
+    for reader in editor.consumers()[node.output[0]]:
+        weight = None if reader is None or reader.op_type != "Conv" else editor.constant(reader.input[1])
+        if weight is None:
+            return None
+        if _is_depthwise(editor, reader, len(slopes)):
+            made_up.append((reader, weight * signs))
+        elif attribute(reader, "group", 1) == 1:
+            made_up.append((reader, weight * signs.reshape(1, -1, 1, 1)))
+        else:
+            return None
+    for reader, weight in made_up:
+        reader.input[1] = editor.set_constant(editor.fresh("weight"), weight.astype(np.float32))
+    return signs
 
 
 def _is_depthwise(editor: GraphEditor, node: Any, channels: int) -> bool:

@@ -6,7 +6,10 @@ from dataclasses import dataclass, replace
 from typing import Self
 
 from facematch.errors import InvalidArgument
+from facematch.models.convert.splitting import split_head
 from facematch.models.sessions.onnx import DEFAULT_PROVIDERS, OnnxSession
+from facematch.models.sessions.sharing import SharingSession
+from facematch.parallel import usable_cpus
 from facematch.protocols import Session
 from facematch.settings import Precision, Runtime, Settings
 
@@ -94,6 +97,26 @@ class SessionOptions:
 
             return OpenVinoSession(model, name=name, threads=self.threads, precision=self.precision)
         return self.open_onnx(model, name)
+
+    def open_sharing(self, model: bytes, name: str) -> Session:
+        """Load a model whose samples are independent of one another, so that threads can share them out.
+
+        ONNX Runtime on processors gains by it; OpenVINO, and other providers, run the samples together as they are.
+
+        Args:
+            model: As for :meth:`open`.
+            name: Likewise.
+
+        Raises:
+            ProviderUnavailable: As for :meth:`open`.
+            InferenceError: Likewise.
+        """
+        if self.runtime != "onnxruntime" or not self.on_processor:
+            return self.open(model, name)
+        body, head = split_head(model) or (model, None)
+        alone = self.in_threads(1).open(body, name)
+        together = self.open(body, name) if (self.threads or usable_cpus()) > 1 else None
+        return SharingSession(alone, together=together, head=None if head is None else self.open(head, name))
 
     def open_onnx(self, model: bytes, name: str) -> OnnxSession:
         """Load a model into ONNX Runtime, whatever the runtime of the others is; see :meth:`open`."""
