@@ -24,8 +24,9 @@ Slopes = NDArray[np.float64]
 
 
 def rewrite_prelu(editor: GraphEditor) -> int:
-    """Rewrite every ``PRelu`` with per-channel slopes, in the cheapest of three forms that fits.
+    """Rewrite every ``PRelu`` with constant slopes, in the cheapest of four forms that fits.
 
+    * With one slope for all channels: as ``LeakyRelu``, which the convolution before it computes along.
     * After a depthwise convolution of stride 1 that nobody else reads: ``dw_a(z) + relu(dw_(1-a)(z))``, two
       convolutions. (Of stride 2, it gives so much less than it takes that the next form is the cheaper one.)
     * Before one that alone reads it, where zero padding stays zero: ``dw_a(x) + dw_(1-a)(relu(x))``, two convolutions
@@ -36,7 +37,7 @@ def rewrite_prelu(editor: GraphEditor) -> int:
         The number of nodes rewritten.
     """
     rewritten = 0
-    for take in (_into_the_convolution_before, _into_the_convolution_after, _by_itself):
+    for take in (_as_leaky_relu, _into_the_convolution_before, _into_the_convolution_after, _by_itself):
         for node, slopes in list(_nodes(editor)):
             rewritten += take(editor, node, slopes)
     return rewritten
@@ -45,8 +46,16 @@ def rewrite_prelu(editor: GraphEditor) -> int:
 def _nodes(editor: GraphEditor) -> Iterator[tuple[Any, Slopes]]:
     for node in editor.nodes:
         slope = editor.constant(node.input[1]) if node.op_type == "PRelu" else None
-        if slope is not None and slope.shape in {(slope.size, 1, 1), (1, slope.size, 1, 1)} and slope.size > 1:
+        if slope is not None and slope.shape in {(1,), (slope.size, 1, 1), (1, slope.size, 1, 1)}:
             yield node, slope.reshape(-1, 1, 1, 1).astype(np.float64)
+
+
+def _as_leaky_relu(editor: GraphEditor, node: Any, slopes: Slopes) -> bool:
+    if slopes.min() != slopes.max():
+        return False
+    alpha = float(slopes.flat[0])
+    editor.replace(node, [helper.make_node("LeakyRelu", [node.input[0]], [node.output[0]], alpha=alpha)])
+    return True
 
 
 def _into_the_convolution_before(editor: GraphEditor, node: Any, slopes: Slopes) -> bool:
@@ -108,7 +117,7 @@ def _signs(editor: GraphEditor, node: Any, slopes: Slopes) -> Slopes | None:
     made_up: list[tuple[Any, Slopes]] = []
     for reader in editor.consumers()[node.output[0]]:
         weight = None if reader is None or reader.op_type != "Conv" else editor.constant(reader.input[1])
-        if weight is None:
+        if weight is None or node.output[0] in reader.input[1:]:
             return None
         if _is_depthwise(editor, reader, len(slopes)):
             made_up.append((reader, weight * signs))
