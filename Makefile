@@ -9,6 +9,7 @@ ENROLL ?=
 OUT ?= demo-out
 LFW ?= ../shared/data/lfw
 SHARED_PACK ?= ../shared/models/insightface/models/sc-int8
+SHARED_SCRFD ?= ../shared/models/detectors/scrfd_2.5g_bnkps.onnx
 PEERS := $(VENV)-peers
 WIDER ?= ../shared/data/wider-val
 
@@ -79,7 +80,8 @@ bench-peers: $(PEERS)/.installed ## Measure search and pictures beside other lib
 performance: $(STAMP) $(PEERS)/.installed ## Make the tables and pictures of docs/performance.md; takes an hour or so
 	PYTHONPATH=benchmarks $(PEERS)/bin/python -m index.report
 	PYTHONPATH=benchmarks $(PEERS)/bin/python -m pipeline.others_report
-	PYTHONPATH=benchmarks $(BIN)/python -m pipeline.report $(if $(wildcard $(SHARED_PACK)),--research $(SHARED_PACK))
+	PYTHONPATH=benchmarks $(BIN)/python -m pipeline.report \
+	  $(if $(wildcard $(SHARED_PACK)),--research $(SHARED_PACK)) $(if $(wildcard $(SHARED_SCRFD)),--detector $(SHARED_SCRFD))
 
 detection-curve: $(STAMP) ## Recall against milliseconds on $(WIDER); takes ten minutes
 	$(BIN)/python benchmarks/detection_curve.py --images $(WIDER)/images --truth $(WIDER)/bbx_gt.txt --pack opencv \

@@ -1,6 +1,6 @@
 """Measure the pipeline and write its part of ``docs/performance.md``.
 
-    PYTHONPATH=benchmarks python -m pipeline.report [--research FOLDER] [--rounds 7]
+    PYTHONPATH=benchmarks python -m pipeline.report [--research FOLDER [--detector FILE]] [--rounds 7]
 
 Writes ``docs/results/pipeline.json``, from it ``docs/results/pipeline-*.md`` and ``docs/images/pipeline.png``. With
 ``--draw`` nothing is measured: tables and picture are written from what is there.
@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from caution import caution
@@ -32,7 +33,16 @@ PEER_COLOUR = "#2f6fab"
 console = Console(soft_wrap=True)
 
 
-def measured(research: Path | None, rounds: int) -> list[dict[str, Any]]:
+def with_detector(research: Path, detector: Path, folder: Path) -> Path:
+    """A folder in InsightFace's layout with another folder's embedder and a detector of its own."""
+    made = folder / detector.stem
+    made.mkdir()
+    for path in [detector, *(path for path in research.glob("*.onnx") if not path.name.startswith(("det_", "scrfd_")))]:
+        (made / path.name).symlink_to(path.resolve())
+    return made
+
+
+def measured(research: Path | None, another: Path | None, rounds: int) -> list[dict[str, Any]]:
     """Every configuration, one after the other."""
     wanted: list[tuple[str, dict[str, Any]]] = [
         ("ONNX Runtime", {}),
@@ -42,6 +52,8 @@ def measured(research: Path | None, rounds: int) -> list[dict[str, Any]]:
     if research is not None:
         wanted.append(("ONNX Runtime", {"name_or_folder": research, "use": "research"}))
         wanted.append(("OpenVINO", {"name_or_folder": research, "use": "research", "runtime": "openvino"}))
+    if another is not None:
+        wanted.append(("ONNX Runtime", {"name_or_folder": another, "use": "research"}))
     found = []
     for label, options in wanted:
         console.print(f"{options.get('name_or_folder', 'opencv')} on {label} ...", markup=False)
@@ -125,12 +137,16 @@ def main() -> None:
     """Measure, then write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--research", type=Path, help="a folder in InsightFace's layout, measured beside insightface")
+    parser.add_argument("--detector", type=Path, help="a SCRFD file, measured with the embedder of --research")
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--draw", action="store_true", help="measure nothing")
     options = parser.parse_args()
     path = DOCS / "results" / "pipeline.json"
     if not options.draw:
-        document = measured(options.research, options.rounds)
+        with TemporaryDirectory(prefix="facematch-") as folder:
+            both = options.research and options.detector
+            another = with_detector(options.research, options.detector, Path(folder)) if both else None
+            document = measured(options.research, another, options.rounds)
         path.write_text(json.dumps(document, indent=1, allow_nan=False) + "\n", "utf-8")
     figures = json.loads(path.read_text("utf-8"))
     (DOCS / "results" / "pipeline-times.md").write_text(times_table(figures), "utf-8")

@@ -239,9 +239,8 @@ def _rate(
     """Multiplications a face, GFLOP/s of the embedder and of a product, and the one by the other; on one thread."""
     assert analyzer.pack is not None
     model = analyzer.pack.manifest.embedders[0]
-    work = multiplications(
-        analyzer.pack.model_bytes("embedder", 0, "openvino"), (1, 3, model.crop_size, model.crop_size)
-    )
+    published = (analyzer.pack.folder / model.file).read_bytes()
+    work = multiplications(published, (1, 3, model.crop_size, model.crop_size))
     product = Product(threads=1)
     crops = np.random.default_rng(0).integers(0, 256, (_CROPS, model.crop_size, model.crop_size, 3)).astype(np.uint8)
     rates: list[tuple[float, float]] = []

@@ -11,6 +11,8 @@ import onnx
 from onnx import helper
 
 from facematch.models import OnnxSession
+from facematch.models.convert.graph import GraphEditor
+from facematch.models.convert.quantized import fold_dequantize, undo_dynamic_quantization
 from facematch.types import FloatArray
 
 __all__ = ["Product", "multiplications"]
@@ -22,16 +24,21 @@ def multiplications(model: bytes, shape: Sequence[int]) -> int:
     """Multiplications with weights that one run takes, each of which goes with an addition.
 
     Counted are convolutions and matrix products, as is usual; a convolution takes, for each number that it gives, one
-    multiplication for each weight of its kernel.
+    multiplication for each weight of its kernel. What a converter adds is not work that was asked for, so count what
+    is published.
 
     Args:
-        model: The bytes of an ONNX model.
+        model: The bytes of an ONNX model, its weights quantised or not.
         shape: Sizes of its input.
 
     Raises:
         ValueError: A shape inside the network cannot be inferred.
     """
     parsed = onnx.load_from_string(model)
+    editor = GraphEditor(parsed)
+    fold_dequantize(editor)
+    undo_dynamic_quantization(editor)
+    editor.finish()
     weights = {tensor.name: tuple(tensor.dims) for tensor in parsed.graph.initializer}
     (given,) = [value for value in parsed.graph.input if value.name not in weights]
     del given.type.tensor_type.shape.dim[:]

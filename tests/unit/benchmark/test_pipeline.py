@@ -145,7 +145,7 @@ def test_pictures_take_no_more_runs_than_they_need(threads: int, monkeypatch: py
     analyzer = FaceAnalyzer.from_pack("opencv", sessions=sessions)
     (faces,) = analyzer.detect([group()])
     alone = singles(group(), faces, 64)
-    for pictures, runs in (([group()], 1 + 1), (alone[:1], 1 + 1), (alone, 11 + 8), ([crowd(group())], 1 + 4)):
+    for pictures, runs in (([group()], 1 + 1), (alone[:1], 1 + 1), (alone, 11 + 2), ([crowd(group())], 1 + 1)):
         sessions.reset()
         analyzer.analyze(pictures)
         assert sessions.runs() == runs

@@ -19,7 +19,6 @@ from facematch.errors import InferenceError, InvalidArgument, LicenceError, Pack
 from facematch.faces import FaceAnalyzer
 from facematch.faces.detectors.insightface import InsightFaceDetector
 from facematch.faces.detectors.scrfd import ScrfdDetector
-from facematch.faces.embedders.aligned import AlignedEmbedder
 from facematch.faces.embedders.ensemble import EnsembleEmbedder
 from facematch.imaging import decode
 from facematch.models import (
@@ -300,9 +299,3 @@ def test_boxes_and_landmarks_that_are_not_finite_are_no_faces(bad: float, part: 
     ]
     session: Any = Outputs(*parts)
     assert ScrfdDetector(session, max_side=64).detect([np.zeros((64, 64, 3), np.uint8)]) == [[]]
-
-
-def test_an_embedder_whose_stated_batch_is_nothing_runs_in_our_batches() -> None:
-    session: Any = Outputs(lambda shape: np.ones((shape[0], 128), np.float32))
-    embedder = AlignedEmbedder(bundled_manifest("opencv").embedder, session)
-    assert embedder.embed(np.zeros((3, 112, 112, 3), np.uint8)).shape == (3, 128)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from facematch.errors import InferenceError
 from facematch.models import OnnxSession, SessionOptions, open_pack
+from facematch.models.sessions.batch import best_batch
 from facematch.models.sessions.sharing import SharingSession
 from facematch.protocols import Session
 from facematch.types import FloatArray
@@ -149,6 +150,14 @@ def test_a_fixed_batch_of_one_is_shared_out_all_the_same() -> None:
     (name,) = whole.output_names
     expected = np.concatenate([whole.run(face[None])[name] for face in faces(3)])
     np.testing.assert_allclose(shared.run(faces(3))[name], expected, atol=1e-4 * np.abs(expected).max())
+
+
+@pytest.mark.parametrize(
+    ("shape", "batch"),
+    [(("batch", 3, 112, 112), 8), ((0, 3, 112, 112), 8), ((-1, 3), 8), ((1, 3), 1), ((16, 3), 16), ((), 1)],
+)
+def test_a_batch_that_is_stated_is_kept_to(shape: tuple[int | str, ...], batch: int) -> None:
+    assert best_batch(shape) == batch
 
 
 def test_openvino_runs_samples_together(sface: bytes) -> None:
