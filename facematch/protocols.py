@@ -75,11 +75,6 @@ class Session(Protocol):
         """Names of the outputs, in order."""
         ...
 
-    @property
-    def at_once(self) -> int:
-        """Samples that are best run at once, where they are independent of one another: the batch, if it is fixed."""
-        ...
-
     def describe(self) -> str:
         """What really runs the model, in a few words: all that its numbers depend on, and not the threads."""
         ...

@@ -37,8 +37,10 @@ def with_detector(research: Path, detector: Path, folder: Path) -> Path:
     """A folder in InsightFace's layout with another folder's embedder and a detector of its own."""
     made = folder / detector.stem
     made.mkdir()
-    for path in [detector, *(path for path in research.glob("*.onnx") if not path.name.startswith(("det_", "scrfd_")))]:
-        (made / path.name).symlink_to(path.resolve())
+    (made / f"det_{detector.name}").symlink_to(detector.resolve())
+    for path in research.glob("*.onnx"):
+        if not path.name.startswith(("det_", "scrfd_")):
+            (made / path.name).symlink_to(path.resolve())
     return made
 
 
@@ -141,11 +143,13 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--draw", action="store_true", help="measure nothing")
     options = parser.parse_args()
+    if options.detector and not options.research:
+        parser.error("--detector needs --research, whose embedder it is measured with")
     path = DOCS / "results" / "pipeline.json"
     if not options.draw:
         with TemporaryDirectory(prefix="facematch-") as folder:
-            both = options.research and options.detector
-            another = with_detector(options.research, options.detector, Path(folder)) if both else None
+            own = options.detector
+            another = with_detector(options.research, own, Path(folder)) if own else None
             document = measured(options.research, another, options.rounds)
         path.write_text(json.dumps(document, indent=1, allow_nan=False) + "\n", "utf-8")
     figures = json.loads(path.read_text("utf-8"))

@@ -14,7 +14,7 @@ from facematch.models.manifest import (
     read_manifest,
 )
 from facematch.models.pack import Pack, find_manifest, open_pack, pack_state
-from facematch.models.sessions import DEFAULT_PROVIDERS, OnnxSession, SessionOptions
+from facematch.models.sessions import DEFAULT_PROVIDERS, OnnxSession, SessionOptions, samples_at_once
 from facematch.models.sources import wheel_members
 
 __all__ = [
@@ -36,5 +36,6 @@ __all__ = [
     "pack_folder",
     "pack_state",
     "read_manifest",
+    "samples_at_once",
     "wheel_members",
 ]

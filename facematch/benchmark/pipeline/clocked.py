@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, fields
 import numpy as np
 from numpy.typing import NDArray
 
-from facematch.models import SessionOptions
+from facematch.models import SessionOptions, samples_at_once
 from facematch.protocols import Session
 from facematch.types import FloatArray
 
@@ -30,7 +30,7 @@ class Clocked:
         self._session = session
         self.name, self.threads = session.name, session.threads
         self.input_shape, self.output_names = session.input_shape, session.output_names
-        self.at_once = session.at_once
+        self.at_once = samples_at_once(session)
         self.seconds, self.runs = 0.0, 0
 
     def describe(self) -> str:

@@ -24,7 +24,7 @@ from facematch.benchmark.pipeline.peers import Peer, Seen, peer_of
 from facematch.benchmark.pipeline.scenes import crowd, group, singles
 from facematch.benchmark.pipeline.work import Product, multiplications
 from facematch.benchmark.timing import interleaved, timed
-from facematch.errors import InferenceError, InvalidArgument
+from facematch.errors import ConversionError, InferenceError, InvalidArgument
 from facematch.faces import FaceAnalyzer
 from facematch.models import DEFAULT_PROVIDERS
 from facematch.parallel import usable_cpus
@@ -240,7 +240,12 @@ def _rate(
     assert analyzer.pack is not None
     model = analyzer.pack.manifest.embedders[0]
     published = (analyzer.pack.folder / model.file).read_bytes()
-    work = multiplications(published, (1, 3, model.crop_size, model.crop_size))
+    try:
+        work = multiplications(published, (1, 3, model.crop_size, model.crop_size))
+    except (ValueError, ConversionError) as error:
+        raise InvalidArgument(
+            f"the multiplications of {model.file} cannot be counted: {error}", hint="measure another pack"
+        ) from error
     product = Product(threads=1)
     crops = np.random.default_rng(0).integers(0, 256, (_CROPS, model.crop_size, model.crop_size, 3)).astype(np.uint8)
     rates: list[tuple[float, float]] = []

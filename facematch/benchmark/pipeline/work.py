@@ -33,6 +33,7 @@ def multiplications(model: bytes, shape: Sequence[int]) -> int:
 
     Raises:
         ValueError: A shape inside the network cannot be inferred.
+        ConversionError: The network has control flow.
     """
     parsed = onnx.load_from_string(model)
     editor = GraphEditor(parsed)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from facematch.errors import InferenceError, InvalidArgument
 from facematch.imaging import aligned_crops
-from facematch.models import EmbedderModel, SessionOptions, embedding_contract
+from facematch.models import EmbedderModel, SessionOptions, embedding_contract, samples_at_once
 from facematch.protocols import Session
 from facematch.types import EmbeddingContract, FloatArray, Image
 
@@ -31,6 +31,7 @@ class AlignedEmbedder:
         self._session = session
         self._contract = embedding_contract(model)
         self._template = model.template_array()
+        self._batch = samples_at_once(session)
 
     @classmethod
     def from_model(cls, model: EmbedderModel, data: bytes, *, sessions: SessionOptions = _DEFAULT) -> Self:
@@ -75,8 +76,8 @@ class AlignedEmbedder:
                 f"crops must be uint8 of shape (N, {size}, {size}, 3), got {crops.dtype} {crops.shape}"
             )
         embeddings = np.empty((len(crops), self._model.dimension), dtype=np.float32)
-        for start in range(0, len(crops), self._session.at_once):
-            stop = min(start + self._session.at_once, len(crops))
+        for start in range(0, len(crops), self._batch):
+            stop = min(start + self._batch, len(crops))
             batch = crops[start:stop]
             embeddings[start:stop] = self._run(batch)
             if self._model.flip:  # the mean of two unit vectors, brought back to unit length

@@ -11,7 +11,10 @@ from facematch.models.convert.graph import GraphEditor, attribute
 __all__ = ["widen_groups"]
 
 _BLOCK: Final = 16
-"""Channels that ONNX Runtime keeps together."""
+"""Channels that ONNX Runtime keeps together where there is AVX-512; elsewhere it keeps 8."""
+
+_WIDE: Final = 8
+"""Groups of so many channels are blocks already, where blocks are small."""
 
 
 def widen_groups(editor: GraphEditor) -> int:
@@ -31,7 +34,7 @@ def widen_groups(editor: GraphEditor) -> int:
         if weight is None or weight.ndim != 4 or groups == 1:
             continue
         size = weight.shape[1]
-        if not 1 < size < _BLOCK or len(weight) != groups * size or _BLOCK % size or len(weight) % _BLOCK:
+        if not 1 < size < _WIDE or len(weight) != groups * size or _BLOCK % size or len(weight) % _BLOCK:
             continue
         wide = np.zeros((len(weight), _BLOCK, *weight.shape[2:]), dtype=weight.dtype)
         for channel, own in enumerate(weight):

@@ -15,11 +15,14 @@ from facematch.models.convert.graph import GraphEditor, attribute
 __all__ = ["merge_siblings"]
 
 _BLOCK: Final = 16
-"""Channels that ONNX Runtime keeps together; a convolution to one of them costs as much as one to all 16."""
+"""Channels that ONNX Runtime keeps together where there is AVX-512 (8 elsewhere); one costs as much as all of them."""
+
+_HEADS_END_WITH: Final = {"Transpose", "Reshape", "Flatten", "Sigmoid", "Softmax", "Mul"}
+"""What reads heads. It leaves the blocked layout, as ``Split`` does; convolutions and activations would stay in it."""
 
 
 def merge_siblings(editor: GraphEditor) -> int:
-    """Merge convolutions of the same tensor and shape into one, and with them the depthwise ones that alone read them.
+    """Merge heads that are convolutions of one tensor, and with them the depthwise ones that alone read them.
 
     YuNet asks each level for a class, an objectness, a box and five landmarks: 1, 1, 4 and 10 channels by convolutions
     of their own, which take 16 each. Together they are one of 16.
@@ -31,6 +34,8 @@ def merge_siblings(editor: GraphEditor) -> int:
     for siblings in list(_siblings(editor)):
         followers = _followers(editor, siblings)
         last = followers or siblings
+        if not _are_heads(editor, last):
+            continue
         parts = [node.output[0] for node in last]
         sizes = [len(_weight(editor, node)) for node in last]
         new = [_together(editor, siblings, siblings[0].input[0], depthwise=False)]
@@ -47,10 +52,9 @@ def merge_siblings(editor: GraphEditor) -> int:
 
 def _siblings(editor: GraphEditor) -> Iterator[list[Any]]:
     """Convolutions that read one tensor and are alike, where merging them saves blocks of channels."""
-    outputs = {value.name for value in editor.graph.output}
     alike: dict[tuple[Any, ...], list[Any]] = {}
     for node in editor.nodes:
-        if _is_known(editor, node) and attribute(node, "group", 1) == 1 and node.output[0] not in outputs:
+        if _is_known(editor, node) and attribute(node, "group", 1) == 1:
             alike.setdefault((node.input[0], _weight(editor, node).shape[1:], *_how(node)), []).append(node)
     for nodes in alike.values():
         counts = [len(_weight(editor, node)) for node in nodes]
@@ -61,7 +65,6 @@ def _siblings(editor: GraphEditor) -> Iterator[list[Any]]:
 def _followers(editor: GraphEditor, siblings: list[Any]) -> list[Any]:
     """The depthwise convolutions that alone read one of ``siblings`` each, if all have one and they are alike."""
     readers = editor.consumers()
-    outputs = {value.name for value in editor.graph.output}
     found = []
     for node in siblings:
         following = readers[node.output[0]]
@@ -69,10 +72,16 @@ def _followers(editor: GraphEditor, siblings: list[Any]) -> list[Any]:
         if len(following) != 1 or following[0] is None or not _is_known(editor, following[0]):
             return []
         depthwise = _weight(editor, following[0]).shape[:2] == (channels, 1)
-        if not depthwise or attribute(following[0], "group", 1) != channels or following[0].output[0] in outputs:
+        if not depthwise or attribute(following[0], "group", 1) != channels:
             return []
         found.append(following[0])
     return found if len({(_weight(editor, node).shape[2:], _how(node)) for node in found}) == 1 else []
+
+
+def _are_heads(editor: GraphEditor, nodes: list[Any]) -> bool:
+    readers = editor.consumers()
+    read = [reader for node in nodes for reader in readers[node.output[0]]]
+    return all(reader is None or reader.op_type in _HEADS_END_WITH for reader in read)
 
 
 def _together(editor: GraphEditor, nodes: list[Any], source: str, *, depthwise: bool) -> Any:

@@ -27,8 +27,9 @@ def split_head(model: bytes) -> tuple[bytes, bytes] | None:
         model: The bytes of an ONNX model, converted.
 
     Returns:
-        The bytes of the part before and of the rest, one running into the other; ``None`` where the batch is fixed,
-        where the network has no such product that everything goes through, and where the bytes are no network.
+        The bytes of the part before the first such product and of the rest, one running into the other; ``None`` where
+        the batch is fixed, where there is no such product that everything goes through, where a part would not hold all
+        that it needs (functions, control flow, sparse weights), and where the bytes are no network.
     """
     try:
         parsed = onnx.load_from_string(model)
@@ -37,11 +38,11 @@ def split_head(model: bytes) -> tuple[bytes, bytes] | None:
     graph = parsed.graph
     weights = {tensor.name: tensor for tensor in graph.initializer}
     inputs = [value for value in graph.input if value.name not in weights]
-    if len(inputs) != 1 or not inputs[0].type.tensor_type.shape.dim[0].dim_param:
+    if parsed.functions or graph.sparse_initializer or _has_subgraphs(graph) or not _has_free_batch(inputs):
         return None
     outputs = {value.name for value in graph.output}
-    for product in reversed(graph.node):
-        if not _reads_many_weights(product, weights):
+    for product in graph.node:
+        if not _reads_many_weights(product, graph, weights):
             continue
         cut = product.input[0]
         before = _ancestors(graph, cut)
@@ -58,9 +59,25 @@ def split_head(model: bytes) -> tuple[bytes, bytes] | None:
     return None
 
 
-def _reads_many_weights(node: Any, weights: dict[str, Any]) -> bool:
-    weight = weights.get(node.input[1]) if node.op_type == "Gemm" and not attribute(node, "transA", 0) else None
-    return weight is not None and weight.data_type == onnx.TensorProto.FLOAT and weight.ByteSize() >= _WORTH
+def _has_free_batch(inputs: list[Any]) -> bool:
+    dims = inputs[0].type.tensor_type.shape.dim if len(inputs) == 1 else []
+    return len(dims) > 0 and bool(dims[0].dim_param)
+
+
+def _has_subgraphs(graph: Any) -> bool:
+    nested = {onnx.AttributeProto.GRAPH, onnx.AttributeProto.GRAPHS}
+    return any(item.type in nested for node in graph.node for item in node.attribute)
+
+
+def _reads_many_weights(node: Any, graph: Any, weights: dict[str, Any]) -> bool:
+    """Whether a node multiplies a row a sample with a large constant."""
+    weight = weights.get(node.input[1]) if len(node.input) > 1 else None
+    if weight is None or len(weight.dims) != 2 or weight.data_type != onnx.TensorProto.FLOAT:
+        return False
+    if node.op_type == "Gemm":  # takes nothing but rows
+        return weight.ByteSize() >= _WORTH and not attribute(node, "transA", 0)
+    rows = any(other.op_type in {"Flatten", "Gemm"} and node.input[0] in other.output for other in graph.node)
+    return node.op_type == "MatMul" and weight.ByteSize() >= _WORTH and rows
 
 
 def _ancestors(graph: Any, name: str) -> set[str]:

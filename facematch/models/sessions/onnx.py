@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 
 from facematch.errors import InferenceError, ProviderUnavailable
 from facematch.models.runtime import onnxruntime
-from facematch.models.sessions.batch import best_batch
 from facematch.models.sessions.process import MadeFromArguments, PerProcess
 from facematch.parallel import usable_cpus
 from facematch.types import FloatArray
@@ -56,7 +55,6 @@ class OnnxSession(MadeFromArguments):
         threads: Threads one run may use.
         input_shape: Sizes of the input; names stand for those that are free.
         output_names: Names of the outputs, in order.
-        at_once: Samples that are best run at once.
 
     Raises:
         ProviderUnavailable: A provider is not available in this installation.
@@ -104,7 +102,6 @@ class OnnxSession(MadeFromArguments):
         self._input: str = inputs[0].name
         self.input_shape: tuple[int | str, ...] = tuple(inputs[0].shape)
         self.output_names: tuple[str, ...] = tuple(output.name for output in session.get_outputs())
-        self.at_once = best_batch(self.input_shape)
 
     @property
     def runtime(self) -> Any:

@@ -17,7 +17,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facematch.errors import InferenceError, MissingExtra, ProviderUnavailable
-from facematch.models.sessions.batch import best_batch
 from facematch.models.sessions.process import MadeFromArguments, PerProcess
 from facematch.parallel import usable_cpus
 from facematch.settings import Precision
@@ -76,7 +75,6 @@ class OpenVinoSession(MadeFromArguments):
         threads: Threads one run may use.
         input_shape: Sizes of the input; names stand for those that are free.
         output_names: Names of the outputs, in order.
-        at_once: Samples that are best run at once.
 
     Raises:
         MissingExtra: OpenVINO is not installed.
@@ -108,7 +106,6 @@ class OpenVinoSession(MadeFromArguments):
             f"dim{place}" if each.is_dynamic else each.get_length()
             for place, each in enumerate(compiled.inputs[0].partial_shape)
         )
-        self.at_once = best_batch(self.input_shape)
 
     def _fits(self, shape: tuple[int, ...]) -> bool:
         pairs = zip(self.input_shape, shape, strict=False)

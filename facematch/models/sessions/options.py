@@ -115,6 +115,9 @@ class SessionOptions:
             return self.open(model, name)
         body, head = split_head(model) or (model, None)
         alone = self.in_threads(1).open(body, name)
+        fixed = alone.input_shape[0] if alone.input_shape else 1
+        if isinstance(fixed, int) and fixed > 1:  # it takes so many samples and no other number
+            return self.open(model, name)
         together = self.open(body, name) if (self.threads or usable_cpus()) > 1 else None
         return SharingSession(alone, together=together, head=None if head is None else self.open(head, name))
 

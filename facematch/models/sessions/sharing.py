@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facematch.errors import InferenceError
-from facematch.parallel import shared_out
+from facematch.parallel import helpers, shared_out
 from facematch.protocols import Session
 from facematch.types import FloatArray
 
@@ -26,8 +26,8 @@ class SharingSession:
 
     Args:
         alone: The model, in runs of one thread.
-        together: The model once more, in runs of all threads, for samples too few to give each thread one. ``None``
-            where there is one thread.
+        together: The model once more, in runs of all threads, for one sample, or up to a quarter as many as there are
+            threads. ``None`` where there is one thread.
         head: What is run on the results of all samples at once; see
             :func:`~facematch.models.convert.splitting.split_head`.
 
@@ -52,14 +52,16 @@ class SharingSession:
         if not len(values):
             raise InferenceError(f"{self.name} was given no sample", hint="give it one or more")
         answers: list[dict[str, FloatArray]] = [{} for _ in values]
-        few = 2 * len(values) <= self.threads
+        threads = min(self.threads, helpers() + 1)
+        few = len(values) == 1 or 4 * len(values) <= threads
         session = self._together if few and self._together is not None else self._alone
 
         def work(samples: Iterator[int]) -> None:
             for sample in samples:
                 answers[sample] = session.run(values[sample : sample + 1])
 
-        shared_out(iter(range(len(values))), work, wanted=1 if few else min(self.threads, len(values)))
+        wanted = 1 if session is self._together else min(threads, len(values))
+        shared_out(range(len(values)), work, wanted=wanted)
         outputs = {name: np.concatenate([np.atleast_1d(answer[name]) for answer in answers]) for name in answers[0]}
         if self._head is None:
             return outputs

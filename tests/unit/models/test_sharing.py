@@ -12,9 +12,11 @@ import pytest
 from numpy.typing import NDArray
 
 from facematch.errors import InferenceError
-from facematch.models import OnnxSession, SessionOptions, open_pack
-from facematch.models.sessions.batch import best_batch
+from facematch.faces import FaceAnalyzer
+from facematch.models import OnnxSession, SessionOptions, open_pack, samples_at_once
+from facematch.models.sessions import sharing
 from facematch.models.sessions.sharing import SharingSession
+from facematch.parallel import shared_out
 from facematch.protocols import Session
 from facematch.types import FloatArray
 
@@ -31,7 +33,7 @@ def sface() -> bytes:
 class Doubling:
     """Stands for a session: twice its input, and a note of who ran what."""
 
-    name, input_shape, output_names, at_once = "doubling", ("batch", 2), ("twice",), 8
+    name, input_shape, output_names = "doubling", ("batch", 2), ("twice",)
 
     def __init__(self, threads: int = 1, broken: int | None = None) -> None:
         self.threads = threads
@@ -73,7 +75,7 @@ def test_it_says_what_it_is(sface: bytes) -> None:
     assert (shared.name, shared.threads, shared.input_shape) == ("sface", 2, ("batch", 3, 112, 112))
     assert shared.output_names == ("fc1",)
     assert shared.describe() == "ONNX Runtime on CPUExecutionProvider"
-    assert shared.at_once > OnnxSession(sface, name="sface", threads=1).at_once
+    assert samples_at_once(shared) > samples_at_once(OnnxSession(sface, name="sface", threads=1))
 
 
 def test_each_sample_is_a_run_of_its_own_by_more_than_one_thread() -> None:
@@ -86,14 +88,51 @@ def test_each_sample_is_a_run_of_its_own_by_more_than_one_thread() -> None:
 
 
 @pytest.mark.parametrize(
-    ("count", "threads", "by"), [(1, 2, "together"), (2, 4, "together"), (3, 4, "alone"), (1, 1, "alone")]
+    ("count", "threads", "by"),
+    [(1, 2, "together"), (2, 2, "alone"), (2, 8, "together"), (3, 8, "alone"), (1, 1, "alone")],
 )
-def test_samples_too_few_for_the_threads_are_run_by_all_of_them(count: int, threads: int, by: str) -> None:
+def test_samples_too_few_for_the_threads_are_run_by_all_of_them_one_after_the_other(
+    count: int, threads: int, by: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sharing, "helpers", lambda: 15)
     alone, together = Doubling(), Doubling(threads=threads)
     shared = SharingSession(alone, together=together if threads > 1 else None)
     np.testing.assert_array_equal(shared.run(rows(count))["twice"], 2 * rows(count))
     runs = {"alone": alone.runs, "together": together.runs}
     assert {name: len(each) for name, each in runs.items()} == {"alone": 0, "together": 0} | {by: count}
+    assert by == "alone" or {thread for thread, _ in together.runs} == {threading.get_ident()}
+
+
+def test_no_more_threads_take_part_than_it_was_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+
+    def listening(parts: Any, work: Any, *, wanted: int) -> None:
+        asked.append(wanted)
+        shared_out(parts, work, wanted=wanted)
+
+    monkeypatch.setattr(sharing, "helpers", lambda: 15)
+    monkeypatch.setattr(sharing, "shared_out", listening)
+    SharingSession(Doubling(), together=Doubling(threads=3)).run(rows(9))
+    SharingSession(Doubling(), together=Doubling(threads=3)).run(rows(2))
+    SharingSession(Doubling()).run(rows(9))
+    assert asked == [3, 2, 1]
+
+
+def test_its_parts_have_the_threads_that_they_need(sface: bytes) -> None:
+    shared: Any = SessionOptions(threads=2).open_sharing(sface, "sface")
+    assert (shared._alone.threads, shared._together.threads, shared._head.threads) == (1, 2, 2)
+
+
+def test_other_providers_than_the_processor_run_samples_together(sface: bytes) -> None:
+    options = SessionOptions(threads=2, providers=("AzureExecutionProvider", "CPUExecutionProvider"))
+    assert isinstance(options.open_sharing(sface, "sface"), OnnxSession)
+
+
+def test_an_embedding_does_not_depend_on_how_many_are_made_at_once(analyzer: FaceAnalyzer) -> None:
+    crops = np.random.default_rng(1).integers(0, 256, (33, 112, 112, 3)).astype(np.uint8)
+    singly = np.concatenate([analyzer.embed(crop[None]) for crop in crops])
+    for count in (2, 3, 8, 32, 33):
+        np.testing.assert_allclose(analyzer.embed(crops[:count]), singly[:count], atol=2e-7)
 
 
 def test_an_error_of_one_sample_is_the_callers_and_the_next_call_is_answered() -> None:
@@ -146,7 +185,7 @@ def test_a_fixed_batch_of_one_is_shared_out_all_the_same() -> None:
     data = pack.model_bytes("embedder")
     shared = SessionOptions(threads=2).open_sharing(data, "edgeface")
     whole: Any = OnnxSession(data, name="edgeface", threads=1)
-    assert (whole.at_once, shared.input_shape[0]) == (1, "batch")
+    assert (samples_at_once(whole), shared.input_shape[0]) == (1, "batch")
     (name,) = whole.output_names
     expected = np.concatenate([whole.run(face[None])[name] for face in faces(3)])
     np.testing.assert_allclose(shared.run(faces(3))[name], expected, atol=1e-4 * np.abs(expected).max())
@@ -157,11 +196,13 @@ def test_a_fixed_batch_of_one_is_shared_out_all_the_same() -> None:
     [(("batch", 3, 112, 112), 8), ((0, 3, 112, 112), 8), ((-1, 3), 8), ((1, 3), 1), ((16, 3), 16), ((), 1)],
 )
 def test_a_batch_that_is_stated_is_kept_to(shape: tuple[int | str, ...], batch: int) -> None:
-    assert best_batch(shape) == batch
+    session = Doubling()
+    session.input_shape = shape  # type: ignore[assignment]
+    assert samples_at_once(session) == batch
 
 
 def test_openvino_runs_samples_together(sface: bytes) -> None:
     data = open_pack("opencv").model_bytes("embedder", runtime="openvino")
     session = SessionOptions(runtime="openvino", threads=2).open_sharing(data, "sface")
     assert not isinstance(session, SharingSession)
-    assert session.at_once == 8
+    assert samples_at_once(session) == 8
