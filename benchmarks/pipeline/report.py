@@ -113,7 +113,7 @@ def picture(figures: list[dict[str, Any]], path: Path) -> None:
     from matplotlib import pyplot as plt
 
     packs = list(dict.fromkeys(item["pack"] for item in figures))
-    figure, panels = plt.subplots(1, len(packs), figsize=(11, 5), layout="constrained", squeeze=False)
+    figure, panels = plt.subplots(1, len(packs), figsize=(11, 5.4), layout="constrained", squeeze=False)
     for axes, pack in zip(panels[0], packs, strict=True):
         own = [item for item in figures if item["pack"] == pack]
         sides = [(f"facematch, {item['label']}", item, "faces_per_second", COLOURS[at]) for at, item in enumerate(own)]
@@ -130,7 +130,7 @@ def picture(figures: list[dict[str, Any]], path: Path) -> None:
         axes.set_title(pack, loc="left")
         axes.margins(x=0.12)
         axes.spines[["top", "right"]].set_visible(False)
-        axes.legend(frameon=False, fontsize=8, loc="lower center", bbox_to_anchor=(0.45, -0.34), ncols=2)
+        axes.legend(frameon=False, fontsize=8, loc="upper center", bbox_to_anchor=(0.4, -0.14))
     figure.savefig(path, dpi=110)
     plt.close(figure)
 
