@@ -53,7 +53,8 @@ def measured(research: Path | None, another: Path | None, rounds: int) -> list[d
     ]
     if research is not None:
         wanted.append(("ONNX Runtime", {"name_or_folder": research, "use": "research"}))
-        wanted.append(("OpenVINO", {"name_or_folder": research, "use": "research", "runtime": "openvino"}))
+        openvino = {"name_or_folder": research, "use": "research", "runtime": "openvino"}
+        wanted += [("OpenVINO", openvino), ("OpenVINO, bfloat16", {**openvino, "precision": "bfloat16"})]
     if another is not None:
         wanted.append(("ONNX Runtime", {"name_or_folder": another, "use": "research"}))
     found = []
