@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import onnx
@@ -12,7 +12,10 @@ from onnx import numpy_helper
 
 from facematch.errors import ConversionError
 
-__all__ = ["GraphEditor", "attribute"]
+__all__ = ["BLOCK", "GraphEditor", "attribute", "has_control_flow"]
+
+BLOCK: Final = 16
+"""Channels that ONNX Runtime keeps together where there is AVX-512, 8 elsewhere; one of them costs as much as all."""
 
 
 def attribute(node: Any, name: str, default: Any = None) -> Any:
@@ -21,6 +24,12 @@ def attribute(node: Any, name: str, default: Any = None) -> Any:
         if item.name == name:
             return onnx.helper.get_attribute_value(item)
     return default
+
+
+def has_control_flow(graph: Any) -> bool:
+    """Whether a graph has nodes with graphs of their own: ``If``, ``Loop``, ``Scan``."""
+    nested = {onnx.AttributeProto.GRAPH, onnx.AttributeProto.GRAPHS}
+    return any(item.type in nested for node in graph.node for item in node.attribute)
 
 
 class GraphEditor:
@@ -36,8 +45,7 @@ class GraphEditor:
     def __init__(self, model: Any) -> None:
         self.model = model
         self.graph = model.graph
-        nested = {onnx.AttributeProto.GRAPH, onnx.AttributeProto.GRAPHS}
-        if any(item.type in nested for node in self.nodes for item in node.attribute):
+        if has_control_flow(self.graph):
             raise ConversionError(
                 "the model has control flow (If, Loop or Scan), which the converter does not rewrite",
                 hint="export the model without control flow",

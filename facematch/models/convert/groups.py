@@ -6,12 +6,9 @@ from typing import Final
 
 import numpy as np
 
-from facematch.models.convert.graph import GraphEditor, attribute
+from facematch.models.convert.graph import BLOCK, GraphEditor, attribute
 
 __all__ = ["widen_groups"]
-
-_BLOCK: Final = 16
-"""Channels that ONNX Runtime keeps together where there is AVX-512; elsewhere it keeps 8."""
 
 _WIDE: Final = 8
 """Groups of so many channels are blocks already, where blocks are small."""
@@ -34,13 +31,13 @@ def widen_groups(editor: GraphEditor) -> int:
         if weight is None or weight.ndim != 4 or groups == 1:
             continue
         size = weight.shape[1]
-        if not 1 < size < _WIDE or len(weight) != groups * size or _BLOCK % size or len(weight) % _BLOCK:
+        if not 1 < size < _WIDE or len(weight) != groups * size or BLOCK % size or len(weight) % BLOCK:
             continue
-        wide = np.zeros((len(weight), _BLOCK, *weight.shape[2:]), dtype=weight.dtype)
+        wide = np.zeros((len(weight), BLOCK, *weight.shape[2:]), dtype=weight.dtype)
         for channel, own in enumerate(weight):
-            first = channel % _BLOCK // size * size
+            first = channel % BLOCK // size * size
             wide[channel, first : first + size] = own
         node.input[1] = editor.set_constant(editor.fresh("weight"), wide)
-        next(item for item in node.attribute if item.name == "group").i = len(weight) // _BLOCK
+        next(item for item in node.attribute if item.name == "group").i = len(weight) // BLOCK
         widened += 1
     return widened

@@ -10,12 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 from onnx import helper
 
-from facematch.models.convert.graph import GraphEditor, attribute
+from facematch.models.convert.graph import BLOCK, GraphEditor, attribute
 
 __all__ = ["merge_siblings"]
-
-_BLOCK: Final = 16
-"""Channels that ONNX Runtime keeps together where there is AVX-512 (8 elsewhere); one costs as much as all of them."""
 
 _HEADS_END_WITH: Final = {"Transpose", "Reshape", "Flatten", "Sigmoid", "Softmax", "Mul"}
 """What reads heads. It leaves the blocked layout, as ``Split`` does; convolutions and activations would stay in it."""
@@ -58,7 +55,7 @@ def _siblings(editor: GraphEditor) -> Iterator[list[Any]]:
             alike.setdefault((node.input[0], _weight(editor, node).shape[1:], *_how(node)), []).append(node)
     for nodes in alike.values():
         counts = [len(_weight(editor, node)) for node in nodes]
-        if math.ceil(sum(counts) / _BLOCK) < sum(math.ceil(count / _BLOCK) for count in counts):
+        if math.ceil(sum(counts) / BLOCK) < sum(math.ceil(count / BLOCK) for count in counts):
             yield nodes
 
 

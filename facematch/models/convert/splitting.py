@@ -8,7 +8,7 @@ import onnx
 from google.protobuf.message import DecodeError
 from onnx import helper
 
-from facematch.models.convert.graph import attribute
+from facematch.models.convert.graph import attribute, has_control_flow
 
 __all__ = ["split_head"]
 
@@ -38,7 +38,7 @@ def split_head(model: bytes) -> tuple[bytes, bytes] | None:
     graph = parsed.graph
     weights = {tensor.name: tensor for tensor in graph.initializer}
     inputs = [value for value in graph.input if value.name not in weights]
-    if parsed.functions or graph.sparse_initializer or _has_subgraphs(graph) or not _has_free_batch(inputs):
+    if parsed.functions or graph.sparse_initializer or has_control_flow(graph) or not _has_free_batch(inputs):
         return None
     outputs = {value.name for value in graph.output}
     for product in graph.node:
@@ -62,11 +62,6 @@ def split_head(model: bytes) -> tuple[bytes, bytes] | None:
 def _has_free_batch(inputs: list[Any]) -> bool:
     dims = inputs[0].type.tensor_type.shape.dim if len(inputs) == 1 else []
     return len(dims) > 0 and bool(dims[0].dim_param)
-
-
-def _has_subgraphs(graph: Any) -> bool:
-    nested = {onnx.AttributeProto.GRAPH, onnx.AttributeProto.GRAPHS}
-    return any(item.type in nested for node in graph.node for item in node.attribute)
 
 
 def _reads_many_weights(node: Any, graph: Any, weights: dict[str, Any]) -> bool:

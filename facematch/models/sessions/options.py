@@ -7,6 +7,7 @@ from typing import Self
 
 from facematch.errors import InvalidArgument
 from facematch.models.convert.splitting import split_head
+from facematch.models.sessions.batch import fixed_batch
 from facematch.models.sessions.onnx import DEFAULT_PROVIDERS, OnnxSession
 from facematch.models.sessions.sharing import SharingSession
 from facematch.parallel import usable_cpus
@@ -115,8 +116,7 @@ class SessionOptions:
             return self.open(model, name)
         body, head = split_head(model) or (model, None)
         alone = self.in_threads(1).open(body, name)
-        fixed = alone.input_shape[0] if alone.input_shape else 1
-        if isinstance(fixed, int) and fixed > 1:  # it takes so many samples and no other number
+        if (fixed_batch(alone) or 1) > 1:  # it takes so many samples and no other number
             return self.open(model, name)
         together = self.open(body, name) if (self.threads or usable_cpus()) > 1 else None
         return SharingSession(alone, together=together, head=None if head is None else self.open(head, name))
