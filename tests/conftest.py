@@ -12,6 +12,28 @@ from facematch.faces import FaceAnalyzer
 from facematch.imaging import decode
 from facematch.settings import Settings
 from facematch.types import Image
+from tests import machine
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Move into a folder of our own before any test, and any worker process, starts."""
+    if hasattr(config, "workerinput"):  # a worker of pytest-xdist inherits it
+        return
+    folder = machine.base_folder()
+    machine.move_in(folder)
+    config.add_cleanup(lambda: machine.leave(folder))
+    if config.option.basetemp is None:
+        config.option.basetemp = str(folder / "tmp")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Hold tests to their markers: who looks at shared data says so."""
+    unmarked = [
+        item.nodeid
+        for item in items
+        if "shared" in getattr(item, "fixturenames", ()) and item.get_closest_marker("shared_data") is None
+    ]
+    if unmarked:
+        raise pytest.UsageError("tests that read the shared data without the marker shared_data: " + ", ".join(unmarked))
 
 
 @pytest.fixture(scope="session")

@@ -187,6 +187,7 @@ def _content(**changes: object) -> bytes:
         _content(keys={id_of(bytes(32)): "short"}, current=id_of(bytes(32))),
         _content(keys={id_of(bytes(32)): 5}, current=id_of(bytes(32))),
     ],
+    ids=range(14),
 )
 def test_a_file_that_is_no_key_file_is_refused_and_left_alone(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "a.key"
