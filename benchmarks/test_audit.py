@@ -14,9 +14,9 @@ from sqlalchemy import select
 
 from facematch.governance import AuditAction, AuditOutcome, AuditRecord
 from facematch.governance.keys.signing import SigningKey
-from facematch.watchlist.audit import TableAuditLog, TableAuditWriter
-from facematch.watchlist.database import Database
-from facematch.watchlist.schema import audit
+from facematch.storage.audit_log import TableAuditLog, TableAuditWriter
+from facematch.storage.database import Database
+from facematch.storage.schema import audit
 
 BATCH = 10_000
 START = datetime(2026, 1, 1, tzinfo=UTC)

@@ -15,11 +15,11 @@ if TYPE_CHECKING:
     from facematch.faces import FaceAnalyzer as FaceAnalyzer
     from facematch.governance import Consent as Consent
     from facematch.governance import ConsentState as ConsentState
+    from facematch.governance.consent.receipts import ConsentReceipt as ConsentReceipt
     from facematch.governance.keys import CallableKeys as CallableKeys
     from facematch.governance.keys import FileKeys as FileKeys
     from facematch.governance.keys import StaticKeys as StaticKeys
     from facematch.governance.policy import Policy as Policy
-    from facematch.governance.receipts import ConsentReceipt as ConsentReceipt
     from facematch.governance.roles import Role as Role
     from facematch.governance.zones import Zone as Zone
     from facematch.settings import Settings as Settings
@@ -46,7 +46,7 @@ _HOMES = {
     "CallableKeys": "facematch.governance.keys",
     "Candidate": "facematch.types",
     "Consent": "facematch.governance",
-    "ConsentReceipt": "facematch.governance.receipts",
+    "ConsentReceipt": "facematch.governance.consent.receipts",
     "ConsentState": "facematch.governance",
     "Enrolment": "facematch.types",
     "Erasure": "facematch.types",

@@ -14,6 +14,7 @@ from facematch.settings import Settings
 from facematch.types import Image
 from tests import machine
 
+
 def pytest_configure(config: pytest.Config) -> None:
     """Move into a folder of our own before any test, and any worker process, starts."""
     if hasattr(config, "workerinput"):  # a worker of pytest-xdist inherits it
@@ -33,7 +34,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if "shared" in getattr(item, "fixturenames", ()) and item.get_closest_marker("shared_data") is None
     ]
     if unmarked:
-        raise pytest.UsageError("tests that read the shared data without the marker shared_data: " + ", ".join(unmarked))
+        raise pytest.UsageError(
+            "tests that read the shared data without the marker shared_data: " + ", ".join(unmarked)
+        )
 
 
 @pytest.fixture(scope="session")

@@ -24,7 +24,6 @@ from facematch.cli import (
     consent,
     doctor,
     embed,
-    enrol,
     evaluate,
     identify,
     keys,
@@ -40,6 +39,7 @@ from facematch.cli import (
     video,
     zones,
 )
+from facematch.cli import enroll as enrol
 from facematch.cli.output import ExitCode, OutputFailed, ReaderGone, exit_code, print_error, print_json
 from facematch.errors import FacematchError
 

@@ -10,9 +10,9 @@ import typer
 
 from facematch.errors import ConsentRequired
 from facematch.governance import Consent, Particulars
+from facematch.governance.consent.parts import Controller
 from facematch.governance.durations import parse_duration
-from facematch.governance.identifiers import check_name
-from facematch.governance.record import Controller
+from facematch.governance.names import check_name
 
 __all__ = [
     "Adult",

@@ -8,7 +8,7 @@ import typer
 
 from facematch.cli.options import Actor, AsJson, Database, KeyFile, open_watchlist
 from facematch.cli.output import print_json, print_table
-from facematch.watchlist.keeping import KeyState
+from facematch.watchlist.keys import KeyState
 
 __all__ = ["app"]
 

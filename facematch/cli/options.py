@@ -18,7 +18,7 @@ from facematch.governance.keys import FileKeys
 from facematch.governance.policy import PROFILES, Policy
 from facematch.settings import Settings
 from facematch.watchlist import Watchlist
-from facematch.watchlist.loading import login_name
+from facematch.watchlist.setup.defaults import login_name
 
 __all__ = [
     "Actor",

@@ -14,7 +14,7 @@ from facematch.cli.files import read_bytes, write_private
 from facematch.cli.options import Actor, AsJson, Database, KeyFile, SubjectArgument, open_watchlist
 from facematch.cli.output import console, print_json
 from facematch.errors import InvalidArgument
-from facematch.governance.receipts import ConsentReceipt, verify_receipt
+from facematch.governance.consent.receipts import ConsentReceipt, verify_receipt
 
 __all__ = ["app"]
 

@@ -8,7 +8,7 @@ import typer
 
 from facematch.cli.options import Actor, AsJson, Database, KeyFile, open_watchlist
 from facematch.cli.output import console, print_json, print_table
-from facematch.watchlist.standing import Suspension
+from facematch.storage.governance_state import Suspension
 
 __all__ = ["resume", "suspend", "suspensions"]
 

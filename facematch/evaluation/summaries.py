@@ -201,7 +201,7 @@ def report_openset(result: OpenSetResult, models: Mapping[str, str]) -> Report:
         ),
         facts=[
             *_facts(models, result.contract, result.data_digest, result.seconds),
-            ("People", f"{result.n_people:,}; {result.n_non_mated_people:,} outside the gallery in each draw"),
+            ("SubjectFilter", f"{result.n_people:,}; {result.n_non_mated_people:,} outside the gallery in each draw"),
             ("Probes a draw", f"{result.n_mated:,} mated, {result.n_non_mated:,} non-mated"),
             ("Draws", f"{result.draws}, seed {result.seed}"),
         ],

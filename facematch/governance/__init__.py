@@ -5,11 +5,11 @@ that says what to do.
 """
 
 from facematch.governance.audit import AuditAction, AuditEntry, AuditLog, AuditOutcome, AuditRecord, AuditWriter
-from facematch.governance.clock import from_microseconds, to_microseconds, to_utc, utc_now
-from facematch.governance.consent import MAX_VALIDITY, Consent, Particulars
-from facematch.governance.identifiers import check_purpose, check_site, check_subject_id, check_zone
-from facematch.governance.policy import Policy, PolicyTimeline, PolicyVersion
-from facematch.governance.record import ConsentEvent, Controller, PrivacyNotice
+from facematch.governance.consent.consent import MAX_VALIDITY, Consent, Particulars
+from facematch.governance.consent.parts import ConsentEvent, Controller, PrivacyNotice
+from facematch.governance.consent.states import OPEN_STATES, TRANSITIONS, ConsentState
+from facematch.governance.names import check_purpose, check_site, check_subject_id, check_zone
+from facematch.governance.policy import Policy, PolicyVersion, PolicyVersions
 from facematch.governance.roles import (
     PERMISSIONS,
     Role,
@@ -18,8 +18,8 @@ from facematch.governance.roles import (
     check_separation,
     permitted,
 )
-from facematch.governance.states import OPEN_STATES, TRANSITIONS, ConsentState
 from facematch.governance.terms import CAPTURE_BASES, LAWFUL_BASES, SOURCES
+from facematch.governance.time import from_microseconds, to_microseconds, to_utc, utc_now
 from facematch.governance.zones import Zone
 
 __all__ = [
@@ -42,8 +42,8 @@ __all__ = [
     "Controller",
     "Particulars",
     "Policy",
-    "PolicyTimeline",
     "PolicyVersion",
+    "PolicyVersions",
     "PrivacyNotice",
     "Role",
     "Zone",

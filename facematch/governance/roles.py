@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from facematch.errors import AccessDenied, InvalidArgument, SeparationOfDuties
-from facematch.governance.identifiers import same_name
+from facematch.governance.names import same_name
 
 if TYPE_CHECKING:
     from facematch.governance.policy import Policy

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 from facematch.errors import InvalidArgument
-from facematch.governance.identifiers import check_kebab
+from facematch.governance.names import check_kebab
 
 __all__ = [
     "CAPTURE_BASES",

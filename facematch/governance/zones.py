@@ -11,7 +11,7 @@ from typing import Annotated, Any, Self
 from pydantic import AfterValidator, BaseModel, ModelWrapValidatorHandler, ValidationError, model_validator
 
 from facematch.errors import ZoneClosed
-from facematch.governance.record import CONFIG, Name, Reference, Site, ZoneName, first_problem
+from facematch.governance.consent.parts import CONFIG, Name, Reference, Site, ZoneName, first_problem
 from facematch.governance.terms import check_capture_basis
 
 __all__ = ["Zone"]

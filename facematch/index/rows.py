@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 from facematch.index.directory import Directory
 from facematch.types import FloatArray, IdSet
 
-__all__ = ["Places", "Rows", "Segment", "segment_rows"]
+__all__ = ["ConsentScope", "Rows", "Segment", "segment_rows"]
 
 Ints = NDArray[np.int64]
-Places = NDArray[np.int32]
+ConsentScope = NDArray[np.int32]
 
 _SEGMENT_BYTES = 64 << 20
 _FIRST_ROWS = 256
@@ -76,7 +76,7 @@ class Segment:
         """``(count,)`` ``int64``."""
         return self.storage.ids[: self.count]
 
-    def reach(self, scope: IdSet | None) -> Places | None:
+    def reach(self, scope: IdSet | None) -> ConsentScope | None:
         """The rows that a search may read, ascending; ``None`` for all."""
         if scope is None:
             return None if self.live is None else np.flatnonzero(self.live).astype(np.int32)
@@ -87,7 +87,7 @@ class Segment:
         """How many rows a search with that scope may read."""
         return int(scope.remembered(self, self._inside).size)
 
-    def _inside(self, scope: IdSet) -> Places:
+    def _inside(self, scope: IdSet) -> ConsentScope:
         inside = scope.contains(self.ids)
         if self.live is not None:
             inside = inside & self.live

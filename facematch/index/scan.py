@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from facematch.index.checks import in_order, matches
 from facematch.index.pairs import exact_pairs, ranked, slack_of
 from facematch.index.products import multiply
-from facematch.index.rows import Places, Rows, Segment, segment_rows
+from facematch.index.rows import ConsentScope, Rows, Segment, segment_rows
 from facematch.parallel import helpers, shared_out
 from facematch.types import FloatArray, IdSet, Matches
 
@@ -127,9 +127,9 @@ class _Piece:
     first: int
     start: int
     end: int
-    reach: Places | None
+    reach: ConsentScope | None
 
-    def places(self) -> Places | slice:
+    def places(self) -> ConsentScope | slice:
         """Where the rows stand in the segment."""
         return slice(self.start, self.end) if self.reach is None else self.reach[self.start : self.end]
 

@@ -3,8 +3,8 @@
 Needs the extra ``video`` (``pip install 'facematch-watchlist[video]'``) when it is used, not when it is imported.
 """
 
-from facematch.video.pipeline import VideoPipeline
-from facematch.video.result import VideoResult
-from facematch.video.sources import FileSource, Frame
+from facematch.video.recording.pipeline import VideoPipeline
+from facematch.video.recording.result import VideoResult
+from facematch.video.sources.file import FileSource, Frame
 
 __all__ = ["FileSource", "Frame", "VideoPipeline", "VideoResult"]

@@ -7,7 +7,7 @@ from typing import Self
 
 from facematch.errors import WatchlistClosed
 from facematch.protocols import Clock
-from facematch.watchlist.core import Core
+from facematch.watchlist.session import Core
 
 __all__ = ["Handle"]
 

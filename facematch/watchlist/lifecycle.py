@@ -9,12 +9,15 @@ from pathlib import Path
 from typing import Any
 
 from facematch.governance import Consent, ConsentState
-from facematch.governance.receipts import ConsentReceipt
+from facematch.governance.consent.receipts import ConsentReceipt
 from facematch.protocols import Progress
 from facematch.types import Erasure, Renewal, SubjectRecord, Sweep, Withdrawal
-from facematch.watchlist import consenting, endings, erasure, records
+from facematch.watchlist import subjects as records
+from facematch.watchlist.consents import end as endings
+from facematch.watchlist.consents import record as consenting
+from facematch.watchlist.data_lifecycle import erasure
+from facematch.watchlist.data_lifecycle.retention import sweep
 from facematch.watchlist.handle import Handle
-from facematch.watchlist.retention import sweep
 
 __all__ = ["SubjectLifecycle"]
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from facematch.watchlist import places
+from facematch.storage.governance_state import Suspension
+from facematch.watchlist.administration import zones as places
+from facematch.watchlist.data_lifecycle.restore import restore
 from facematch.watchlist.handle import Handle
-from facematch.watchlist.keeping import backup
-from facematch.watchlist.restoring import restore
-from facematch.watchlist.standing import Suspension
+from facematch.watchlist.keys import backup
 
 __all__ = ["Operations"]
 

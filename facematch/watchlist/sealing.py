@@ -14,10 +14,10 @@ from sqlalchemy import Connection, insert, text, update
 
 from facematch.errors import DatabaseCorrupt, FacematchError
 from facematch.governance import AuditAction, AuditOutcome, AuditRecord, Consent, from_microseconds
-from facematch.watchlist.codec import TemplateIds
-from facematch.watchlist.core import Core
-from facematch.watchlist.schema import enrolments, meta, subjects, templates
-from facematch.watchlist.store import Subject, new_key
+from facematch.storage.encryption import TemplateIds
+from facematch.storage.schema import enrolments, meta, subjects, templates
+from facematch.storage.subjects import Subject, new_key
+from facematch.watchlist.session import Core
 
 __all__ = ["seal_plain_rows"]
 

@@ -7,6 +7,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Self
 
+from facematch.gallery.decision import DecisionSettings, Outgrown
 from facematch.governance import AuditAction, Consent, check_subject_id
 from facematch.governance.policy import Policy
 from facematch.matching import Calibration
@@ -21,22 +22,24 @@ from facematch.types import (
     QualityGate,
     Verification,
 )
-from facematch.watchlist import enrolment, identification, opening, records
-from facematch.watchlist.actors import Actors
-from facematch.watchlist.approvals import Approvals
-from facematch.watchlist.core import Core
-from facematch.watchlist.keeping import Keys
+from facematch.watchlist import search as identification
+from facematch.watchlist import subjects as records
+from facematch.watchlist.administration.audit import GovernedAuditLog
+from facematch.watchlist.administration.policies import Policies
+from facematch.watchlist.administration.reports import Reports
+from facematch.watchlist.administration.roles import Actors
+from facematch.watchlist.administration.zones import Zones
+from facematch.watchlist.data_rights.rights import Rights
+from facematch.watchlist.enrollment import enroll as enrolment
+from facematch.watchlist.enrollment.approvals import Approvals
+from facematch.watchlist.enrollment.picture_checks import Gates
+from facematch.watchlist.enrollment.preview import preview
+from facematch.watchlist.keys import Keys
 from facematch.watchlist.lifecycle import SubjectLifecycle
-from facematch.watchlist.loading import LazyAnalyzer
 from facematch.watchlist.operations import Operations
-from facematch.watchlist.oversight import GovernedAuditLog
-from facematch.watchlist.pictures import Gates
-from facematch.watchlist.places import Zones
-from facematch.watchlist.policies import Policies
-from facematch.watchlist.preview import preview
-from facematch.watchlist.reporting import Reports
-from facematch.watchlist.rights import Rights
-from facematch.watchlist.rules import Outgrown, RuleBook
+from facematch.watchlist.session import Core
+from facematch.watchlist.setup import open as opening
+from facematch.watchlist.setup.defaults import LazyAnalyzer
 
 __all__ = ["Watchlist"]
 
@@ -364,6 +367,6 @@ class Watchlist(SubjectLifecycle, Operations):
         self._core.configuration()
         return self._core.snapshot().calibration
 
-    def _rule_book(self, requested: float | None) -> RuleBook:
+    def _rule_book(self, requested: float | None) -> DecisionSettings:
         analyzer = self.analyzer
-        return RuleBook(analyzer.contract, analyzer.operating_point, self._threshold, requested, self._outgrown)
+        return DecisionSettings(analyzer.contract, analyzer.operating_point, self._threshold, requested, self._outgrown)

@@ -11,7 +11,7 @@ import pytest
 
 from facematch import Consent, FaceAnalyzer, VideoPipeline, VideoResult, Watchlist
 from facematch.video import FileSource
-from facematch.video.cuts import CutDetector
+from facematch.video.passages.scene_cuts import CutDetector
 
 pytestmark = pytest.mark.shared_data
 

@@ -16,8 +16,8 @@ from facematch.governance.audit.entries import (
     Unsealer,
 )
 from facematch.governance.audit.log import AuditLog, AuditVerification, AuditWriter
-from facematch.governance.audit.offline import Checkpoint, Finding
 from facematch.governance.audit.proofs import ConsistencyProof, InclusionProof
+from facematch.governance.audit.verifier import Checkpoint, Finding
 
 __all__ = [
     "AuditAction",

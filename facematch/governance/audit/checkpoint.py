@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Protocol, runtime_checkable
 
 from facematch.errors import AuditTampered, InvalidArgument
-from facematch.governance.audit.offline import (
+from facematch.governance.audit.verifier import (
     Checkpoint,
     Malformed,
     checkpoint_text,

@@ -10,8 +10,8 @@ from typing import Any, Protocol, Self, runtime_checkable
 
 from facematch.errors import AuditTampered
 from facematch.governance.audit.entries import AuditEntry, AuditRecord
-from facematch.governance.audit.offline import Checkpoint, Finding
 from facematch.governance.audit.proofs import ConsistencyProof, InclusionProof
+from facematch.governance.audit.verifier import Checkpoint, Finding
 
 __all__ = ["AuditLog", "AuditVerification", "AuditWriter"]
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeAlias
 
-from facematch.governance.audit.offline import EMPTY_ROOT, node_hash
+from facematch.governance.audit.verifier import EMPTY_ROOT, node_hash
 
 __all__ = ["NodeGetter", "consistency_path", "inclusion_path", "peaks", "range_root"]
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from facematch.errors import InvalidArgument
-from facematch.governance.audit.offline import leaf_hash, verify_consistency, verify_inclusion
+from facematch.governance.audit.verifier import leaf_hash, verify_consistency, verify_inclusion
 
 __all__ = ["ConsistencyProof", "InclusionProof"]
 

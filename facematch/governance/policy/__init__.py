@@ -18,8 +18,8 @@ from facematch.governance.policy.requests import (
     SearchRequest,
     ZoneRequest,
 )
-from facematch.governance.policy.rule import Refusal, Rule
-from facematch.governance.policy.timeline import PolicyTimeline, PolicyVersion
+from facematch.governance.policy.rules.base import Refusal, Rule
+from facematch.governance.policy.versions import PolicyVersion, PolicyVersions
 
 __all__ = [
     "PROFILES",
@@ -31,8 +31,8 @@ __all__ = [
     "EnrolmentRequest",
     "KeepRequest",
     "Policy",
-    "PolicyTimeline",
     "PolicyVersion",
+    "PolicyVersions",
     "PrecisionRequest",
     "PruneRequest",
     "QualityRequest",

@@ -16,6 +16,7 @@ import rfc8785
 from pydantic import BaseModel, ConfigDict, Field, ModelWrapValidatorHandler, ValidationError, model_validator
 
 from facematch.errors import PolicyInvalid, PolicyRefused
+from facematch.governance.consent.parts import Name, first_problem
 from facematch.governance.policy.documents import format_of, parse, to_toml
 from facematch.governance.policy.requests import (
     ActionRequest,
@@ -33,7 +34,6 @@ from facematch.governance.policy.requests import (
     SearchRequest,
     ZoneRequest,
 )
-from facematch.governance.policy.rule import Refusal, Rule
 from facematch.governance.policy.rules import (
     Adults,
     CaptureBases,
@@ -59,7 +59,7 @@ from facematch.governance.policy.rules import (
     Vulnerable,
     Zones,
 )
-from facematch.governance.record import Name, first_problem
+from facematch.governance.policy.rules.base import Refusal, Rule
 
 __all__ = ["PROFILES", "Policy", "RuleText"]
 

@@ -8,9 +8,9 @@ from datetime import date, datetime
 from typing import Literal, TypeAlias, cast
 
 from facematch.errors import InvalidArgument
-from facematch.governance.clock import to_utc
-from facematch.governance.consent import Consent
+from facematch.governance.consent.consent import Consent
 from facematch.governance.roles import Role
+from facematch.governance.time import to_utc
 from facematch.governance.zones import Zone
 
 __all__ = [

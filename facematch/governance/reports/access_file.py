@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from facematch.governance.consent import Consent
+from facematch.governance.consent.consent import Consent
 from facematch.governance.policy import PolicyVersion
 from facematch.governance.reports.access_log import LogLine
 from facematch.governance.reports.facts import ModelFacts, TestedThreshold

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from facematch.governance.consent import Consent
+from facematch.governance.consent.consent import Consent
 from facematch.governance.reports.access_file import AccessFile, StoredComplaint, StoredTemplate
 from facematch.governance.reports.access_log import LogLine, what_happened
 from facematch.governance.reports.document import Block, Bullets, Cell, Facts, Paragraph, Report, Section, Table

@@ -148,7 +148,7 @@ def _people(configuration: Configuration) -> tuple[Facts | Paragraph | Table, ..
     consents = configuration.consents
     return (
         Table(
-            ("People", "Personal data", "How many"),
+            ("SubjectFilter", "Personal data", "How many"),
             (
                 (
                     "Subjects: people who are enrolled",

@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 from typing import Self
 
 from facematch.errors import InvalidArgument
-from facematch.governance.identifiers import check_text
+from facematch.governance.names import check_text
 
 __all__ = ["Statements"]
 

@@ -13,8 +13,8 @@ from typing import Any
 
 from facematch.governance import AuditAction, AuditOutcome, AuditRecord
 from facematch.governance.keys.signing import SigningKey
-from facematch.watchlist.audit import TableAuditLog, TableAuditWriter, prune
-from facematch.watchlist.database import Database
+from facematch.storage.audit_log import TableAuditLog, TableAuditWriter, prune
+from facematch.storage.database import Database
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 KEY = SigningKey(bytes(range(32)))

@@ -15,9 +15,9 @@ import pytest
 import rfc8785
 
 from facematch.errors import AuditError, AuditTampered, DatabaseUnavailable, InvalidArgument
-from facematch.governance.audit import offline
-from facematch.governance.audit.offline import head_message, leaf_hash, root_of, verify_export
-from facematch.watchlist.audit import TableAuditLog
+from facematch.governance.audit import verifier as offline
+from facematch.governance.audit.verifier import head_message, leaf_hash, root_of, verify_export
+from facematch.storage.audit_log import TableAuditLog
 from tests.integration.watchlist.audit_support import KEY, STRANGER, Log, copied
 
 KEY_HEX = KEY.public_key.hex()

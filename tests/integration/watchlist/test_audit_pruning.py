@@ -9,7 +9,7 @@ import pytest
 
 from facematch.errors import AuditTampered, InvalidArgument
 from facematch.governance.audit.checkpoint import DEFAULT_ORIGIN, sign_head
-from facematch.watchlist.audit import MIN_KEEP
+from facematch.storage.audit_log import MIN_KEEP
 from tests.integration.watchlist.audit_support import KEY, START, Log, record
 
 

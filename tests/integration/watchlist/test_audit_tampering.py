@@ -11,10 +11,10 @@ from sqlalchemy import select
 
 from facematch.governance import AuditAction, to_microseconds
 from facematch.governance.audit.checkpoint import DEFAULT_ORIGIN, sign_checkpoint, sign_head
-from facematch.governance.audit.offline import EMPTY_ROOT, CompactRange, leaf_hash
-from facematch.watchlist.audit import TableAuditLog
-from facematch.watchlist.audit.verification import canonical_row
-from facematch.watchlist.schema import audit
+from facematch.governance.audit.verifier import EMPTY_ROOT, CompactRange, leaf_hash
+from facematch.storage.audit_log import TableAuditLog
+from facematch.storage.audit_log.verify import canonical_row
+from facematch.storage.schema import audit
 from tests.integration.watchlist.audit_support import KEY, START, STRANGER, Log, copied, record
 
 SIZE = 2100

@@ -16,9 +16,9 @@ from sqlalchemy import event
 
 from facematch.errors import AuditError, AuditTampered, DatabaseCorrupt, InvalidArgument, KeyUnavailable
 from facematch.governance import AuditAction, AuditLog, AuditWriter
-from facematch.governance.audit.offline import EMPTY_ROOT, leaf_hash, root_of
+from facematch.governance.audit.verifier import EMPTY_ROOT, leaf_hash, root_of
 from facematch.governance.keys.envelope import new_key, seal, unseal
-from facematch.watchlist.audit import TableAuditLog, TableAuditWriter
+from facematch.storage.audit_log import TableAuditLog, TableAuditWriter
 from tests.integration.watchlist.audit_support import KEY, STRANGER, Log, record
 
 

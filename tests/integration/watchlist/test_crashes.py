@@ -106,29 +106,29 @@ def test_killed_at_very_many_random_moments(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("op", "point", "found"),
     [
-        ("enroll", "Store.bump", ["s"]),
-        ("enroll", "Store.add_template", ["s"]),
-        ("enroll", "Store.add_enrolment", ["s"]),
+        ("enroll", "SubjectTable.bump", ["s"]),
+        ("enroll", "SubjectTable.add_template", ["s"]),
+        ("enroll", "SubjectTable.add_enrolment", ["s"]),
         ("enroll", "TableAuditWriter.append", ["s"]),
-        ("withdraw", "Store.bump", ["s"]),
-        ("withdraw", "ConsentFiling.record_transition", ["s"]),
-        ("withdraw", "Vault.note_endings", ["s"]),
-        ("withdraw", "after Vault.note_endings", []),  # the next opening carries it out
-        ("withdraw", "Vault.note_generation", []),
-        ("erase", "Store.mark_unscrubbed", ["s"]),
-        ("erase", "Vault.note_endings", ["s"]),
-        ("erase", "after Vault.note_endings", []),
-        ("erase", "Vault.note_generation", []),
-        ("erase", "Vault.destroy", []),
-        ("erase", "after Vault.destroy", []),
+        ("withdraw", "SubjectTable.bump", ["s"]),
+        ("withdraw", "ConsentTable.record_transition", ["s"]),
+        ("withdraw", "KeyVault.note_endings", ["s"]),
+        ("withdraw", "after KeyVault.note_endings", []),  # the next opening carries it out
+        ("withdraw", "KeyVault.note_generation", []),
+        ("erase", "SubjectTable.mark_unscrubbed", ["s"]),
+        ("erase", "KeyVault.note_endings", ["s"]),
+        ("erase", "after KeyVault.note_endings", []),
+        ("erase", "KeyVault.note_generation", []),
+        ("erase", "KeyVault.destroy", []),
+        ("erase", "after KeyVault.destroy", []),
         ("erase", "Database.scrub", []),
         ("rotate", "after FileKeys.add_key", ["s"]),
-        ("rotate", "Vault.rotate", ["s"]),
-        ("rotate", "after Vault.rotate", ["s"]),
+        ("rotate", "KeyVault.rotate", ["s"]),
+        ("rotate", "after KeyVault.rotate", ["s"]),
         ("rotate", "FileKeys.retire", ["s"]),
-        ("renew_templates", "after Vault.make_key", ["s"]),
-        ("renew_templates", "after Store.renew_templates", ["s"]),
-        ("renew_templates", "Vault.note_generation", ["s"]),
+        ("renew_templates", "after KeyVault.make_key", ["s"]),
+        ("renew_templates", "after SubjectTable.renew_templates", ["s"]),
+        ("renew_templates", "KeyVault.note_generation", ["s"]),
         ("renew_templates", "Database.scrub", ["s"]),
     ],
 )
@@ -181,7 +181,13 @@ def test_killed_between_erasure_and_cleaning_the_next_open_cleans(
 def test_killed_while_a_new_watchlist_is_set_up_the_next_open_finishes_it(
     tmp_path: Path, start_worker: Callable[[], Worker]
 ) -> None:
-    points = ["Vault.create", "Vault.make_key", "after Vault.make_key", "TableAuditWriter.append", "Store.generation"]
+    points = [
+        "KeyVault.create",
+        "KeyVault.make_key",
+        "after KeyVault.make_key",
+        "TableAuditWriter.append",
+        "SubjectTable.generation",
+    ]
     for number, point in enumerate(points):
         path = tmp_path / str(number) / "a.db"
         path.parent.mkdir()

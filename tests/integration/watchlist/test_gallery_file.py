@@ -13,9 +13,10 @@ from pathlib import Path
 
 import pytest
 
+from facematch.gallery import gallery
+from facematch.gallery.cache_file import gallery_path
 from facematch.testing import FakeAnalyzer, synthetic_consent, synthetic_picture
-from facematch.watchlist import Watchlist, gallery
-from facematch.watchlist.gallery_file import gallery_path
+from facematch.watchlist import Watchlist
 
 DIMENSION = 512
 PEOPLE = 40
@@ -23,7 +24,9 @@ PEOPLE = 40
 _WRITER = """
 import sys
 from facematch.testing import FakeAnalyzer
-from facematch.watchlist import Watchlist, gallery, gallery_file
+from facematch.watchlist import Watchlist
+from facematch.gallery import gallery
+from facematch.gallery import cache_file as gallery_file
 
 gallery.WORTH_SAVING = 1
 gallery_file._BLOCK_BYTES = 4096  # many sections, many moments
@@ -39,7 +42,8 @@ _COMPACTOR = """
 import os, signal, sys
 from facematch.index import approximate, fastscan, rows
 from facematch.testing import FakeAnalyzer
-from facematch.watchlist import Watchlist, gallery
+from facematch.watchlist import Watchlist
+from facematch.gallery import gallery
 
 gallery.WORTH_SAVING = 1
 

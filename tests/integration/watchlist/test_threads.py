@@ -15,11 +15,11 @@ from sqlalchemy import Connection
 
 from facematch.errors import AuditError, DatabaseUnavailable, FacematchError
 from facematch.governance import AuditAction, AuditOutcome, AuditRecord
+from facematch.storage.audit_log.group_commit import GroupCommit
+from facematch.storage.database import Database
+from facematch.storage.subjects import generation_of
 from facematch.testing import FakeAnalyzer, ManualClock, synthetic_consent, synthetic_picture
 from facematch.watchlist import Watchlist
-from facematch.watchlist.commits import SearchCommits
-from facematch.watchlist.database import Database
-from facematch.watchlist.store import generation_of
 
 PURPOSE = "site-access"
 
@@ -134,7 +134,7 @@ def _record(number: int) -> AuditRecord:
 
 @contextmanager
 def _all_waiting(
-    database: Database, commits: SearchCommits, count: int, generation: int
+    database: Database, commits: GroupCommit, count: int, generation: int
 ) -> Iterator[tuple[list[Any], Connection]]:
     """Threads that wait together for a commit: none is written before the block ends.
 
@@ -161,7 +161,7 @@ def _all_waiting(
 
 def test_threads_that_wait_are_written_together(database: Database) -> None:
     batches: list[list[int]] = []
-    commits = SearchCommits(database, lambda _, records: batches.append([r.details["number"] for r in records]))
+    commits = GroupCommit(database, lambda _, records: batches.append([r.details["number"] for r in records]))
     with _all_waiting(database, commits, 16, 0) as (outcomes, _):
         pass
     assert outcomes == [True] * 16
@@ -173,7 +173,7 @@ def test_an_entry_that_cannot_be_written_fails_every_search_that_waited_for_it(d
     def append(_: object, records: Any) -> None:
         raise AuditError("full", hint="free some space")
 
-    commits = SearchCommits(database, append)
+    commits = GroupCommit(database, append)
     with _all_waiting(database, commits, 16, 0) as (outcomes, _):
         pass
     assert {type(outcome) for outcome in outcomes} == {AuditError}
@@ -184,7 +184,7 @@ def test_an_error_of_another_kind_reaches_one_thread_and_fails_the_others(databa
     def append(_: object, records: Any) -> None:
         raise KeyboardInterrupt
 
-    commits = SearchCommits(database, append)
+    commits = GroupCommit(database, append)
     with _all_waiting(database, commits, 8, 0) as (outcomes, _):
         pass
     kinds = [type(outcome) for outcome in outcomes]
@@ -195,7 +195,7 @@ def test_an_error_of_another_kind_reaches_one_thread_and_fails_the_others(databa
 
 def test_entries_of_an_older_generation_are_not_written(database: Database) -> None:
     written: list[int] = []
-    commits = SearchCommits(database, lambda _, records: written.extend(r.details["number"] for r in records))
+    commits = GroupCommit(database, lambda _, records: written.extend(r.details["number"] for r in records))
     assert commits.commit(0, _record(1)) is True
     with database.write() as connection:
         connection.exec_driver_sql("UPDATE meta SET generation = 5")
@@ -207,7 +207,7 @@ def test_entries_of_an_older_generation_are_not_written(database: Database) -> N
 
 def test_a_change_between_search_and_commit_makes_all_that_waited_search_again(database: Database) -> None:
     written: list[int] = []
-    commits = SearchCommits(database, lambda _, records: written.extend(r.details["number"] for r in records))
+    commits = GroupCommit(database, lambda _, records: written.extend(r.details["number"] for r in records))
     with _all_waiting(database, commits, 8, 0) as (outcomes, connection):
         connection.exec_driver_sql("UPDATE meta SET generation = generation + 1")
     assert outcomes == [False] * 8

@@ -16,13 +16,13 @@ from typing import Any
 
 from facematch.errors import FacematchError, Suspended
 from facematch.governance.keys import FileKeys
+from facematch.storage.audit_log import TableAuditWriter
+from facematch.storage.consents import ConsentTable
+from facematch.storage.database import Database
+from facematch.storage.key_vault import KeyVault
+from facematch.storage.subjects import SubjectTable
 from facematch.testing import FakeAnalyzer, SyntheticFace, synthetic_consent, synthetic_picture
 from facematch.watchlist import Watchlist
-from facematch.watchlist.audit import TableAuditWriter
-from facematch.watchlist.database import Database
-from facematch.watchlist.filing import ConsentFiling
-from facematch.watchlist.store import Store
-from facematch.watchlist.vault import Vault
 
 
 def _picture(person: int, variant: int = 0) -> Any:
@@ -57,7 +57,7 @@ def _loop(watchlist: Watchlist, person: int, out: Path, stop: Path) -> dict[str,
 
 
 _OWNERS: dict[str, Any] = {
-    owner.__name__: owner for owner in (ConsentFiling, Database, FileKeys, Store, TableAuditWriter, Vault)
+    owner.__name__: owner for owner in (ConsentTable, Database, FileKeys, SubjectTable, TableAuditWriter, KeyVault)
 }
 
 

@@ -25,11 +25,12 @@ from facematch.errors import (
 from facematch.governance import Consent
 from facematch.governance.policy import Policy
 from facematch.governance.roles import Role
+from facematch.storage.consents import ConsentTable
 from facematch.testing import FakeAnalyzer, ManualClock, synthetic_consent
-from facematch.watchlist import Watchlist, installation, sealing
-from facematch.watchlist.filing import ConsentFiling
+from facematch.watchlist import Watchlist, sealing
+from facematch.watchlist.setup import recovery as installation
+from tests.unit.watchlist.setup.test_open import _plain_database
 from tests.unit.watchlist.support import PURPOSE, SITE, Bench, open_bench, picture
-from tests.unit.watchlist.test_opening import _plain_database
 
 
 def opened(bench: Bench, actor: str, **options: Any) -> Watchlist:
@@ -80,15 +81,15 @@ def test_an_opening_beside_a_busy_process_does_not_take_its_work_for_a_restored_
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bench.enroll("alice", 1)
-    read = ConsentFiling.open_records
+    read = ConsentTable.open_records
     done: list[object] = []
 
-    def meanwhile(self: ConsentFiling, connection: Any) -> Any:
+    def meanwhile(self: ConsentTable, connection: Any) -> Any:
         if not done:
             done.append(bench.watchlist.actors.grant("zoe", "operator"))
         return read(self, connection)
 
-    monkeypatch.setattr(ConsentFiling, "open_records", meanwhile)
+    monkeypatch.setattr(ConsentTable, "open_records", meanwhile)
     with opened(bench, "ana") as other:
         assert (len(done), other.suspensions()) == (1, ())
     assert bench.found(1) == ["alice"]

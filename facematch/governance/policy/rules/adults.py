@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from facematch.governance.policy.requests import EnrolmentRequest
-from facematch.governance.policy.rule import Refusal, Rule
+from facematch.governance.policy.rules.base import Refusal, Rule
 
 __all__ = ["Adults"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, ClassVar
 
 from facematch.governance.policy.requests import ZoneRequest
-from facematch.governance.policy.rule import Refusal, Rule, listing, names
+from facematch.governance.policy.rules.base import Refusal, Rule, listing, names
 from facematch.governance.terms import check_capture_basis
 
 __all__ = ["CaptureBases"]

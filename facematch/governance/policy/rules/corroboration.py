@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar
 from pydantic import Field
 
 from facematch.governance.policy.requests import AlertRequest
-from facematch.governance.policy.rule import Flag, Refusal, Rule, unset
+from facematch.governance.policy.rules.base import Flag, Refusal, Rule, unset
 
 __all__ = ["Corroboration"]
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from facematch.governance.identifiers import same_name
+from facematch.governance.names import same_name
 from facematch.governance.policy.requests import ApprovalRequest
-from facematch.governance.policy.rule import Flag, Refusal, Rule
+from facematch.governance.policy.rules.base import Flag, Refusal, Rule
 
 __all__ = ["DualControl"]
 

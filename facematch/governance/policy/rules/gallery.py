@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import ClassVar, Literal
 
 from facematch.governance.policy.requests import SearchRequest
-from facematch.governance.policy.rule import Count, Refusal, Rule
+from facematch.governance.policy.rules.base import Count, Refusal, Rule
 
 __all__ = ["GalleryLimit"]
 

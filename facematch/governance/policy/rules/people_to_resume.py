@@ -6,9 +6,9 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from facematch.governance.identifiers import same_name
+from facematch.governance.names import same_name
 from facematch.governance.policy.requests import ResumeRequest
-from facematch.governance.policy.rule import Refusal, Rule, unset
+from facematch.governance.policy.rules.base import Refusal, Rule, unset
 
 __all__ = ["PeopleToResume"]
 

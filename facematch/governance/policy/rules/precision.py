@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar
 from pydantic import Field
 
 from facematch.governance.policy.requests import PrecisionRequest
-from facematch.governance.policy.rule import Refusal, Rule, Share, unset
+from facematch.governance.policy.rules.base import Refusal, Rule, Share, unset
 
 __all__ = ["Precision"]
 

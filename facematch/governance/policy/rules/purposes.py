@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar
 
-from facematch.governance.identifiers import check_purpose
+from facematch.governance.names import check_purpose
 from facematch.governance.policy.requests import EnrolmentRequest, SearchRequest
-from facematch.governance.policy.rule import Refusal, Rule, allows, listing, names
+from facematch.governance.policy.rules.base import Refusal, Rule, allows, listing, names
 
 __all__ = ["Purposes"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from facematch.governance.policy.requests import SearchRequest
-from facematch.governance.policy.rule import Count, Flag, Refusal, Rule
+from facematch.governance.policy.rules.base import Count, Flag, Refusal, Rule
 
 __all__ = ["ReportAge"]
 

@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar, Final
 from pydantic import Field
 
 from facematch.governance.policy.requests import KeepRequest, Kept, PruneRequest
-from facematch.governance.policy.rule import Flag, Refusal, Rule, unset
+from facematch.governance.policy.rules.base import Flag, Refusal, Rule, unset
 
 __all__ = ["MIN_AUDIT_DAYS", "Retention"]
 

@@ -6,9 +6,9 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from facematch.governance.identifiers import same_name
+from facematch.governance.names import same_name
 from facematch.governance.policy.requests import ActionRequest
-from facematch.governance.policy.rule import Flag, Refusal, Rule, unset
+from facematch.governance.policy.rules.base import Flag, Refusal, Rule, unset
 
 __all__ = ["Reviewers"]
 

@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar
 from pydantic import AfterValidator
 
 from facematch.governance.policy.requests import RoleRequest
-from facematch.governance.policy.rule import Refusal, Rule, unset
+from facematch.governance.policy.rules.base import Refusal, Rule, unset
 from facematch.governance.roles import Role
 
 __all__ = ["SeparateRoles"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, ClassVar
 
 from facematch.governance.policy.requests import EnrolmentRequest
-from facematch.governance.policy.rule import Flag, Refusal, Rule, listing, names
+from facematch.governance.policy.rules.base import Flag, Refusal, Rule, listing, names
 from facematch.governance.terms import check_source
 
 __all__ = ["Sources"]

@@ -7,10 +7,10 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from facematch.governance.layout import MAX_VALIDITY
+from facematch.governance.consent.fields import MAX_VALIDITY
+from facematch.governance.consent.states import OPEN_STATES, ConsentState
 from facematch.governance.policy.requests import EnrolmentRequest
-from facematch.governance.policy.rule import Refusal, Rule
-from facematch.governance.states import OPEN_STATES, ConsentState
+from facematch.governance.policy.rules.base import Refusal, Rule
 
 __all__ = ["Validity"]
 

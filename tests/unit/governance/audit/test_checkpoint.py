@@ -23,7 +23,7 @@ from facematch.governance.audit import (
     require_signature,
 )
 from facematch.governance.audit.checkpoint import sign_checkpoint, sign_head
-from facematch.governance.audit.offline import head_message, leaf_hash, node_hash, verify_signature
+from facematch.governance.audit.verifier import head_message, leaf_hash, node_hash, verify_signature
 
 TIME = datetime(2026, 3, 1, 12, 30, 5, 40, tzinfo=UTC)
 ROOT = hashlib.sha256(b"root").digest()

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from pymerkle import InmemoryTree
 
 from facematch.governance.audit.merkle import consistency_path, inclusion_path, peaks, range_root
-from facematch.governance.audit.offline import (
+from facematch.governance.audit.verifier import (
     EMPTY_ROOT,
     CompactRange,
     Malformed,

@@ -1,0 +1,1 @@
+"""The in-memory projection of the enrolled templates that searches run on; internal."""

@@ -1,0 +1,1 @@
+"""Consent records: their fields, states, receipts and evidence."""

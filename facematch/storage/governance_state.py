@@ -1,0 +1,180 @@
+"""What governs a search at one generation: policies, roles, open zones, suspensions."""
+
+from __future__ import annotations
+
+import json
+import threading
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection, select
+
+from facematch.errors import DatabaseCorrupt, FacematchError, Suspended
+from facematch.governance import from_microseconds
+from facematch.governance.policy import Policy, PolicyVersion, PolicyVersions
+from facematch.governance.roles import Role
+from facematch.storage.encryption import SubjectCipher
+from facematch.storage.integrity.governance_mac import check_governance_mac
+from facematch.storage.schema import actor_roles, policies, suspensions, zones
+from facematch.storage.subjects import generation_of
+
+__all__ = ["GovernanceState", "GovernanceStateCache", "Suspension"]
+
+_RESTORE = "restore the database from a backup"
+
+
+@dataclass(frozen=True, slots=True)
+class Suspension:
+    """A standing order that nobody may be identified somewhere.
+
+    Attributes:
+        suspension_id: Its number.
+        site: The site; ``None`` for every site.
+        zone: The zone of the site; ``None`` for all of it.
+        reason: Why.
+        since: From when on, UTC.
+        actor: Who suspended.
+        resume_asked_by: Who asked to lift it so far; the policy says how many people it takes, at least two.
+    """
+
+    suspension_id: int
+    site: str | None
+    zone: str | None
+    reason: str
+    since: datetime
+    actor: str
+    resume_asked_by: tuple[str, ...]
+
+    def concerns(self, site: str | None, zone: str | None) -> bool:
+        """Whether a search at ``site`` and ``zone`` is suspended; one that names no place is suspended by any."""
+        if self.site is not None and site is not None and self.site != site:
+            return False
+        return self.zone is None or zone is None or self.zone == zone
+
+    def where(self) -> str:
+        """The place in words."""
+        if self.site is None:
+            return "everywhere"
+        return f"at site {self.site!r}" + ("" if self.zone is None else f", zone {self.zone!r}")
+
+
+@dataclass(frozen=True, slots=True)
+class GovernanceState:
+    """What governs, as one generation of the database has it.
+
+    Attributes:
+        generation: The generation.
+        timeline: The policies and from when on they rule.
+        roles: Actor to roles.
+        zones: Sites and zones that are open.
+        suspensions: The suspensions that are not lifted.
+    """
+
+    generation: int
+    timeline: PolicyVersions
+    roles: dict[str, frozenset[Role]]
+    zones: frozenset[tuple[str, str]]
+    suspensions: tuple[Suspension, ...]
+
+    def policy(self, now: datetime) -> PolicyVersion:
+        """The policy that rules at a moment.
+
+        Raises:
+            DatabaseCorrupt: None ever did.
+        """
+        found = self.timeline.in_force(now)
+        if found is None:
+            if not self.timeline.versions:
+                raise DatabaseCorrupt("the database has lost its policies", hint=_RESTORE)
+            return self.timeline.versions[0]  # a clock that was put back does not leave the watchlist without a policy
+        return found
+
+    def check_not_suspended(self, site: str | None, zone: str | None) -> None:
+        """Refuse where identification is suspended.
+
+        Raises:
+            Suspended: It is.
+        """
+        for suspension in self.suspensions:
+            if suspension.concerns(site, zone):
+                raise Suspended(
+                    f"identification is suspended {suspension.where()} since {suspension.since.isoformat()}",
+                    hint="two people together can lift it with Watchlist.resume()",
+                )
+
+
+class GovernanceStateCache:
+    """Reads the standing of a generation once, and checks that nobody changed it from outside.
+
+    Args:
+        codec: Knows the key of the mark.
+    """
+
+    def __init__(self, codec: SubjectCipher) -> None:
+        self._codec = codec
+        self._lock = threading.Lock()
+        self._kept: GovernanceState | None = None
+
+    def at(self, connection: Connection) -> GovernanceState:
+        """The standing that the transaction of ``connection`` sees.
+
+        Raises:
+            DatabaseCorrupt: A table is damaged.
+        """
+        generation = generation_of(connection)
+        with self._lock:
+            if self._kept is not None and self._kept.generation == generation:
+                return self._kept
+        check_governance_mac(connection, self._codec)
+        made = _read(connection, generation)
+        with self._lock:
+            if self._kept is None or self._kept.generation <= generation:
+                self._kept = made
+        return made
+
+    def forget(self) -> None:
+        """Drop it; a transaction that changed a table and did not commit must not leave it behind."""
+        with self._lock:
+            self._kept = None
+
+
+def _read(connection: Connection, generation: int) -> GovernanceState:
+    try:
+        versions = [
+            PolicyVersion(
+                version=row.version,
+                policy=Policy.from_dict(json.loads(row.document)),
+                effective_from=from_microseconds(row.effective_from),
+                set_at=from_microseconds(row.set_at),
+                actor=row.actor,
+                digest=row.digest,
+            )
+            for row in connection.execute(select(policies).order_by(policies.c.version))
+        ]
+        roles: dict[str, set[Role]] = {}
+        for row in connection.execute(select(actor_roles.c.actor, actor_roles.c.role)):
+            roles.setdefault(row.actor, set()).add(Role(row.role))
+        lifted = suspensions.c.lifted_at.is_(None)
+        return GovernanceState(
+            generation=generation,
+            timeline=PolicyVersions(versions),
+            roles={actor: frozenset(held) for actor, held in roles.items()},
+            zones=frozenset(
+                (row.site, row.zone)
+                for row in connection.execute(select(zones.c.site, zones.c.zone).where(zones.c.closed_at.is_(None)))
+            ),
+            suspensions=tuple(
+                Suspension(
+                    row.id,
+                    row.site,
+                    row.zone,
+                    row.reason,
+                    from_microseconds(row.since),
+                    row.actor,
+                    tuple(json.loads(row.resume_asked_by)) if row.resume_asked_by else (),
+                )
+                for row in connection.execute(select(suspensions).where(lifted).order_by(suspensions.c.id))
+            ),
+        )
+    except (ValueError, TypeError, FacematchError) as error:
+        raise DatabaseCorrupt("a table of the watchlist's governance is damaged", hint=_RESTORE) from error

@@ -1,0 +1,1 @@
+"""MACs over the plaintext columns that decide who is searched."""

@@ -1,0 +1,1 @@
+"""From frames to passages: detection, tracking, fusion."""

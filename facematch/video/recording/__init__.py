@@ -1,0 +1,1 @@
+"""Recorded files: the pipeline over them and what it writes."""

@@ -1,0 +1,1 @@
+"""Roles, policies, zones, suspensions, audit and reports of a watchlist."""

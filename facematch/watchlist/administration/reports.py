@@ -1,0 +1,373 @@
+"""Reports from the live configuration of a watchlist; what they say is in :mod:`facematch.governance.reports`."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
+from importlib.metadata import version
+from typing import Protocol, cast, runtime_checkable
+
+from sqlalchemy import Connection, func, select
+
+from facematch.errors import MissingExtra, ModelError
+from facematch.governance import OPEN_STATES, AuditAction, AuditOutcome, Consent, from_microseconds, to_microseconds
+from facematch.governance.names import check_site
+from facematch.governance.reports import (
+    AuditFacts,
+    ComplaintFacts,
+    Configuration,
+    ConsentFacts,
+    KeyFacts,
+    ModelFacts,
+    NoticeFacts,
+    Party,
+    Report,
+    ReportFormat,
+    Statements,
+    SuspensionFacts,
+    Tally,
+    TestedThreshold,
+    ZoneFacts,
+    impact_input,
+    processing_record,
+    render,
+    tallies,
+    transparency_notice,
+)
+from facematch.governance.zones import Zone
+from facematch.matching import Calibration
+from facematch.protocols import Analyzer
+from facematch.storage.audit_log.state import read_head
+from facematch.storage.calibrations import current_calibration
+from facematch.storage.schema import (
+    audit,
+    audit_checkpoints,
+    complaints,
+    consents,
+    enrolments,
+    templates,
+    zones,
+)
+from facematch.types import OperatingPoint
+from facematch.watchlist.session import Core
+
+__all__ = ["Reports", "calibrated", "model_facts"]
+
+_NOT_STATED = "not stated"
+"""What a consent record holds where the controller's name or contact was not given."""
+
+
+@runtime_checkable
+class _Described(Protocol):
+    """An analyzer that says what it is made of."""
+
+    def describe(self) -> Mapping[str, str]: ...
+
+
+class Reports:
+    """Reports from the live configuration; reach it as ``Watchlist.reports``.
+
+    What the configuration does not hold is shown as not stated, or comes from the caller's ``statements``, which are
+    kept nowhere. The reports are drafts to be completed: no legal advice, no claim of conformance.
+
+    Args:
+        core: The open watchlist.
+        analyzer: Gives the analyzer, whose models and tested threshold are then in the reports; default: only what the
+            database knows of them.
+    """
+
+    def __init__(self, core: Core, analyzer: Callable[[], Analyzer] | None = None) -> None:
+        self._core = core
+        self._analyzer = analyzer
+
+    def processing_record(
+        self,
+        format: ReportFormat = "markdown",  # noqa: A002 - the word for it
+        *,
+        statements: Statements | None = None,
+    ) -> str:
+        """The record of processing activities, in the order of GDPR Article 30(1); audited.
+
+        Args:
+            format: ``"markdown"`` or ``"html"``.
+            statements: What the controller adds.
+
+        Raises:
+            InvalidArgument: There is no such format.
+            AccessDenied: No role of the actor permits it.
+            AuditError: The audit entry could not be written; there is no report.
+        """
+        return self._made("processing_record", format, statements, processing_record)
+
+    def impact_input(
+        self,
+        format: ReportFormat = "markdown",  # noqa: A002
+        *,
+        statements: Statements | None = None,
+    ) -> str:
+        """Input for a data protection impact assessment, in the order of GDPR Article 35(7); audited.
+
+        Args:
+            format: ``"markdown"`` or ``"html"``.
+            statements: What the controller adds.
+
+        Raises:
+            InvalidArgument: There is no such format.
+            AccessDenied: No role of the actor permits it.
+            AuditError: The audit entry could not be written; there is no report.
+        """
+        return self._made("impact_input", format, statements, impact_input)
+
+    def transparency_notice(
+        self,
+        format: ReportFormat = "markdown",  # noqa: A002
+        *,
+        site: str | None = None,
+        statements: Statements | None = None,
+    ) -> str:
+        """A notice for the public in plain language, without numbers of people and without names of staff; audited.
+
+        Args:
+            format: ``"markdown"`` or ``"html"``.
+            site: Only the zones of this site; default every site.
+            statements: What the controller adds.
+
+        Raises:
+            InvalidArgument: There is no such format, or the site is malformed.
+            AccessDenied: No role of the actor permits it.
+            AuditError: The audit entry could not be written; there is no report.
+        """
+
+        def build(configuration: Configuration, said: Statements) -> Report:
+            return transparency_notice(configuration, said, site=None if site is None else check_site(site))
+
+        return self._made("transparency_notice", format, statements, build)
+
+    def _made(
+        self,
+        name: str,
+        form: str,
+        statements: Statements | None,
+        build: Callable[[Configuration, Statements], Report],
+    ) -> str:
+        core = self._core
+        with core.operation(AuditAction.REPORT) as details:
+            details.update({"report": name, "format": str(form)})
+            models, point = self._models()
+            with core.database.read() as connection:
+                configuration = _configuration(core, connection, models, point)
+            text = render(build(configuration, Statements() if statements is None else statements), form)
+            with core.writing() as connection:
+                said = {
+                    **details,
+                    "sha256": hashlib.sha256(text.encode()).hexdigest(),
+                    "generation": configuration.generation,
+                }
+                core.audit(connection, AuditAction.REPORT, AuditOutcome.DONE, said)
+        return text
+
+    def _models(self) -> tuple[ModelFacts | None, OperatingPoint | None]:
+        """The analyzer's models and tested threshold; a pack that cannot be loaded is said, and stops no report."""
+        if self._analyzer is None:
+            return None, None
+        try:
+            analyzer = self._analyzer()
+        except (ModelError, MissingExtra) as error:
+            return ModelFacts(None, None, None, problem=error.message), None
+        parts = tuple(analyzer.describe().items()) if isinstance(analyzer, _Described) else ()
+        contract = analyzer.contract
+        return ModelFacts(contract.embedder, contract.digest, contract.dimension, parts), analyzer.operating_point
+
+
+def calibrated(calibration: Calibration | None, point: OperatingPoint | None = None) -> TestedThreshold | None:
+    """The tested threshold in force: a calibration artefact's, else the model pack's, where one is known."""
+    if calibration is not None:
+        return TestedThreshold(
+            threshold=calibration.threshold,
+            rule=calibration.rule,
+            error_kind="FPIR",
+            target=calibration.target_fpir,
+            data=calibration.data,
+            measured_at=calibration.measured_at,
+            trials=calibration.people,
+            errors=calibration.errors,
+            upper=calibration.fpir_upper,
+            confidence=calibration.confidence,
+            gallery_size=calibration.gallery_size,
+            templates=calibration.templates,
+            digest=calibration.digest,
+        )
+    if point is None:
+        return None
+    return TestedThreshold(
+        threshold=point.threshold,
+        rule=point.rule,
+        error_kind=point.error_kind,
+        target=point.error_rate,
+        data=point.measured_on,
+        measured_at=point.measured_at,
+        trials=point.trials,
+        gallery_size=point.gallery_size,
+        templates=point.templates,
+    )
+
+
+def model_facts(core: Core, connection: Connection, loaded: ModelFacts | None = None) -> ModelFacts:
+    """What makes the templates: the contract that the database is bound to, with the parts of the loaded pack."""
+    contract = core.store.contract(connection)
+    if contract is None:
+        return ModelFacts(None, None, None) if loaded is None else loaded
+    parts, problem = ((), None) if loaded is None else (loaded.parts, loaded.problem)
+    return ModelFacts(contract.embedder, contract.digest, contract.dimension, parts, problem)
+
+
+def _configuration(
+    core: Core, connection: Connection, models: ModelFacts | None, point: OperatingPoint | None
+) -> Configuration:
+    now = core.now()
+    standing = core.standing(connection)
+    held: dict[str, list[str]] = {}
+    for actor, roles in standing.roles.items():
+        for role in roles:
+            held.setdefault(role.value, []).append(actor)
+    states, searchable = _subjects(core, connection, now)
+    return Configuration(
+        made_at=now,
+        made_by=core.actor,
+        version=version("facematch-watchlist"),
+        watchlist_id=core.vault.watchlist_id,
+        generation=standing.generation,
+        subjects=states,
+        searchable=searchable,
+        templates=_template_states(connection),
+        consents=_consents(core, connection, now),
+        zones=tuple(
+            ZoneFacts(Zone.model_validate_json(row.document), from_microseconds(row.opened_at), row.opened_by)
+            for row in connection.execute(
+                select(zones).where(zones.c.closed_at.is_(None)).order_by(zones.c.site, zones.c.zone)
+            )
+        ),
+        policy=standing.policy(now),
+        roles=tuple((role, tuple(sorted(held[role]))) for role in sorted(held)),
+        suspensions=tuple(
+            SuspensionFacts(item.site, item.where(), item.reason, item.since, item.actor)
+            for item in standing.suspensions
+        ),
+        keys=KeyFacts(
+            provider_key=core.vault.provider_key,
+            data_keys=len(core.codec.subject_refs()),
+            rotation=core.store.rotation_version(connection),
+            signing_key=core.signer.key_id,
+            public_key=core.signer.public_key.hex(),
+        ),
+        models=model_facts(core, connection, models),
+        threshold=calibrated(current_calibration(connection), point),
+        audit=_audit(connection),
+        complaints=_complaints(connection),
+    )
+
+
+def _subjects(core: Core, connection: Connection, now: datetime) -> tuple[tuple[Tally, ...], int]:
+    """Subjects by what a search can do with them, and how many of them searches can return."""
+    moment = to_microseconds(now)
+    restricted = core.filing.restricted(connection)
+    lines = core.filing.lines(connection)
+    counts: Counter[str | None] = Counter()
+    for key in core.store.references(connection).values():
+        in_force = [
+            line for line in lines.get(key, []) if line.is_open and line.valid_from <= moment < line.valid_until
+        ]
+        if key in restricted:
+            counts["restricted by a complaint"] += 1
+        elif any(line.templates > line.pending for line in in_force):
+            counts["searchable"] += 1
+        elif in_force:
+            counts["consent in force, no approved template"] += 1
+        else:
+            counts["no consent in force"] += 1
+    return tallies(counts), counts["searchable"]
+
+
+def _template_states(connection: Connection) -> tuple[Tally, ...]:
+    query = (
+        select(enrolments.c.state, func.count())
+        .join(templates, templates.c.enrolment == enrolments.c.id)
+        .group_by(enrolments.c.state)
+    )
+    words = {"ACTIVE": "approved", "PENDING": "waiting for an approval"}
+    return tallies([(words[str(state)], int(count)) for state, count in connection.execute(query)])
+
+
+def _consents(core: Core, connection: Connection, now: datetime) -> ConsentFacts:
+    moment = to_microseconds(now)
+    states = connection.execute(select(consents.c.state, func.count()).group_by(consents.c.state)).all()
+    is_open = consents.c.state.in_([state.value for state in OPEN_STATES])
+    overdue = connection.execute(
+        select(func.count()).select_from(consents).where(is_open, consents.c.valid_until <= moment)
+    ).scalar_one()
+    in_force = [
+        stored.consent
+        for subject in core.store.subjects(connection)
+        for stored in core.filing.of(connection, subject)
+        if stored.consent.in_force(now)
+    ]
+    ends = [end for consent in in_force if (end := consent.valid_until) is not None]
+
+    def each(values: Callable[[Consent], Iterable[str | None]]) -> tuple[Tally, ...]:
+        return tallies(Counter(value for consent in in_force for value in values(consent)))
+
+    parties = Counter((c.controller.name, c.controller.contact) for c in in_force)
+    notices = Counter((c.privacy_notice.uri, c.privacy_notice.sha256, c.language) for c in in_force)
+    return ConsentFacts(
+        in_force=len(in_force),
+        states=tallies([(str(state), int(count)) for state, count in states]),
+        overdue=int(overdue),
+        controllers=tuple(
+            Party(_said(name), _said(contact), count) for (name, contact), count in sorted(parties.items())
+        ),
+        notices=tuple(
+            NoticeFacts(uri, sha256, language, count) for (uri, sha256, language), count in sorted(notices.items())
+        ),
+        purposes=each(lambda c: c.purposes),
+        lawful_bases=each(lambda c: [c.lawful_basis]),
+        categories=each(lambda c: [c.category]),
+        personal_data=each(lambda c: c.personal_data),
+        sources=each(lambda c: [c.source]),
+        sites=each(lambda c: c.sites or ["every site"]),
+        recipients=each(lambda c: c.recipients),
+        jurisdictions=each(lambda c: [c.jurisdiction]),
+        storage_locations=each(lambda c: c.storage_locations or [None]),
+        retention=each(lambda c: [c.retention]),
+        collection_methods=each(lambda c: [c.collection_method]),
+        withdrawal_methods=each(lambda c: [c.withdrawal_method]),
+        assessments=each(lambda c: [c.impact_assessment]),
+        first_end=min(ends, default=None),
+        last_end=max(ends, default=None),
+    )
+
+
+def _said(value: str) -> str | None:
+    return None if value == _NOT_STATED else value
+
+
+def _audit(connection: Connection) -> AuditFacts:
+    head = read_head(connection)
+    latest = connection.execute(select(func.count(), func.max(audit_checkpoints.c.created_at))).one()
+    counts = connection.execute(select(audit.c.action, audit.c.outcome, func.count()).group_by("action", "outcome"))
+    return AuditFacts(
+        size=0 if head is None else head.size,
+        root="" if head is None else head.root.hex(),
+        pruned=0 if head is None else head.pruned,
+        checkpoints=int(latest[0]),
+        latest_checkpoint=None if latest[1] is None else from_microseconds(cast("int", latest[1])),
+        actions=tallies([(f"{action.replace('_', ' ')}, {outcome}", int(count)) for action, outcome, count in counts]),
+    )
+
+
+def _complaints(connection: Connection) -> ComplaintFacts:
+    rows = connection.execute(select(complaints.c.decided_at, complaints.c.upheld)).all()
+    waiting = sum(row.decided_at is None for row in rows)
+    upheld = sum(row.decided_at is not None and row.upheld == 1 for row in rows)
+    return ComplaintFacts(waiting, upheld, len(rows) - waiting - upheld)

@@ -1,0 +1,1 @@
+"""Consent records over their life: filed, renewed, ended."""

@@ -1,0 +1,1 @@
+"""Complaints, disclosures and subject access."""

@@ -1,0 +1,1 @@
+"""Enrollment: pictures to templates, previews, approvals."""
