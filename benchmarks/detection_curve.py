@@ -33,7 +33,7 @@ from facematch.parallel import usable_cpus
 DOCS = Path(__file__).parents[1] / "docs"
 SMALLEST = (10, 14, 20, 28, 40, 56, 80, 112, 160)
 CLASSES = ((20, 32), (32, 56), (56, 112), (112, 10_000))
-COLOURS = ("#8fb8de", "#2f6fab", "#f0a35c", "#b3261e")
+COLORS = ("#8fb8de", "#2f6fab", "#f0a35c", "#b3261e")
 TURNS = 3
 
 
@@ -145,15 +145,15 @@ def draw(document: dict[str, Any], path: Path) -> None:
     for axes, pack in zip(panels[0], packs, strict=True):
         own = [item for item in document["settings"] if item["pack"] == pack and item["smallest_face"] is not None]
         usual = next(item for item in document["settings"] if item["pack"] == pack and item["smallest_face"] is None)
-        for (low, high), colour in zip(CLASSES, COLOURS, strict=True):
+        for (low, high), color in zip(CLASSES, COLORS, strict=True):
             points = [(item["median_ms"], 100 * item["recall"][str(low)]) for item in own]
-            axes.plot(*zip(*points, strict=True), marker="o", markersize=4, color=colour, label=_class(low, high))
+            axes.plot(*zip(*points, strict=True), marker="o", markersize=4, color=color, label=_class(low, high))
             axes.plot(
                 usual["median_ms"],
                 100 * usual["recall"][str(low)],
                 marker="D",
                 markersize=7,
-                color=colour,
+                color=color,
                 markerfacecolor="none",
                 linestyle="none",
             )

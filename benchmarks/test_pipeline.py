@@ -27,7 +27,7 @@ def analyzer() -> FaceAnalyzer:
 
 @pytest.fixture(scope="module")
 def opencv(analyzer: FaceAnalyzer) -> Iterator[Peer]:
-    """OpenCV's detector and recogniser with the pack's weights, unpacked and otherwise as published."""
+    """OpenCV's detector and recognizer with the pack's weights, unpacked and otherwise as published."""
     assert analyzer.pack is not None
     with ExitStack() as stack:
         peer = peer_of(analyzer.pack, usable_cpus(), stack)

@@ -20,7 +20,7 @@ from rich.table import Table
 import facematch as fm
 
 PURPOSE, SITE = "site-access", "store-12"
-NOTICE = "Cameras at this store look for people who asked to be recognised, to open the staff door for them.\n"
+NOTICE = "Cameras at this store look for people who asked to be recognized, to open the staff door for them.\n"
 console = Console()
 
 
@@ -78,9 +78,9 @@ def main() -> None:
         enrolled: list[str] = []
         for person, images in cast.people.items():
             try:
-                enrolment = watchlist.enroll(person, images, consent=consent_of(person, out / "paperwork"))
+                enrollment = watchlist.enroll(person, images, consent=consent_of(person, out / "paperwork"))
                 enrolled.append(person)
-                console.print(f"{person}: {len(enrolment.template_ids)} enrolled, {len(enrolment.refusals)} refused")
+                console.print(f"{person}: {len(enrollment.template_ids)} enrolled, {len(enrollment.refusals)} refused")
             except fm.FacematchError as error:
                 console.print(f"{person}: [red]{error.code}[/] {error.message}")
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from facematch.types import Alert as Alert
     from facematch.types import Box as Box
     from facematch.types import Candidate as Candidate
-    from facematch.types import Enrolment as Enrolment
+    from facematch.types import Enrollment as Enrollment
     from facematch.types import Erasure as Erasure
     from facematch.types import Face as Face
     from facematch.types import Identification as Identification
@@ -48,7 +48,7 @@ _HOMES = {
     "Consent": "facematch.governance",
     "ConsentReceipt": "facematch.governance.consent.receipts",
     "ConsentState": "facematch.governance",
-    "Enrolment": "facematch.types",
+    "Enrollment": "facematch.types",
     "Erasure": "facematch.types",
     "Face": "facematch.types",
     "FaceAnalyzer": "facematch.faces",
@@ -79,7 +79,7 @@ __all__ = [
     "Consent",
     "ConsentReceipt",
     "ConsentState",
-    "Enrolment",
+    "Enrollment",
     "Erasure",
     "Face",
     "FaceAnalyzer",

@@ -186,7 +186,7 @@ class Analyzer(Protocol):
 
 @runtime_checkable
 class QualityAssessor(Protocol):
-    """An analyzer that can also measure the quality of faces; enrolment then applies its quality gate."""
+    """An analyzer that can also measure the quality of faces; enrollment then applies its quality gate."""
 
     def assess(self, image: Image, faces: Sequence[Face]) -> list[FaceQuality]:
         """Quality components of the given faces of one picture."""

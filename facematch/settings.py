@@ -35,7 +35,7 @@ class Settings(BaseSettings):
     Attributes:
         home: Folder for model packs and converted models (``FACEMATCH_HOME``; default: the user's cache folder).
         offline: Never use the network (``FACEMATCH_OFFLINE=1``).
-        use: What models are used for (``FACEMATCH_USE``): packs whose licence forbids it do not load.
+        use: What models are used for (``FACEMATCH_USE``): packs whose license forbids it do not load.
         threads: Threads one model run may use (``FACEMATCH_THREADS``); 0 asks the operating system for the
             processors this process may use.
         runtime: What runs embedders (``FACEMATCH_RUNTIME``): ``onnxruntime``, or ``openvino`` where it is installed;

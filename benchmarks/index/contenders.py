@@ -195,7 +195,7 @@ def usearch_exact(vectors: FloatArray) -> Built:
 def deepface_find(vectors: FloatArray) -> Built:
     """The loop of ``DeepFace.find`` over its stored embeddings, through deepface's own distance function.
 
-    Left out, in its favour: detection, embedding, the data frame that it iterates over, and its confidences.
+    Left out, in its favor: detection, embedding, the data frame that it iterates over, and its confidences.
     """
     from deepface.modules.verification import find_distance  # type: ignore[import-not-found, import-untyped, unused-ignore]
 

@@ -54,16 +54,16 @@ def draw(real: dict[str, Scores], made: dict[str, Scores], path: Path) -> None:
     middles = (bins[1:] + bins[:-1]) / 2
     for (histogram, tail), name in zip(rows, real, strict=True):
         for scores, what in ((real[name], "LFW"), (made[name], "generated")):
-            for values, weights, colour, kind in (
+            for values, weights, color, kind in (
                 (scores.non_mated, None, "#2f6fab", "non-mated"),
                 (scores.mated, scores.weights, "#d9660b", "mated"),
             ):
                 heights = np.histogram(values, bins, weights=weights, density=True)[0]
                 label = f"{kind}, {what}"
                 if what == "LFW":
-                    histogram.fill_between(middles, heights, step="mid", color=colour, label=label, lw=0, alpha=0.35)
+                    histogram.fill_between(middles, heights, step="mid", color=color, label=label, lw=0, alpha=0.35)
                 else:
-                    histogram.step(middles, heights, where="mid", color=colour, label=label, linewidth=1.2)
+                    histogram.step(middles, heights, where="mid", color=color, label=label, linewidth=1.2)
             above = 1 - np.arange(scores.non_mated.size) / scores.non_mated.size
             keep = np.unique((scores.non_mated.size * (1 - np.logspace(0, -6, 400))).astype(int))
             keep = keep[keep < scores.non_mated.size]

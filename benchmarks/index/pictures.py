@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-COLOURS = {
+COLORS = {
     "facematch exact": "#d9660b",
     "facematch approximate": "#b3261e",
     "facematch pq": "#b3261e",
@@ -37,16 +37,16 @@ def time_picture(figures: list[dict[str, Any]], path: Path) -> None:
             sizes = [item["size"] for item in items]
             coded = [item for item in items if "approximate" in item]
             theirs = [item["faiss_flat_ms"][str(batch)] for item in items]
-            axes.plot(sizes, theirs, "o-", color=COLOURS["FAISS IndexFlatIP"], label="FAISS IndexFlatIP")
+            axes.plot(sizes, theirs, "o-", color=COLORS["FAISS IndexFlatIP"], label="FAISS IndexFlatIP")
             product = [item["gemm_ms"][str(batch)] for item in items]
-            axes.plot(sizes, product, "s:", color=COLOURS["NumPy argpartition"], label="matrix product alone")
+            axes.plot(sizes, product, "s:", color=COLORS["NumPy argpartition"], label="matrix product alone")
             ours = [item[f"median_ms_batch{batch}"] for item in items]
-            axes.plot(sizes, ours, "o-", color=COLOURS["facematch exact"], label="facematch exact")
+            axes.plot(sizes, ours, "o-", color=COLORS["facematch exact"], label="facematch exact")
             axes.plot(
                 [item["size"] for item in coded],
                 [item["approximate"][f"median_ms_batch{batch}"] for item in coded],
                 "D--",
-                color=COLOURS["facematch approximate"],
+                color=COLORS["facematch approximate"],
                 label="facematch approximate",
             )
             axes.set_xscale("log")
@@ -76,9 +76,9 @@ def frontier_picture(frontier: dict[str, Any], path: Path) -> None:
         for item in frontier["libraries"]:
             losses = [max(1 - point[key], none) for point in item["points"]]
             times = [point["ms_batch1"] for point in item["points"]]
-            colour = COLOURS[item["name"]]
+            color = COLORS[item["name"]]
             style = "*" if item["exact"] else "o-"
-            axes.plot(losses, times, style, color=colour, label=item["name"], ms=11 if item["exact"] else 4)
+            axes.plot(losses, times, style, color=color, label=item["name"], ms=11 if item["exact"] else 4)
         axes.set_xscale("log")
         axes.set_yscale("log")
         axes.set_xlim(1, none / 2)

@@ -28,8 +28,8 @@ NAMES = {
     "singles8": "8 pictures of 1",
     "singles64": "64 pictures of 1",
 }
-COLOURS = ("#d9660b", "#f0a35c", "#b3261e")
-PEER_COLOUR = "#2f6fab"
+COLORS = ("#d9660b", "#f0a35c", "#b3261e")
+PEER_COLOR = "#2f6fab"
 console = Console(soft_wrap=True)
 
 
@@ -117,13 +117,13 @@ def picture(figures: list[dict[str, Any]], path: Path) -> None:
     figure, panels = plt.subplots(1, len(packs), figsize=(11, 5.4), layout="constrained", squeeze=False)
     for axes, pack in zip(panels[0], packs, strict=True):
         own = [item for item in figures if item["pack"] == pack]
-        sides = [(f"facematch, {item['label']}", item, "faces_per_second", COLOURS[at]) for at, item in enumerate(own)]
-        sides.append((own[0]["peer"], own[0], "peer_faces_per_second", PEER_COLOUR))
+        sides = [(f"facematch, {item['label']}", item, "faces_per_second", COLORS[at]) for at, item in enumerate(own)]
+        sides.append((own[0]["peer"], own[0], "peer_faces_per_second", PEER_COLOR))
         high = 0.8 / len(sides)
-        for at, (label, item, key, colour) in enumerate(sides):
+        for at, (label, item, key, color) in enumerate(sides):
             places = [row + at * high for row in range(len(WORKLOADS))]
             rates = [item["workloads"][name][key] for name in WORKLOADS]
-            bars = axes.barh(places, rates, height=high, color=colour, label=label)
+            bars = axes.barh(places, rates, height=high, color=color, label=label)
             axes.bar_label(bars, fmt="%.0f", padding=3, fontsize=7)
         axes.set_yticks([row + 0.4 - high / 2 for row in range(len(WORKLOADS))], [NAMES[name] for name in WORKLOADS])
         axes.invert_yaxis()

@@ -236,7 +236,7 @@ class Population:
         return self.templates(count, rng).vectors
 
     @cached_property
-    def _centres(self) -> FloatArray:
+    def _centers(self) -> FloatArray:
         """``(kinds, D)``: the middles of the kinds, made up and the same each time; their mean is zero."""
         drawn = _normal(np.random.default_rng(_KINDS_SEED), (self.kinds, self.dimension))
         return np.asarray((drawn - drawn.mean(axis=0)) * np.sqrt(self.between, dtype=np.float32))
@@ -254,7 +254,7 @@ class Population:
         kind = rng.integers(self.kinds, size=_BLOCK)
         share = self.likeness * rng.random((_BLOCK, 1), dtype=np.float32)
         own = _normal(rng, (_BLOCK, self.dimension)) * np.sqrt(self.between, dtype=np.float32)
-        people = self.mean.astype(np.float32) + np.sqrt(share) * self._centres[kind] + np.sqrt(1 - share) * own
+        people = self.mean.astype(np.float32) + np.sqrt(share) * self._centers[kind] + np.sqrt(1 - share) * own
         return np.asarray(people, dtype=np.float32)
 
     def _pictures(self, people: FloatArray, rng: np.random.Generator) -> FloatArray:

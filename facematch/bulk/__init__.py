@@ -1,4 +1,4 @@
-"""Pictures in bulk: a folder's faces as a table, and the enrolment of many subjects from a list."""
+"""Pictures in bulk: a folder's faces as a table, and the enrollment of many subjects from a list."""
 
 from __future__ import annotations
 

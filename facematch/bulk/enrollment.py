@@ -1,4 +1,4 @@
-"""Enrolment of many subjects: several at a time, each in a transaction of its own."""
+"""Enrollment of many subjects: several at a time, each in a transaction of its own."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from facematch.bulk.listing import Listed
 from facematch.errors import (
     ConsentInvalid,
     ConsentRequired,
-    EnrolmentRefused,
+    EnrollmentRefused,
     FacematchError,
     InvalidArgument,
     PolicyRefused,
@@ -27,7 +27,7 @@ __all__ = ["SubjectOutcome", "enroll_listed"]
 _OF_THE_SUBJECT: Final = (
     ConsentInvalid,
     ConsentRequired,
-    EnrolmentRefused,
+    EnrollmentRefused,
     InvalidArgument,
     PolicyRefused,
     ReferenceRestricted,
@@ -119,7 +119,7 @@ def _enroll(watchlist: Watchlist, each: Listed, actor: str) -> SubjectOutcome:
         consent = each.consent(actor=actor)
         done = watchlist.enroll(each.subject_id, list(each.pictures), consent=consent, reuse_consent=True)
     except _OF_THE_SUBJECT as error:
-        refusals = error.refusals if isinstance(error, EnrolmentRefused) else ()
+        refusals = error.refusals if isinstance(error, EnrollmentRefused) else ()
         if any(refusal.code == _AGAIN for refusal in refusals):
             return SubjectOutcome(each.subject_id, each.line, "already", refusals=refusals)
         return SubjectOutcome(each.subject_id, each.line, "refused", refusals=refusals, error=error)

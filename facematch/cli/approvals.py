@@ -11,14 +11,14 @@ from facematch.cli.output import console, print_json, print_table
 
 __all__ = ["app"]
 
-app = typer.Typer(help="Enrolments that wait until another actor approves them.", no_args_is_help=True)
+app = typer.Typer(help="Enrollments that wait until another actor approves them.", no_args_is_help=True)
 
-Number = Annotated[int, typer.Argument(metavar="NUMBER", min=1, help="Number of the enrolment.")]
+Number = Annotated[int, typer.Argument(metavar="NUMBER", min=1, help="Number of the enrollment.")]
 
 
 @app.command("list")
 def list_(database: Database = None, key_file: KeyFile = None, actor: Actor = None, as_json: AsJson = False) -> None:
-    """List the enrolments that wait, oldest first.
+    """List the enrollments that wait, oldest first.
 
     Example: `facematch approvals list`
     """
@@ -29,7 +29,7 @@ def list_(database: Database = None, key_file: KeyFile = None, actor: Actor = No
             {
                 "pending": [
                     {
-                        "enrolment_id": item.enrolment_id,
+                        "enrollment_id": item.enrollment_id,
                         "subject_id": item.subject_id,
                         "templates": item.templates,
                         "consent_record_id": item.consent_record_id,
@@ -42,7 +42,7 @@ def list_(database: Database = None, key_file: KeyFile = None, actor: Actor = No
         )
         return
     rows = [
-        (item.enrolment_id, item.subject_id, item.templates, item.actor, f"{item.created_at:%Y-%m-%d %H:%M}")
+        (item.enrollment_id, item.subject_id, item.templates, item.actor, f"{item.created_at:%Y-%m-%d %H:%M}")
         for item in pending
     ]
     print_table("Waiting for an approval", ("number", "subject", "templates", "prepared by", "at (UTC)"), rows)
@@ -52,16 +52,16 @@ def list_(database: Database = None, key_file: KeyFile = None, actor: Actor = No
 def approve(
     number: Number, database: Database = None, key_file: KeyFile = None, actor: Actor = None, as_json: AsJson = False
 ) -> None:
-    """Approve an enrolment that another actor prepared; from then on searches can return the subject.
+    """Approve an enrollment that another actor prepared; from then on searches can return the subject.
 
     Example: `facematch approvals approve 7 --actor bo`
     """
     with open_watchlist(database, actor, key_file=key_file) as watchlist:
         generation = watchlist.approvals.approve(number)
     if as_json:
-        print_json({"enrolment_id": number, "state": "active", "generation": generation})
+        print_json({"enrollment_id": number, "state": "active", "generation": generation})
     else:
-        console().print(f"approved enrolment {number}, generation {generation}")
+        console().print(f"approved enrollment {number}, generation {generation}")
 
 
 @app.command("reject")
@@ -73,13 +73,13 @@ def reject(
     actor: Actor = None,
     as_json: AsJson = False,
 ) -> None:
-    """Reject an enrolment: its templates are deleted. Whoever prepared it may take it back.
+    """Reject an enrollment: its templates are deleted. Whoever prepared it may take it back.
 
     Example: `facematch approvals reject 7 --reason "wrong person" --actor bo`
     """
     with open_watchlist(database, actor, key_file=key_file) as watchlist:
         count = watchlist.approvals.reject(number, reason=reason)
     if as_json:
-        print_json({"enrolment_id": number, "state": "rejected", "templates_deleted": count})
+        print_json({"enrollment_id": number, "state": "rejected", "templates_deleted": count})
     else:
-        console().print(f"rejected enrolment {number}; {count} templates deleted")
+        console().print(f"rejected enrollment {number}; {count} templates deleted")

@@ -23,7 +23,7 @@ app = typer.Typer(help="Thresholds tested for a false-positive identification ra
 @app.command("make")
 def make(
     images: Annotated[Path, typer.Option("--images", help="Folder with a folder of pictures a person.")],
-    out: Annotated[Path, typer.Option("--out", help="File for the artefact.")],
+    out: Annotated[Path, typer.Option("--out", help="File for the artifact.")],
     target_fpir: Annotated[float, typer.Option("--target-fpir", help="FPIR to certify, such as 0.01.")] = 0.01,
     gallery_size: Annotated[int, typer.Option("--gallery-size", min=1, help="Subjects in the gallery.")] = 200,
     templates: Annotated[int, typer.Option("--templates", min=1, help="Templates a subject.")] = 1,
@@ -34,7 +34,7 @@ def make(
     use: UseOption = None,
     as_json: AsJson = False,
 ) -> None:
-    """Calibrate a threshold on labelled pictures and write the artefact.
+    """Calibrate a threshold on labeled pictures and write the artifact.
 
     Example: `facematch calibration make --images people/ --target-fpir 0.01 --gallery-size 200 --out site.json`
     """
@@ -71,18 +71,18 @@ def make(
 
 @app.command("set")
 def set_(
-    artefact: Annotated[Path, typer.Argument(help="The artefact's file.")],
+    artifact: Annotated[Path, typer.Argument(help="The artifact's file.")],
     database: Database = None,
     key_file: KeyFile = None,
     actor: Actor = None,
     as_json: AsJson = False,
 ) -> None:
-    """Put an artefact in force for a watchlist; the next search of every process applies it.
+    """Put an artifact in force for a watchlist; the next search of every process applies it.
 
     Example: `facematch calibration set site.json --db sqlite:///store-12.db`
     """
     with open_watchlist(database, actor, key_file=key_file) as watchlist:
-        calibration = watchlist.set_calibration(artefact)
+        calibration = watchlist.set_calibration(artifact)
     if as_json:
         print_json(calibration.to_dict())
     else:
@@ -91,7 +91,7 @@ def set_(
 
 @app.command("show")
 def show(
-    artefact: Annotated[Path | None, typer.Argument(help="An artefact's file; default: the one in force.")] = None,
+    artifact: Annotated[Path | None, typer.Argument(help="An artifact's file; default: the one in force.")] = None,
     plan: Annotated[
         int | None,
         typer.Option("--plan", min=1, max=10**9, help="Also estimate the FPIR for so many subjects."),
@@ -101,12 +101,12 @@ def show(
     actor: Actor = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show an artefact, or the one in force for a watchlist.
+    """Show an artifact, or the one in force for a watchlist.
 
     Example: `facematch calibration show site.json --plan 1000`
     """
-    if artefact is not None:
-        calibration: Calibration | None = Calibration.load(artefact)
+    if artifact is not None:
+        calibration: Calibration | None = Calibration.load(artifact)
     else:
         with open_watchlist(database, actor, key_file=key_file) as watchlist:
             calibration = watchlist.calibration

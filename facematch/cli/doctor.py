@@ -102,7 +102,7 @@ def _pack(settings: Settings, *, pack: str, **_: Any) -> dict[str, Any]:
     manifest, folder = find_manifest(pack)
     return {
         "name": manifest.name,
-        "licence": manifest.licence,
+        "license": manifest.license,
         "files": pack_state(manifest, settings, folder=folder),
     }
 
@@ -138,7 +138,7 @@ def _database(
     url = database_url(database)
     file = database_file(url)
     if file is not None and not file.exists():
-        return {"url": url, "state": "not created yet; the first enrolment makes it"}
+        return {"url": url, "state": "not created yet; the first enrollment makes it"}
     with open_watchlist(database, actor, key_file=key_file) as watchlist:
         found: dict[str, Any] = {"url": url, "state": "opens with its key"}
         try:

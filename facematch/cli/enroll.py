@@ -43,7 +43,7 @@ from facematch.cli.options import (
 )
 from facematch.cli.output import console, print_json, print_table
 from facematch.errors import InvalidArgument
-from facematch.types import Enrolment
+from facematch.types import Enrollment
 
 __all__ = ["enroll"]
 
@@ -103,7 +103,7 @@ def enroll(
     """Enroll a subject from pictures, under a consent record; or, with --from-csv, many subjects from a list.
 
     Without the consent options the pictures are added under the record that is already in force. Where the policy asks
-    for dual control, the enrolment waits until another actor approves it: facematch approvals.
+    for dual control, the enrollment waits until another actor approves it: facematch approvals.
 
     Example: `facematch enroll s-0042 a.jpg b.jpg --purpose site-access --notice notice.txt --language en
     --evidence form.pdf --adult --valid-for 365d`
@@ -160,7 +160,7 @@ def enroll(
                 "subject_id": result.subject_id,
                 "template_ids": list(result.template_ids),
                 "state": result.state,
-                "enrolment_id": result.enrolment_id,
+                "enrollment_id": result.enrollment_id,
                 "refusals": [refusal.to_dict() for refusal in result.refusals],
                 "look_alikes": [{"subject_id": c.subject_id, "score": round(c.score, 6)} for c in result.look_alikes],
                 "consent_record_id": result.consent_record_id,
@@ -172,13 +172,13 @@ def enroll(
     _show(result)
 
 
-def _show(result: Enrolment) -> None:
+def _show(result: Enrollment) -> None:
     count = len(result.template_ids)
     console().print(
         f"enrolled [bold]{count}[/] template{'s'[: count != 1]}, consent until {result.valid_until:%Y-%m-%d}"
     )
     if result.state == "pending":
-        console().print(f"enrolment {result.enrolment_id} waits for another actor: facematch approvals")
+        console().print(f"enrollment {result.enrollment_id} waits for another actor: facematch approvals")
     if result.look_alikes:
         rows = [(candidate.subject_id, f"{candidate.score:.3f}") for candidate in result.look_alikes]
         print_table("Look-alikes on the list: the same person, or easily mistaken?", ("subject", "score"), rows)

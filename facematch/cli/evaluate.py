@@ -154,7 +154,7 @@ def openset(
     report: ReportFolder = None,
     json_file: JsonFile = None,
 ) -> None:
-    """Search galleries drawn from a labelled folder with their own people and with strangers.
+    """Search galleries drawn from a labeled folder with their own people and with strangers.
 
     Example: `facematch evaluate openset --images lfw/images --gallery-size 1000 --draws 10 --json openset.json`
     """

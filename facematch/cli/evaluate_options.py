@@ -44,7 +44,7 @@ CacheFolder: TypeAlias = Annotated[
 ]
 NoCache: TypeAlias = Annotated[bool, typer.Option("--no-cache", help="Neither read nor keep embeddings.")]
 FaceOption: TypeAlias = Annotated[
-    FaceChoice, typer.Option("--face", help="Which face of a picture counts: nearest the centre, or largest.")
+    FaceChoice, typer.Option("--face", help="Which face of a picture counts: nearest the center, or largest.")
 ]
 GallerySize: TypeAlias = Annotated[
     int | None,

@@ -11,7 +11,7 @@ from facematch.cli.options import AsJson, UseOption
 from facematch.cli.output import ExitCode, console, print_json, print_table, progress_bar
 from facematch.cli.quantize import quantize
 from facematch.models import bundled_manifest, bundled_names, find_manifest, open_pack, pack_folder, pack_state
-from facematch.models.pack import check_licence
+from facematch.models.pack import check_license
 from facematch.settings import Settings
 
 __all__ = ["app"]
@@ -25,7 +25,7 @@ Name = Annotated[str, typer.Argument(help="A bundled pack's name, or a folder.")
 
 @app.command("list")
 def list_packs(as_json: AsJson = False) -> None:
-    """List the packs that facematch knows, their licences and whether their files are here.
+    """List the packs that facematch knows, their licenses and whether their files are here.
 
     Example: `facematch models list`
     """
@@ -35,17 +35,17 @@ def list_packs(as_json: AsJson = False) -> None:
         manifest = bundled_manifest(name)
         states = set(pack_state(manifest, settings).values())
         state = states.pop() if len(states) == 1 else "incomplete"
-        rows.append((name, manifest.licence, ", ".join(manifest.permitted_use), state, manifest.summary))
+        rows.append((name, manifest.license, ", ".join(manifest.permitted_use), state, manifest.summary))
     if as_json:
-        keys = ("name", "licence", "permitted_use", "state", "summary")
+        keys = ("name", "license", "permitted_use", "state", "summary")
         print_json({"packs": [dict(zip(keys, row, strict=True)) for row in rows], "home": str(settings.home)})
     else:
-        print_table(f"Model packs in {settings.home}", ("pack", "licence", "use", "files"), [row[:4] for row in rows])
+        print_table(f"Model packs in {settings.home}", ("pack", "license", "use", "files"), [row[:4] for row in rows])
 
 
 @app.command("show")
 def show(pack: Name, as_json: AsJson = False) -> None:
-    """Show a pack's manifest: files, digests, licence, model card, tested threshold.
+    """Show a pack's manifest: files, digests, license, model card, tested threshold.
 
     Example: `facematch models show opencv`
     """
@@ -56,7 +56,7 @@ def show(pack: Name, as_json: AsJson = False) -> None:
         return
     rows: list[tuple[str, object]] = [
         ("version", manifest.version),
-        ("licence", manifest.licence),
+        ("license", manifest.license),
         ("permitted use", ", ".join(manifest.permitted_use)),
         ("detector", f"{manifest.detector.file}\nsha256 {manifest.detector.sha256}"),
         *(("embedder", f"{model.file}\nsha256 {model.sha256}\n{model.dimension}-d") for model in manifest.embedders),
@@ -100,7 +100,7 @@ def verify(pack: Name = "opencv", use: UseOption = None, as_json: AsJson = False
     """
     settings = Settings()
     manifest, folder = find_manifest(pack)
-    check_licence(manifest, use or settings.use)
+    check_license(manifest, use or settings.use)
     states = pack_state(manifest, settings, folder=folder)
     sound = all(state == "verified" for state in states.values())
     if as_json:

@@ -27,7 +27,7 @@ from rich.text import Text
 from facematch.errors import (
     AccessError,
     ConsentError,
-    EnrolmentRefused,
+    EnrollmentRefused,
     FacematchError,
     ModelError,
     PolicyRefused,
@@ -62,7 +62,7 @@ class ExitCode(IntEnum):
     INPUT = 3
     """A picture, recording or parameter cannot be used."""
     REFUSED = 4
-    """Governance refuses: consent, policy, purpose, roles, threshold, enrolment."""
+    """Governance refuses: consent, policy, purpose, roles, threshold, enrollment."""
     MODEL = 5
     """A model pack or the runtime."""
     WATCHLIST = 6
@@ -73,7 +73,7 @@ class ExitCode(IntEnum):
 
 def exit_code(error: FacematchError) -> ExitCode:
     """The exit status that stands for an error."""
-    if isinstance(error, ConsentError | AccessError | ThresholdError | EnrolmentRefused):
+    if isinstance(error, ConsentError | AccessError | ThresholdError | EnrollmentRefused):
         return ExitCode.REFUSED
     if isinstance(error, ModelError):
         return ExitCode.MODEL
@@ -135,7 +135,7 @@ def print_error(error: FacematchError, *, as_json: bool) -> None:
     """An error: as a JSON document on standard output, or in words on standard error."""
     if as_json:
         document: dict[str, Any] = dict(error.to_dict())
-        if isinstance(error, EnrolmentRefused):
+        if isinstance(error, EnrollmentRefused):
             document["refusals"] = [refusal.to_dict() for refusal in error.refusals]
         if isinstance(error, PolicyRefused):
             document["rule"] = error.rule
@@ -143,7 +143,7 @@ def print_error(error: FacematchError, *, as_json: bool) -> None:
         return
     out = console(stderr=True)
     out.print(f"[bold red]error[/] \\[{error.code}] {escape(shown(error.message))}")
-    if isinstance(error, EnrolmentRefused):
+    if isinstance(error, EnrollmentRefused):
         for refusal in error.refusals:
             out.print(f"  {escape(shown(refusal.picture))}: \\[{refusal.code}] {escape(shown(refusal.message))}")
     if error.hint:

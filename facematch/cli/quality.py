@@ -32,7 +32,7 @@ def quality(
     use: UseOption = None,
     as_json: AsJson = False,
 ) -> None:
-    """Measure the quality of every face in a picture, and say what enrolment would refuse.
+    """Measure the quality of every face in a picture, and say what enrollment would refuse.
 
     Example: `facematch quality a.jpg`
     """
@@ -65,7 +65,7 @@ def quality(
         for name in measured[0][1].to_dict()
     ]
     columns = ("component", *(f"face {number}" for number in range(1, len(measured) + 1)))
-    print_table("Quality, faces in reading order; ! fails the enrolment gate", columns, rows)
+    print_table("Quality, faces in reading order; ! fails the enrollment gate", columns, rows)
 
 
 def preview(
@@ -100,7 +100,7 @@ def preview(
         )
         for item in result.pictures
     ]
-    print_table("Enrolment preview; nothing was stored", ("picture", "quality", "refused", "look-alikes"), rows)
+    print_table("Enrollment preview; nothing was stored", ("picture", "quality", "refused", "look-alikes"), rows)
     if result.look_alikes is None:
         console().print("look-alikes were not sought: name a --purpose")
     if result.fpir_now is not None and result.fpir_then is not None:

@@ -68,7 +68,7 @@ def run(
     rows = [
         (f"consents {verb}marked as expired", ", ".join(result.expired) or "-"),
         (f"subjects {verb}erased", ", ".join(result.erased) or "-"),
-        (f"enrolments {verb}rejected", ", ".join(str(number) for number in result.rejected) or "-"),
+        (f"enrollments {verb}rejected", ", ".join(str(number) for number in result.rejected) or "-"),
         (f"audit entries {verb}pruned", "not counted" if result.dry_run else result.pruned),
     ]
     print_table(f"Retention at {result.at:%Y-%m-%d %H:%M:%S} UTC", ("", ""), rows)

@@ -63,7 +63,7 @@ def open_(
     actor: Actor = None,
     as_json: AsJson = False,
 ) -> None:
-    """Open a zone; consent to enrolment does not cover passers-by, so it needs grounds of its own.
+    """Open a zone; consent to enrollment does not cover passers-by, so it needs grounds of its own.
 
     Example: `facematch zones open store-12 entrance --basis legitimate-interest --notice sign-3 --assessment dpia-7`
     """

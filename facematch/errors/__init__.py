@@ -21,7 +21,7 @@
      │   ├─ ManifestInvalid            manifest_invalid        a pack's manifest is malformed or incomplete
      │   ├─ PackUnavailable            pack_unavailable        a pack's file is missing and could not be fetched
      │   ├─ PackCorrupt                pack_corrupt            a pack's file does not have the recorded digest
-     │   ├─ LicenceError               licence_forbidden       the pack's licence forbids the configured use
+     │   ├─ LicenseError               license_forbidden       the pack's license forbids the configured use
      │   ├─ ConversionError            conversion_failed       a model file could not be rewritten for the runtime
      │   ├─ ProviderUnavailable        provider_unavailable    a requested execution provider is not there
      │   └─ InferenceError             inference_failed        the runtime failed while running a model
@@ -43,13 +43,13 @@
      │   ├─ SeparationOfDuties         separation_of_duties    another person has to do it
      │   └─ ApprovalNotFound           approval_not_found      nothing of that kind waits for an approval
      ├─ ThresholdError                 threshold_error         decision thresholds
-     │   ├─ CalibrationInvalid         calibration_invalid     a calibration artefact is malformed or edited
+     │   ├─ CalibrationInvalid         calibration_invalid     a calibration artifact is malformed or edited
      │   ├─ TooFewPeople               too_few_people          too few people to certify the error rate asked for
      │   ├─ GalleryOutgrown            gallery_outgrown        more subjects or templates than were tested
      │   ├─ ThresholdTooLow            threshold_too_low       a caller asked for less than the tested threshold
      │   └─ ThresholdRequired          threshold_required      the pack has no tested threshold
      ├─ ContractMismatch               contract_mismatch       vectors or thresholds of another embedding contract
-     ├─ EnrolmentRefused               enrolment_refused       no picture could be used; ``refusals`` says why
+     ├─ EnrollmentRefused               enrollment_refused       no picture could be used; ``refusals`` says why
      │   └─ QualityTooLow              quality_too_low         every picture failed the quality gate
      ├─ WatchlistError                 watchlist_error         the watchlist and its database
      │   ├─ SubjectNotFound            subject_not_found       no such subject
@@ -113,7 +113,7 @@ from facematch.errors.models import (
     ContractMismatch,
     ConversionError,
     InferenceError,
-    LicenceError,
+    LicenseError,
     ManifestInvalid,
     ModelError,
     PackCorrupt,
@@ -130,7 +130,7 @@ from facematch.errors.watchlist import (
     DatabaseTooNew,
     DatabaseUnavailable,
     DatabaseUnsupported,
-    EnrolmentRefused,
+    EnrollmentRefused,
     ErasureUnfinished,
     ErasureUnproven,
     KeyUnavailable,
@@ -161,7 +161,7 @@ __all__ = [
     "DatabaseTooNew",
     "DatabaseUnavailable",
     "DatabaseUnsupported",
-    "EnrolmentRefused",
+    "EnrollmentRefused",
     "ErasureUnfinished",
     "ErasureUnproven",
     "FacematchError",
@@ -175,7 +175,7 @@ __all__ = [
     "InferenceError",
     "InvalidArgument",
     "KeyUnavailable",
-    "LicenceError",
+    "LicenseError",
     "ManifestInvalid",
     "MissingExtra",
     "ModelError",

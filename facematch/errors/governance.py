@@ -42,7 +42,7 @@ class ThresholdError(FacematchError):
 
 
 class CalibrationInvalid(ThresholdError):
-    """A calibration artefact is malformed, inconsistent or edited."""
+    """A calibration artifact is malformed, inconsistent or edited."""
 
     code = "calibration_invalid"
 

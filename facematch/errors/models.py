@@ -35,10 +35,10 @@ class PackCorrupt(ModelError):
     code = "pack_corrupt"
 
 
-class LicenceError(ModelError):
-    """The pack's licence forbids the configured use."""
+class LicenseError(ModelError):
+    """The pack's license forbids the configured use."""
 
-    code = "licence_forbidden"
+    code = "license_forbidden"
 
 
 class ConversionError(ModelError):

@@ -1,4 +1,4 @@
-"""Errors of enrolment, the watchlist, its database, its keys and its audit log."""
+"""Errors of enrollment, the watchlist, its database, its keys and its audit log."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from facematch.errors.base import FacematchError
 
 @dataclass(frozen=True, slots=True)
 class PictureRefusal:
-    """Why one picture was not used for enrolment.
+    """Why one picture was not used for enrollment.
 
     Attributes:
         picture: The file's name, or ``picture 3`` for bytes and arrays.
@@ -32,21 +32,21 @@ class PictureRefusal:
         return {"picture": self.picture, "code": self.code, "message": self.message, "hint": self.hint}
 
 
-class EnrolmentRefused(FacematchError):
+class EnrollmentRefused(FacematchError):
     """No picture could be used, so nothing was stored.
 
     Attributes:
         refusals: One entry a picture, in the order the pictures were given.
     """
 
-    code = "enrolment_refused"
+    code = "enrollment_refused"
 
     def __init__(self, message: str, *, refusals: Sequence[PictureRefusal], hint: str | None = None) -> None:
         super().__init__(message, hint=hint)
         self.refusals = tuple(refusals)
 
 
-class QualityTooLow(EnrolmentRefused):
+class QualityTooLow(EnrollmentRefused):
     """Every picture failed the quality gate; the refusals name the failing components."""
 
     code = "quality_too_low"

@@ -1,4 +1,4 @@
-"""Evaluation: how accurate a model pack is on labelled pictures. Reads faces and matching, never a watchlist."""
+"""Evaluation: how accurate a model pack is on labeled pictures. Reads faces and matching, never a watchlist."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ class CalibrationRun:
     """A calibration and what the same split showed beside it.
 
     Attributes:
-        calibration: The artefact.
+        calibration: The artifact.
         fpir: Measured FPIR at the threshold.
         fpir_interval: Its two-sided 95 % Clopper-Pearson interval over people.
         fnir: FNIR at rank 1 and the threshold, over one probe a mated person.
@@ -120,7 +120,7 @@ def calibrate(
     seed: int = 0,
     now: datetime | None = None,
 ) -> CalibrationRun:
-    """Calibrate a threshold on labelled pictures.
+    """Calibrate a threshold on labeled pictures.
 
     A gallery is drawn, everybody else is searched once with one drawn picture; who has no face in it does not count.
     People of the gallery who have pictures to spare give the FNIR beside it.
@@ -132,8 +132,8 @@ def calibrate(
         gallery_size: Subjects in the gallery.
         templates: Templates a subject.
         rule: How a subject's score comes from its templates.
-        models: The models in words, for the artefact.
-        data: The data in words, for the artefact.
+        models: The models in words, for the artifact.
+        data: The data in words, for the artifact.
         seed: Seed of the draw; part of the data digest.
         now: When; default: now.
 

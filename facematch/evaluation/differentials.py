@@ -26,7 +26,7 @@ from facematch.evaluation.identification import concatenated, threshold_at_fpir
 from facematch.evaluation.intervals import Rate
 from facematch.evaluation.openset import default_gallery_size, search_splits
 from facematch.evaluation.pairs import operational_threshold
-from facematch.evaluation.pictures import FaceChoice, LabelledFolder, embed_folder, read_folder
+from facematch.evaluation.pictures import FaceChoice, LabeledFolder, embed_folder, read_folder
 from facematch.evaluation.ratios import MIN_PEOPLE, Gate, GroupRate, Ratio, judge, rates_and_ratios
 from facematch.evaluation.splits import open_set_splits
 from facematch.evaluation.tables import read_table
@@ -54,7 +54,7 @@ class DifferentialsResult:
         draws: Number of draws.
         min_people: Fewest people of a group that a ratio rests on.
         groups: People by group.
-        unlabelled: People left out because no picture of them is in the list.
+        unlabeled: People left out because no picture of them is in the list.
         ambiguous: People left out because their pictures are in several groups.
         contract: Digest of the embedding contract.
         data_digest: SHA-256 over the pictures' digests.
@@ -75,7 +75,7 @@ class DifferentialsResult:
     draws: int
     min_people: int
     groups: dict[str, int]
-    unlabelled: int
+    unlabeled: int
     ambiguous: int
     contract: str
     data_digest: str
@@ -105,7 +105,7 @@ class DifferentialsResult:
             "rule": self.rule,
             "draws": self.draws,
             "min_people": self.min_people,
-            "unlabelled_people": self.unlabelled,
+            "unlabeled_people": self.unlabeled,
             "ambiguous_people": self.ambiguous,
             "contract": self.contract,
             "data_digest": self.data_digest,
@@ -132,7 +132,7 @@ def read_groups(path: Path) -> dict[str, str]:
 
 
 def people_of_groups(
-    folder: LabelledFolder, groups: Mapping[str, str]
+    folder: LabeledFolder, groups: Mapping[str, str]
 ) -> tuple[dict[int, str], NDArray[np.int64], NDArray[np.int64]]:
     """The group of each person, from the groups of their pictures.
 
@@ -217,7 +217,7 @@ def evaluate_differentials(
     decided = operational_threshold(analyzer, threshold)
     if decided is None and target_fpir is None:
         raise ThresholdRequired("the pack has no tested threshold", hint="give a threshold or a target FPIR")
-    folder = _labelled_only(folder, group_of)
+    folder = _labeled_only(folder, group_of)
     faces = embed_folder(analyzer, folder, choice=choice, cache=cache, progress=progress)
     people, who = np.unique(folder.people, return_inverse=True)
     group = np.array([names.index(group_of[int(person)]) for person in people])
@@ -248,7 +248,7 @@ def evaluate_differentials(
         draws=draws,
         min_people=min_people,
         groups={name: int(np.count_nonzero(group == number)) for number, name in enumerate(names)},
-        unlabelled=len(nobody),
+        unlabeled=len(nobody),
         ambiguous=len(ambiguous),
         contract=analyzer.contract.digest,
         data_digest=faces.data_digest,
@@ -258,7 +258,7 @@ def evaluate_differentials(
     )
 
 
-def _labelled_only(folder: LabelledFolder, group_of: Mapping[int, str]) -> LabelledFolder:
+def _labeled_only(folder: LabeledFolder, group_of: Mapping[int, str]) -> LabeledFolder:
     keep = np.isin(folder.people, list(group_of))
     names = tuple(name for name, kept in zip(folder.names, keep, strict=True) if kept)
-    return LabelledFolder(folder.root, names, folder.people[keep], folder.person_names)
+    return LabeledFolder(folder.root, names, folder.people[keep], folder.person_names)

@@ -1,4 +1,4 @@
-"""The pictures of evaluation reports: PNG, for a light or a dark page, rates in percent on labelled axes."""
+"""The pictures of evaluation reports: PNG, for a light or a dark page, rates in percent on labeled axes."""
 
 from __future__ import annotations
 
@@ -46,33 +46,33 @@ def det_figure(curve: DetCurve, *, threshold: float | None = None, dark: bool = 
     Args:
         curve: The curve.
         threshold: The threshold to mark, a raw cosine.
-        dark: Colours for a dark page.
+        dark: Colors for a dark page.
 
     Returns:
         PNG.
     """
-    figure, axes, colours = _canvas(dark)
+    figure, axes, colors = _canvas(dark)
     floor_x, floor_y = _floor(curve.fmr), _floor(curve.fnmr)
     keep = _thin(len(curve.fmr))
-    axes.plot([floor_x, 1], [floor_x, 1], color=colours["soft"], linewidth=1, linestyle=":")
+    axes.plot([floor_x, 1], [floor_x, 1], color=colors["soft"], linewidth=1, linestyle=":")
     axes.plot(
         np.maximum(curve.fmr[keep], floor_x),
         np.maximum(curve.fnmr[keep], floor_y),
-        color=colours["two"],
+        color=colors["two"],
         linewidth=2,
         drawstyle="steps-post",
         label="DET",
     )
     if 0 < curve.eer < 1:
-        axes.plot([curve.eer], [curve.eer], "o", color=colours["soft"], label=f"equal error rate {_percent(curve.eer)}")
+        axes.plot([curve.eer], [curve.eer], "o", color=colors["soft"], label=f"equal error rate {_percent(curve.eer)}")
     if threshold is not None:
         at = int(np.searchsorted(-curve.thresholds, -threshold, side="right")) - 1
         point = (max(curve.fmr[at], floor_x), max(curve.fnmr[at], floor_y))
-        axes.plot(*point, "D", color=colours["one"], clip_on=False, zorder=4, label=f"threshold {threshold:.4f}")
+        axes.plot(*point, "D", color=colors["one"], clip_on=False, zorder=4, label=f"threshold {threshold:.4f}")
     _log_axes(axes, (floor_x, 1), (floor_y, 1))
     axes.set_xlabel("FMR: non-mated pairs accepted")
     axes.set_ylabel("FNMR: mated pairs refused")
-    axes.legend(frameon=False, labelcolor=colours["ink"], fontsize=9)
+    axes.legend(frameon=False, labelcolor=colors["ink"], fontsize=9)
     return _png(figure)
 
 
@@ -81,12 +81,12 @@ def fpir_fnir_figure(draws: Sequence[SearchScores], *, dark: bool = False) -> by
 
     Args:
         draws: The searches of each draw.
-        dark: Colours for a dark page.
+        dark: Colors for a dark page.
 
     Returns:
         PNG.
     """
-    figure, axes, colours = _canvas(dark)
+    figure, axes, colors = _canvas(dark)
     least = min(1 / max(len(draw.non_mated_tops), 1) for draw in draws)
     grid = np.geomspace(least, 1, 200)
     lines = []
@@ -94,27 +94,27 @@ def fpir_fnir_figure(draws: Sequence[SearchScores], *, dark: bool = False) -> by
         tops = np.sort(draw.non_mated_tops)[::-1]
         thresholds = np.nextafter(tops[np.minimum((grid * len(tops)).astype(np.int64), len(tops) - 1)], np.inf)
         lines.append(fnir(draw, thresholds))
-        axes.plot(grid, np.maximum(lines[-1], 1e-4), color=colours["soft"], linewidth=0.8, alpha=0.5)
+        axes.plot(grid, np.maximum(lines[-1], 1e-4), color=colors["soft"], linewidth=0.8, alpha=0.5)
     mean = np.mean(lines, axis=0)
-    axes.plot(grid, mean, color=colours["two"], linewidth=2.2, label=f"mean of {len(draws)} draws")
+    axes.plot(grid, mean, color=colors["two"], linewidth=2.2, label=f"mean of {len(draws)} draws")
     for target in (0.1, 0.01, 0.001):
         if target >= least:
             value = float(np.mean([1 - dir_at_fpir(draw, target)[0] for draw in draws]))
-            axes.plot([target], [value], "o", color=colours["one"])
+            axes.plot([target], [value], "o", color=colors["one"])
             axes.annotate(
                 _percent(value),
                 (target, value),
                 (6, 6),
                 textcoords="offset points",
-                color=colours["ink"],
-                bbox={"boxstyle": "round,pad=0.15", "facecolor": colours["ground"], "edgecolor": "none", "alpha": 0.85},
+                color=colors["ink"],
+                bbox={"boxstyle": "round,pad=0.15", "facecolor": colors["ground"], "edgecolor": "none", "alpha": 0.85},
             )
     positive = mean[mean > 0]
     low = float(positive.min()) if positive.size else 1e-3
     _log_axes(axes, (least, 1), (min(low, 0.1) / 1.5, 1))
     axes.set_xlabel("FPIR: searches for people outside the gallery that return somebody")
     axes.set_ylabel("FNIR: searches that miss the mate")
-    axes.legend(frameon=False, labelcolor=colours["ink"], fontsize=9)
+    axes.legend(frameon=False, labelcolor=colors["ink"], fontsize=9)
     return _png(figure)
 
 
@@ -130,23 +130,23 @@ def scores_figure(
     """Histograms of mated and non-mated scores, each as shares of its own number.
 
     Args:
-        mated: ``(M,)`` scores, or centres of bins with ``weights``.
-        non_mated: ``(N,)`` scores, or centres of bins with ``weights``.
+        mated: ``(M,)`` scores, or centers of bins with ``weights``.
+        non_mated: ``(N,)`` scores, or centers of bins with ``weights``.
         labels: What the two are.
         thresholds: Thresholds to mark, by name.
-        weights: Counts of the bins whose centres are given.
-        dark: Colours for a dark page.
+        weights: Counts of the bins whose centers are given.
+        dark: Colors for a dark page.
 
     Returns:
         PNG.
     """
-    figure, axes, colours = _canvas(dark)
+    figure, axes, colors = _canvas(dark)
     finite = [scores[np.isfinite(scores)] for scores in (mated, non_mated)]
     if weights is not None:
         finite = [scores[weight > 0] for scores, weight in zip(finite, weights, strict=True)]
     low = min((float(scores.min()) for scores in finite if scores.size), default=-1.0)
     edges = np.linspace(max(low, -1.0), 1, _BINS + 1)
-    for scores, weight, colour, label in zip(
+    for scores, weight, color, label in zip(
         (non_mated, mated),
         (None, None) if weights is None else weights[::-1],
         ("two", "one"),
@@ -156,10 +156,10 @@ def scores_figure(
         counts = np.histogram(scores, bins=edges, weights=weight)[0]
         total = len(scores) if weight is None else weight.sum()
         share = counts / max(float(total), 1.0)
-        axes.stairs(share, edges, fill=True, color=colours[colour], alpha=0.35, linewidth=0)
-        axes.stairs(share, edges, color=colours[colour], linewidth=1.6, label=label)
+        axes.stairs(share, edges, fill=True, color=colors[color], alpha=0.35, linewidth=0)
+        axes.stairs(share, edges, color=colors[color], linewidth=1.6, label=label)
     for name, value in (thresholds or {}).items():
-        axes.axvline(value, color=colours["ink"], linewidth=1.1, linestyle="--")
+        axes.axvline(value, color=colors["ink"], linewidth=1.1, linestyle="--")
         axes.annotate(
             f"{name} {value:.3f}",
             (value, 1.0),
@@ -169,14 +169,14 @@ def scores_figure(
             rotation=90,
             va="top",
             fontsize=8,
-            color=colours["ink"],
+            color=colors["ink"],
         )
     axes.set_xlim(edges[0], 1)
     axes.set_ylim(bottom=0)
     axes.yaxis.set_major_formatter(_percent_tick)
     axes.set_xlabel("score (raw cosine)")
     axes.set_ylabel(f"share of each, in bins of {edges[1] - edges[0]:.3f}")
-    axes.legend(frameon=False, labelcolor=colours["ink"], fontsize=9, loc="upper right")
+    axes.legend(frameon=False, labelcolor=colors["ink"], fontsize=9, loc="upper right")
     return _png(figure)
 
 
@@ -185,25 +185,25 @@ def precision_recall_figure(result: DetectionResult, *, dark: bool = False) -> b
 
     Args:
         result: What was measured.
-        dark: Colours for a dark page.
+        dark: Colors for a dark page.
 
     Returns:
         PNG.
     """
-    figure, axes, colours = _canvas(dark)
+    figure, axes, colors = _canvas(dark)
     recall, precision = result.curve
     keep = _thin(len(recall))
-    axes.plot(recall[keep], precision[keep], color=colours["two"], linewidth=2, label=f"AP {result.ap:.3f}")
+    axes.plot(recall[keep], precision[keep], color=colors["two"], linewidth=2, label=f"AP {result.ap:.3f}")
     if result.precision is not None:
         found = result.recall_at_height.get("20") or 0.0
-        axes.plot([found], [result.precision], "D", color=colours["one"], label=f"score {result.score_threshold:g}")
+        axes.plot([found], [result.precision], "D", color=colors["one"], label=f"score {result.score_threshold:g}")
     axes.set_xlim(0, 1)
     axes.set_ylim(0, 1.02)
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_formatter(_percent_tick)
     axes.set_xlabel("recall: faces found")
     axes.set_ylabel("precision: detections that are faces")
-    axes.legend(frameon=False, labelcolor=colours["ink"], fontsize=9, loc="lower left")
+    axes.legend(frameon=False, labelcolor=colors["ink"], fontsize=9, loc="lower left")
     return _png(figure)
 
 
@@ -212,14 +212,14 @@ def groups_figure(rates: Mapping[str, Mapping[str, GroupRate]], *, dark: bool = 
 
     Args:
         rates: By metric, then by group.
-        dark: Colours for a dark page.
+        dark: Colors for a dark page.
 
     Returns:
         PNG.
     """
     from matplotlib.figure import Figure
 
-    colours = _DARK if dark else _LIGHT
+    colors = _DARK if dark else _LIGHT
     shown = {
         metric: by_group for metric, by_group in rates.items() if any(r.errors for r in by_group.values())
     } or rates
@@ -231,40 +231,40 @@ def groups_figure(rates: Mapping[str, Mapping[str, GroupRate]], *, dark: bool = 
             rate = by_group[name]
             if rate.rate is None or rate.interval is None:
                 continue
-            colour = colours["soft"] if rate.insufficient else colours["one"]
-            axes.plot([rate.interval.low, rate.interval.high], [row, row], color=colour, linewidth=2.2)
-            axes.plot([rate.rate], [row], "o", color=colour)
+            color = colors["soft"] if rate.insufficient else colors["one"]
+            axes.plot([rate.interval.low, rate.interval.high], [row, row], color=color, linewidth=2.2)
+            axes.plot([rate.rate], [row], "o", color=color)
         axes.set_yticks(range(len(names)), labels=[_label(name) for name in names], parse_math=False)
         axes.set_ylim(len(names) - 0.5, -0.5)
         axes.set_xlim(left=0)
-        axes.set_title(metric.upper(), loc="left", fontsize=10, color=colours["ink"])
+        axes.set_title(metric.upper(), loc="left", fontsize=10, color=colors["ink"])
         axes.xaxis.set_major_formatter(_percent_tick)
-        _dress(axes, colours)
-    panels[-1].set_xlabel("error rate with its 95 % interval", color=colours["ink"])
-    figure.patch.set_facecolor(colours["ground"])
+        _dress(axes, colors)
+    panels[-1].set_xlabel("error rate with its 95 % interval", color=colors["ink"])
+    figure.patch.set_facecolor(colors["ground"])
     return _png(figure)
 
 
 def _canvas(dark: bool) -> tuple[Figure, Axes, Mapping[str, str]]:
     from matplotlib.figure import Figure
 
-    colours = _DARK if dark else _LIGHT
+    colors = _DARK if dark else _LIGHT
     figure = Figure(figsize=(6.0, 4.0), layout="constrained")
-    figure.patch.set_facecolor(colours["ground"])
+    figure.patch.set_facecolor(colors["ground"])
     axes = figure.subplots()
-    _dress(axes, colours)
-    return figure, axes, colours
+    _dress(axes, colors)
+    return figure, axes, colors
 
 
-def _dress(axes: Axes, colours: Mapping[str, str]) -> None:
-    axes.set_facecolor(colours["ground"])
-    axes.grid(color=colours["grid"], linewidth=0.8)
+def _dress(axes: Axes, colors: Mapping[str, str]) -> None:
+    axes.set_facecolor(colors["ground"])
+    axes.grid(color=colors["grid"], linewidth=0.8)
     axes.set_axisbelow(True)
-    axes.tick_params(colors=colours["ink"], labelsize=9)
+    axes.tick_params(colors=colors["ink"], labelsize=9)
     for label in (axes.xaxis.label, axes.yaxis.label):
-        label.set_color(colours["ink"])
+        label.set_color(colors["ink"])
     for side in axes.spines.values():
-        side.set_color(colours["grid"])
+        side.set_color(colors["grid"])
 
 
 def _log_axes(axes: Axes, x: tuple[float, float], y: tuple[float, float]) -> None:

@@ -139,7 +139,7 @@ def evaluate_lfw(
 ) -> LfwResult:
     """Run the LFW protocol.
 
-    In every picture the face nearest the centre counts, as the data set means it.
+    In every picture the face nearest the center counts, as the data set means it.
 
     Args:
         analyzer: The models to evaluate.

@@ -95,7 +95,7 @@ def failure_to_enroll(found: NDArray[np.bool_], people: NDArray[np.integer], tem
     Args:
         found: ``(N,)``, whether each picture gave one.
         people: ``(N,)``, whom each picture shows.
-        templates: Pictures that an enrolment needs.
+        templates: Pictures that an enrollment needs.
     """
     who = np.unique(people, return_inverse=True)[1]
     good = np.bincount(who[found], minlength=int(who.max()) + 1 if who.size else 0)

@@ -1,4 +1,4 @@
-"""The open-set protocol: galleries drawn from a labelled folder, searched by their own people and by strangers.
+"""The open-set protocol: galleries drawn from a labeled folder, searched by their own people and by strangers.
 
 Each draw takes some people as the gallery with ``templates`` pictures each; their other pictures are mated probes and
 everybody else's pictures are non-mated probes. Definitions in :mod:`facematch.evaluation.identification`.

@@ -1,4 +1,4 @@
-"""Labelled pictures, and one embedding a picture: the common ground of all protocols."""
+"""Labeled pictures, and one embedding a picture: the common ground of all protocols."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from facematch.imaging import PICTURE_ENDINGS, decode_pixels
 from facematch.protocols import Analyzer, Progress
 from facematch.types import Face, FloatArray, Image
 
-__all__ = ["EmbeddedPictures", "FaceChoice", "LabelledFolder", "embed_folder", "embed_pictures", "read_folder"]
+__all__ = ["EmbeddedPictures", "FaceChoice", "LabeledFolder", "embed_folder", "embed_pictures", "read_folder"]
 
 FaceChoice: TypeAlias = Literal["central", "largest"]
-"""Which face of a picture counts: the one nearest the centre (LFW's meaning), or the largest."""
+"""Which face of a picture counts: the one nearest the center (LFW's meaning), or the largest."""
 
 _BATCH: Final = 32
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class LabelledFolder:
+class LabeledFolder:
     """Pictures in one folder a person.
 
     Attributes:
@@ -48,7 +48,7 @@ class LabelledFolder:
         return [self.root / name for name in self.names]
 
 
-def read_folder(root: Path) -> LabelledFolder:
+def read_folder(root: Path) -> LabeledFolder:
     """Find the pictures of a folder that holds a folder a person.
 
     Raises:
@@ -64,7 +64,7 @@ def read_folder(root: Path) -> LabelledFolder:
     if not names:
         raise InvalidArgument(f"{root} holds no folder with pictures", hint="one folder a person is expected")
     person_names, people = np.unique([name.split("/")[0] for name in names], return_inverse=True)
-    return LabelledFolder(root, tuple(names), people.astype(np.int64), tuple(str(name) for name in person_names))
+    return LabeledFolder(root, tuple(names), people.astype(np.int64), tuple(str(name) for name in person_names))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -119,13 +119,13 @@ class EmbeddedPictures:
 
 def embed_folder(
     analyzer: Analyzer,
-    folder: LabelledFolder,
+    folder: LabeledFolder,
     *,
     cache: EmbeddingCache | None = None,
     choice: FaceChoice = "central",
     progress: Progress | None = None,
 ) -> EmbeddedPictures:
-    """Embed the pictures of a labelled folder; see :func:`embed_pictures`."""
+    """Embed the pictures of a labeled folder; see :func:`embed_pictures`."""
     return embed_pictures(analyzer, folder.paths, names=folder.names, cache=cache, choice=choice, progress=progress)
 
 

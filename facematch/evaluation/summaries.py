@@ -45,7 +45,7 @@ def report_lfw(result: LfwResult, models: Mapping[str, str], threshold: float | 
     """
     curve = det_curve(result.scores[result.same], result.scores[~result.same])
     bins = len(result.histogram.mated)
-    centres = (np.arange(bins) + 0.5) * 2 / bins - 1
+    centers = (np.arange(bins) + 0.5) * 2 / bins - 1
     marks = {} if threshold is None else {"threshold": threshold}
     return Report(
         kind="evaluation · LFW",
@@ -70,8 +70,8 @@ def report_lfw(result: LfwResult, models: Mapping[str, str], threshold: float | 
                 f"{int(result.histogram.mated.sum()):,} mated and {result.n_non_mated:,} non-mated pairs, "
                 "each as shares of its own number.",
                 lambda d: scores_figure(
-                    centres,
-                    centres,
+                    centers,
+                    centers,
                     weights=(result.histogram.mated.astype(float), result.histogram.non_mated.astype(float)),
                     thresholds=marks,
                     dark=d,
@@ -275,7 +275,7 @@ def report_differentials(result: DifferentialsResult, models: Mapping[str, str])
             _plot(
                 "groups",
                 "Error rates with their intervals",
-                "Grey: too few people or no error, so no ratio rests on it.",
+                "Gray: too few people or no error, so no ratio rests on it.",
                 lambda d: groups_figure(result.rates, dark=d),
             ),
         ),
@@ -296,7 +296,7 @@ def report_differentials(result: DifferentialsResult, models: Mapping[str, str])
         facts=[
             *_facts(models, result.contract, result.data_digest, result.seconds),
             ("People by group", ", ".join(f"{name} {count:,}" for name, count in result.groups.items())),
-            ("People left out", f"{result.unlabelled:,} without a group, {result.ambiguous:,} in several"),
+            ("People left out", f"{result.unlabeled:,} without a group, {result.ambiguous:,} in several"),
             ("Gallery", f"{result.gallery_size:,} people, {result.templates} templates each, rule {result.rule}"),
             ("Draws", str(result.draws)),
             ("Fewest people of a group for a ratio", str(result.min_people)),

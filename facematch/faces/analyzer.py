@@ -80,7 +80,7 @@ class FaceAnalyzer:
 
         Raises:
             PackNotFound: There is no such pack.
-            LicenceError: The pack's licence forbids the use.
+            LicenseError: The pack's license forbids the use.
             PackUnavailable: A file is missing and could not be fetched.
             PackCorrupt: A file has another digest than recorded.
             ProviderUnavailable: The runtime cannot run them as asked.

@@ -12,7 +12,7 @@ __all__ = ["reading_order"]
 def reading_order(faces: Iterable[Face]) -> list[Face]:
     """Faces row by row from the top, left to right within a row.
 
-    A face belongs to the current row while its centre lies above the bottom of the row's first face, less a quarter
+    A face belongs to the current row while its center lies above the bottom of the row's first face, less a quarter
     of that face's height.
     """
     waiting = sorted(faces, key=lambda face: (face.box.y1 + face.box.y2, face.box.x1))

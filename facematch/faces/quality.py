@@ -1,6 +1,6 @@
 """Quality components of a face, from the picture and five landmarks alone.
 
-Pose is found by fitting a rigid five-point head under scaled orthographic projection: with centred model points ``M``
+Pose is found by fitting a rigid five-point head under scaled orthographic projection: with centerd model points ``M``
 and image points ``P``, the least-squares ``A = P M^+`` holds the first two rows of the scaled rotation (DeMenthon &
 Davis, "Model-based object pose in 25 lines of code", IJCV 15, 1995, the first step of POSIT).
 """
@@ -27,8 +27,8 @@ _DEPTH: Final = np.array([-6.0, -6.0, 14.0, -1.0, -1.0])
 """How far eyes, nose tip and mouth corners stand out of a frontal face, in units of the 112-pixel template."""
 
 _HEAD: Final = np.column_stack([ARCFACE_112.astype(np.float64), -_DEPTH])
-_CENTRED: Final = _HEAD - _HEAD.mean(axis=0)
-_FIT: Final = np.linalg.pinv(_CENTRED.T)
+_CENTERD: Final = _HEAD - _HEAD.mean(axis=0)
+_FIT: Final = np.linalg.pinv(_CENTERD.T)
 
 
 def head_pose(landmarks: NDArray[np.floating]) -> tuple[float, float, float]:
@@ -77,16 +77,16 @@ def assess(image: Image, faces: Sequence[Face], net: QualityNet | None = None) -
 
 
 def _assess(crop: Image, face: Face) -> FaceQuality:
-    grey = cv2.cvtColor(crop, cv2.COLOR_BGR2GRAY)[24:104, 20:92].astype(np.float32)
-    low, high = (float(v) for v in np.percentile(grey, (5, 95)))
-    laplacian = cv2.Laplacian(grey, cv2.CV_32F)
+    gray = cv2.cvtColor(crop, cv2.COLOR_BGR2GRAY)[24:104, 20:92].astype(np.float32)
+    low, high = (float(v) for v in np.percentile(gray, (5, 95)))
+    laplacian = cv2.Laplacian(gray, cv2.CV_32F)
     yaw, pitch, roll = head_pose(face.landmarks)
     values = {
         "inter_eye_px": float(np.linalg.norm(face.landmarks[0] - face.landmarks[1])),
-        "sharpness": float(laplacian.var() / max(float(grey.var()), 1.0)),
-        "brightness": float(grey.mean()),
+        "sharpness": float(laplacian.var() / max(float(gray.var()), 1.0)),
+        "brightness": float(gray.mean()),
         "dynamic_range": high - low,
-        "clipped": float(np.mean((grey < 8) | (grey > 247))),
+        "clipped": float(np.mean((gray < 8) | (gray > 247))),
         "yaw": yaw,
         "pitch": pitch,
         "roll": roll,
@@ -133,6 +133,6 @@ def head_landmarks(yaw: float, pitch: float, roll: float) -> FloatArray:
     about_y = np.array([[math.cos(y), 0, -math.sin(y)], [0, 1, 0], [math.sin(y), 0, math.cos(y)]])
     about_x = np.array([[1, 0, 0], [0, math.cos(p), -math.sin(p)], [0, math.sin(p), math.cos(p)]])
     about_z = np.array([[math.cos(r), -math.sin(r), 0], [math.sin(r), math.cos(r), 0], [0, 0, 1]])
-    turned = _CENTRED @ (about_z @ about_x @ about_y).T
+    turned = _CENTERD @ (about_z @ about_x @ about_y).T
     points: FloatArray = (turned[:, :2] + 56).astype(np.float32)
     return points

@@ -1,7 +1,7 @@
 """A network for the unified quality score, such as LightQNet.
 
 Chen, Yi, Lv: "LightQNet: Lightweight Deep Face Quality Assessment for Risk-Controlled Face Recognition", IEEE Signal
-Processing Letters 28, 2021. One number in ``[0, 1]`` a face, trained to tell how well the face will be recognised.
+Processing Letters 28, 2021. One number in ``[0, 1]`` a face, trained to tell how well the face will be recognized.
 """
 
 from __future__ import annotations

@@ -80,7 +80,7 @@ def quantize_pack(
     *,
     progress: Progress | None = None,
 ) -> QuantizedPack:
-    """Write a pack like the analyzer's whose embedder is quantised to 8 bits.
+    """Write a pack like the analyzer's whose embedder is quantized to 8 bits.
 
     Its embeddings have a contract of their own: they are compared with none of the original's, and its threshold is not
     taken over. It is quicker with OpenVINO only; ONNX Runtime gives the same answers, more slowly than in float32.
@@ -94,11 +94,11 @@ def quantize_pack(
     Raises:
         InvalidArgument: The pack has several embedders or one of another kind, the pictures show too few faces, or
             ``out`` is there already or cannot be written.
-        ConversionError: The embedder cannot be quantised.
+        ConversionError: The embedder cannot be quantized.
     """
     pack, embedder = analyzer.pack, analyzer.embedder
     if pack is None or not isinstance(embedder, AlignedEmbedder) or len(pack.manifest.embedders) != 1:
-        raise InvalidArgument("only a pack with one embedder is quantised", hint="quantise its members one by one")
+        raise InvalidArgument("only a pack with one embedder is quantized", hint="quantize its members one by one")
     if os.path.lexists(out):
         raise InvalidArgument(f"{str(out)!r} is there already", hint="name a folder that is not there yet")
     crops = _faces(analyzer, pictures, progress)
@@ -202,6 +202,6 @@ def _tensors(embedder: AlignedEmbedder, crops: NDArray[np.uint8]) -> Iterator[Fl
 
 
 def _agreement(embedder: AlignedEmbedder, model: EmbedderModel, data: bytes, crops: NDArray[np.uint8]) -> Agreement:
-    quantised = AlignedEmbedder.from_model(model, data)
-    cosines = (embedder.embed(crops) * quantised.embed(crops)).sum(axis=1)
+    quantized = AlignedEmbedder.from_model(model, data)
+    cosines = (embedder.embed(crops) * quantized.embed(crops)).sum(axis=1)
     return Agreement(len(crops), float(cosines.mean()), float(np.percentile(cosines, 1)))

@@ -17,7 +17,7 @@ from facematch.storage.schema import (
     consent_sites,
     consent_zones,
     consents,
-    enrolments,
+    enrollments,
     templates,
 )
 from facematch.storage.subjects import SubjectTable, in_parts
@@ -183,8 +183,8 @@ def read_columns(
     places, which = _places_of(rows, [int(row.id) for row in records])
     active = (
         select(t.template_id, t.subject, t.consent)
-        .join(enrolments, enrolments.c.id == t.enrolment)
-        .where(enrolments.c.state == "ACTIVE", t.subject.not_in(contested_subjects()))
+        .join(enrollments, enrollments.c.id == t.enrollment)
+        .where(enrollments.c.state == "ACTIVE", t.subject.not_in(contested_subjects()))
     )
     found = np.asarray(sorted(tuple(row) for row in rows(active, t.subject)), dtype=np.int64).reshape(-1, 3)
     open_states = {state.value for state in OPEN_STATES}

@@ -93,8 +93,8 @@ class Snapshot:
         generation: The database's generation.
         mark: The mark of the database's history up to it, or ``None`` where that was not noted.
         standing: Policies, roles, zones and suspensions.
-        calibration: The calibration artefact in force, or ``None``.
-        contract: The embedding contract of all templates, or ``None`` before the first enrolment.
+        calibration: The calibration artifact in force, or ``None``.
+        contract: The embedding contract of all templates, or ``None`` before the first enrollment.
         rotation: Version of the rotation that the vectors are under.
         matrix: ``(D, D)`` that rotation; probes go through it before they are compared.
         columns: Subjects, consent records and templates.

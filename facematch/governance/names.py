@@ -130,7 +130,7 @@ def _folded(name: str) -> str:
 
 
 def check_number(value: object, what: str) -> int:
-    """Check the number of an enrolment, a complaint or a suspension: a whole number that a database can hold.
+    """Check the number of an enrollment, a complaint or a suspension: a whole number that a database can hold.
 
     Raises:
         InvalidArgument: It is none.

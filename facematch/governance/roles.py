@@ -64,7 +64,7 @@ PERMISSIONS: Final[Mapping[str, frozenset[Role]]] = MappingProxyType(
         # stopping: open to all
         "withdraw": _EVERY_ROLE,
         "suspend": _EVERY_ROLE,
-        # enrolment
+        # enrollment
         "preview": _only(_ENROLLER),
         "enroll": _only(_ENROLLER),
         "record_consent": _only(_ENROLLER, _PRIVACY),

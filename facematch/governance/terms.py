@@ -33,13 +33,13 @@ LAWFUL_BASES: Final = (
     "substantial-public-interest",
     "vital-interest",
 )
-"""On what an enrolment may stand. Anything but explicit consent needs evidence, an assessment, and a policy."""
+"""On what an enrollment may stand. Anything but explicit consent needs evidence, an assessment, and a policy."""
 
 CAPTURE_BASES: Final = ("consent", "legal-obligation", "legitimate-interest", "public-interest", "vital-interest")
-"""On what a camera may take in passers-by, who gave no enrolment consent."""
+"""On what a camera may take in passers-by, who gave no enrollment consent."""
 
 SOURCES: Final = ("identity-document", "incident-footage", "live-capture", "staff-record", "subject-provided")
-"""Where the pictures of an enrolment come from."""
+"""Where the pictures of an enrollment come from."""
 
 _COLLECTED: Final = frozenset({"scraped", "internet", "social-media", "web"})
 
@@ -48,7 +48,7 @@ _DEMOGRAPHIC: Final = """
     juvenile juveniles boy boys girl girls infant infants
     gender genders sex sexes male males female females man men woman women nonbinary transgender trans intersex
     sexual sexuality orientation gay gays lesbian lesbians bisexual homosexual heterosexual queer lgbt lgbtq
-    ethnic ethnicity ethnicities race races racial skin colour color black blacks white whites asian asians african
+    ethnic ethnicity ethnicities race races racial skin color color black blacks white whites asian asians african
     africans arab arabs hispanic hispanics latino latina latinos caucasian caucasians indigenous aboriginal roma gypsy
     gypsies
     national nationality nationalities citizenship foreign foreigner foreigners immigrant immigrants migrant migrants
@@ -100,7 +100,7 @@ def check_source(value: object) -> str:
 
 
 def check_category(value: object) -> str:
-    """Check an enrolment category: a kebab name such as ``banned-after-incident`` that says nothing demographic.
+    """Check an enrollment category: a kebab name such as ``banned-after-incident`` that says nothing demographic.
 
     Raises:
         InvalidArgument: It is no such name, or a part of it is one of :data:`DEMOGRAPHIC_WORDS`.

@@ -1,7 +1,7 @@
 """Safe decoding: a path, bytes or an array becomes upright BGR pixels, or a typed error.
 
 Pillow reads the file. It reads a header before it allocates pixels, so a decompression bomb is refused while it is
-still small; it refuses truncated data instead of filling the rest with grey, as OpenCV's reader does.
+still small; it refuses truncated data instead of filling the rest with gray, as OpenCV's reader does.
 """
 
 from __future__ import annotations
@@ -127,11 +127,11 @@ class ReducedImage:
 def decode(source: ImageSource, *, limits: DecodeLimits = DEFAULT_LIMITS) -> DecodedImage:
     """Decode a picture to upright BGR pixels.
 
-    Palette, grey, 16-bit, CMYK and alpha pictures are converted (16-bit to 8 by dropping the low byte, alpha by
+    Palette, gray, 16-bit, CMYK and alpha pictures are converted (16-bit to 8 by dropping the low byte, alpha by
     composing over white); of an animation the first frame counts; the EXIF orientation is applied.
 
     Args:
-        source: A path; the bytes of a picture file; or an array: grey ``(H, W)`` or ``(H, W, 1)``, BGR
+        source: A path; the bytes of a picture file; or an array: gray ``(H, W)`` or ``(H, W, 1)``, BGR
             ``(H, W, 3)`` or BGRA ``(H, W, 4)``, ``uint8`` or ``uint16``.
         limits: Limits on bytes and pixels.
 
@@ -323,8 +323,8 @@ def _to_bgr(picture: PillowImage.Image, label: str) -> Image:
     upright = _upright(picture)
     mode = upright.mode
     if mode.startswith("I;16"):
-        grey = (np.asarray(upright).astype(np.uint16) >> 8).astype(np.uint8)
-        return np.ascontiguousarray(np.repeat(grey[..., None], 3, axis=2))
+        gray = (np.asarray(upright).astype(np.uint16) >> 8).astype(np.uint8)
+        return np.ascontiguousarray(np.repeat(gray[..., None], 3, axis=2))
     if mode in {"I", "F"}:
         raise ImageUnsupported(
             f"{label} has 32-bit pixels (mode {mode}) without a stated range",

@@ -15,7 +15,7 @@ _INK = (16, 16, 16)
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
 
 
-def draw_box(image: Image, box: Box, text: str, *, colour: tuple[int, int, int] = ACCENT) -> None:
+def draw_box(image: Image, box: Box, text: str, *, color: tuple[int, int, int] = ACCENT) -> None:
     """Draw a box and a label in place.
 
     Lines and letters scale with the picture. The label stands above the box, or below it where there is no room, and is
@@ -25,13 +25,13 @@ def draw_box(image: Image, box: Box, text: str, *, colour: tuple[int, int, int] 
         image: BGR ``uint8`` ``(H, W, 3)``, writable; changed in place.
         box: ``xyxy`` in pixels.
         text: One short line; may be empty.
-        colour: BGR.
+        color: BGR.
     """
     height, width = image.shape[:2]
     stroke = max(2, round(min(height, width) / 270))
     seen = box.clipped(width - 1, height - 1)
     x1, y1, x2, y2 = (round(v) for v in seen.as_tuple())
-    cv2.rectangle(image, (x1, y1), (x2, y2), colour, stroke, cv2.LINE_AA)
+    cv2.rectangle(image, (x1, y1), (x2, y2), color, stroke, cv2.LINE_AA)
     if not text:
         return
     line = "".join(c if " " <= c <= "~" else "?" for c in text)
@@ -43,6 +43,6 @@ def draw_box(image: Image, box: Box, text: str, *, colour: tuple[int, int, int] 
     plate_height, plate_width = text_height + below + 2 * pad, text_width + 2 * pad
     top = y1 - plate_height if y1 >= plate_height else min(y2, height - plate_height)
     left = max(0, min(x1 - stroke // 2, width - plate_width))
-    cv2.rectangle(image, (left, top), (left + plate_width, top + plate_height), colour, cv2.FILLED)
+    cv2.rectangle(image, (left, top), (left + plate_width, top + plate_height), color, cv2.FILLED)
     place = (left + pad, top + pad + text_height)
     cv2.putText(image, line, place, _FONT, scale, _INK, max(1, stroke // 2), cv2.LINE_AA)

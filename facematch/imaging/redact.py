@@ -1,7 +1,7 @@
-"""Make faces in a picture unrecognisable.
+"""Make faces in a picture unrecognizable.
 
 A face is averaged down to about four by five blocks and drawn back smoothly, inside an ellipse larger than the
-detection. What remains is a handful of mean colours: the detail is gone from the pixels, not hidden under a filter that
+detection. What remains is a handful of mean colors: the detail is gone from the pixels, not hidden under a filter that
 could be inverted. The number of blocks follows the face, not the picture, so that a large face is treated as hard as a
 small one.
 """
@@ -47,7 +47,7 @@ def redact(image: Image, boxes: Sequence[Box], *, margin: float = MARGIN, blocks
     if not 1 <= blocks <= 8 or margin < 0.21:
         raise InvalidArgument(
             f"redaction needs 1 to 8 blocks and a margin of at least 0.21, got {blocks} and {margin}",
-            hint="leave the defaults; finer blocks can be recognised",
+            hint="leave the defaults; finer blocks can be recognized",
         )
     height, width = image.shape[:2]
     for box in boxes:

@@ -200,8 +200,8 @@ class Lists(_Whole):
     @property
     def nbytes(self) -> int:
         """Memory in bytes: codes, labels and lists."""
-        centres = 4 * int(self._index.d) * (int(self._index.nlist) + CENTROIDS)
-        return len(self) * (int(self._index.code_size) + 8) + centres
+        centers = 4 * int(self._index.d) * (int(self._index.nlist) + CENTROIDS)
+        return len(self) * (int(self._index.code_size) + 8) + centers
 
     @property
     def most_probes(self) -> int:

@@ -1,8 +1,8 @@
-"""The calibration artefact: a threshold with what it was tested for, as a file that a watchlist loads.
+"""The calibration artifact: a threshold with what it was tested for, as a file that a watchlist loads.
 
 It holds for one embedding contract, one subject rule, galleries up to one size, and one number of templates a subject.
 The file carries a digest of its own content, so that an edited figure is noticed. That is no signature: it tells an
-accident from an artefact, not a forger from an evaluator.
+accident from an artifact, not a forger from an evaluator.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ __all__ = ["Calibration"]
 _Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 
 _MAX_BYTES: Final = 1 << 20
-"""An artefact has about a kilobyte."""
+"""An artifact has about a kilobyte."""
 
 _MOST: Final = 10**12
 
@@ -97,7 +97,7 @@ class Calibration(BaseModel):
         return hashlib.sha256(rfc8785.dumps(self.model_dump(exclude={"digest"}))).hexdigest()
 
     def sealed(self) -> Self:
-        """The same artefact with its digest."""
+        """The same artifact with its digest."""
         return self.model_copy(update={"digest": self.content_digest()})
 
     @property
@@ -106,7 +106,7 @@ class Calibration(BaseModel):
         return SubjectRule.parse(self.rule)
 
     def operating_point(self) -> OperatingPoint:
-        """The artefact as the operating point that searches apply."""
+        """The artifact as the operating point that searches apply."""
         return OperatingPoint(
             threshold=self.threshold,
             contract=self.contract,
@@ -137,12 +137,12 @@ class Calibration(BaseModel):
         return float(1 - (1 - self.fpir_upper) ** (gallery_size / self.gallery_size))
 
     def to_json(self) -> str:
-        """The sealed artefact as indented JSON with a newline at its end."""
+        """The sealed artifact as indented JSON with a newline at its end."""
         return self.sealed().model_dump_json(indent=2) + "\n"
 
     @classmethod
     def from_json(cls, text: str | bytes, *, origin: str = "the calibration") -> Self:
-        """Read an artefact; it must carry its digest.
+        """Read an artifact; it must carry its digest.
 
         Raises:
             CalibrationInvalid: It is malformed, inconsistent, edited, or has no digest.
@@ -157,7 +157,7 @@ class Calibration(BaseModel):
 
     @classmethod
     def load(cls, path: Path) -> Self:
-        """Read an artefact from a file.
+        """Read an artifact from a file.
 
         Raises:
             CalibrationInvalid: The file cannot be read, or as :meth:`from_json`.
@@ -168,11 +168,11 @@ class Calibration(BaseModel):
         except (OSError, ValueError) as error:  # ValueError: a path with a null byte
             raise CalibrationInvalid(f"{path} cannot be read: {error}", hint="check the path") from error
         if len(data) > _MAX_BYTES:
-            raise CalibrationInvalid(f"{path} is no calibration artefact: it is far too large", hint="check the path")
+            raise CalibrationInvalid(f"{path} is no calibration artifact: it is far too large", hint="check the path")
         return cls.from_json(data, origin=str(path))
 
     def checked(self) -> Self:
-        """The sealed artefact, validated once more: copies made past the validation are found here.
+        """The sealed artifact, validated once more: copies made past the validation are found here.
 
         Raises:
             CalibrationInvalid: It is inconsistent, or was changed after it was sealed.
@@ -183,7 +183,7 @@ class Calibration(BaseModel):
             raise _invalid("the calibration", error) from error
 
     def to_dict(self) -> dict[str, Any]:
-        """The sealed artefact as plain data."""
+        """The sealed artifact as plain data."""
         return self.sealed().model_dump(mode="json")
 
 
@@ -197,5 +197,5 @@ def _upper_bound(errors: int, people: int, confidence: float) -> float:
 def _invalid(origin: str, error: ValidationError | InvalidArgument) -> CalibrationInvalid:
     reason = error.errors()[0]["msg"] if isinstance(error, ValidationError) else error.message
     return CalibrationInvalid(
-        f"{origin} is no calibration artefact: {reason}", hint="make one with `facematch calibration make`"
+        f"{origin} is no calibration artifact: {reason}", hint="make one with `facematch calibration make`"
     )

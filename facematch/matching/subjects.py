@@ -26,7 +26,7 @@ class SubjectRule:
     """How a subject's score comes from its templates.
 
     Attributes:
-        kind: ``"max"`` (the best template), ``"mean_template"`` (the normalised mean of the templates, compared once)
+        kind: ``"max"`` (the best template), ``"mean_template"`` (the normalized mean of the templates, compared once)
             or ``"mean_top"`` (the mean of the ``top`` best scores, of fewer where a subject has fewer templates).
         top: How many scores ``"mean_top"`` averages, at least 1; 1 for the others.
 
@@ -99,7 +99,7 @@ class SubjectGallery:
         self._first: NDArray[np.int64] = first.astype(np.int64)
         self._rows = np.ascontiguousarray(templates[order], dtype=np.float32)
         if rule.kind == "mean_template":
-            self._rows = _normalised(np.add.reduceat(self._rows, self._first, axis=0))
+            self._rows = _normalized(np.add.reduceat(self._rows, self._first, axis=0))
 
     def __len__(self) -> int:
         return len(self.subjects)
@@ -138,7 +138,7 @@ class SubjectGallery:
         return out
 
 
-def _normalised(vectors: FloatArray) -> FloatArray:
+def _normalized(vectors: FloatArray) -> FloatArray:
     norms = np.linalg.norm(vectors, axis=1, keepdims=True)
     unit: FloatArray = vectors / np.maximum(norms, np.finfo(np.float32).tiny)
     return unit

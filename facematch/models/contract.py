@@ -21,7 +21,7 @@ def embedding_contract(model: EmbedderModel) -> EmbeddingContract:
     """The contract of one embedder.
 
     The digest is SHA-256 over the RFC 8785 JSON of: the published model's digest, channel order, mean, scale, crop
-    size, alignment template, dimension, normalisation, and flip averaging where it is used. The published bytes count
+    size, alignment template, dimension, normalization, and flip averaging where it is used. The published bytes count
     and not the converted ones: a later converter must not orphan enrolled templates.
     """
     terms: dict[str, Any] = {
@@ -33,7 +33,7 @@ def embedding_contract(model: EmbedderModel) -> EmbeddingContract:
         "crop_size": model.crop_size,
         "template": [list(point) for point in model.template],
         "dimension": model.dimension,
-        "normalisation": "l2",
+        "normalization": "l2",
     }
     if model.flip:
         terms["flip"] = True

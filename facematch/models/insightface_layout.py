@@ -17,14 +17,14 @@ __all__ = ["manifest_of_insightface_folder"]
 
 _DETECTOR: Final = re.compile(r"^(det_|scrfd_).*\.onnx$")
 _OTHER: Final = re.compile(r"^(2d106det|1k3d68|genderage|inswapper).*\.onnx$")
-_LICENCE: Final = "LicenseRef-InsightFace-non-commercial-research"
+_LICENSE: Final = "LicenseRef-InsightFace-non-commercial-research"
 _ARCFACE: Final = ((38.2946, 51.6963), (73.5318, 51.5014), (56.0252, 71.7366), (41.5493, 92.3655), (70.7299, 92.2041))
 
 
 def manifest_of_insightface_folder(folder: Path) -> Manifest | None:
     """A manifest for a folder in InsightFace's layout, or ``None`` if it is not one.
 
-    Models of age, gender and further landmarks in the folder are left alone; facematch never loads them. The licence
+    Models of age, gender and further landmarks in the folder are left alone; facematch never loads them. The license
     is taken to be InsightFace's, which allows non-commercial research only.
 
     Raises:
@@ -46,14 +46,14 @@ def manifest_of_insightface_folder(folder: Path) -> Manifest | None:
         name=re.sub(r"[^A-Za-z0-9._-]", "-", folder.resolve().name).lstrip("._-") or "folder",
         version="folder",
         summary="A folder in InsightFace's layout, without a manifest of its own.",
-        licence=_LICENCE,
+        license=_LICENSE,
         permitted_use=("research",),
-        model_card="Taken from a local folder; licence assumed to be InsightFace's. No tested threshold.",
+        model_card="Taken from a local folder; license assumed to be InsightFace's. No tested threshold.",
         detector=DetectorModel(
             kind="scrfd",
             file=detectors[0].name,
             sha256=_digest(detectors[0]),
-            licence=_LICENCE,
+            license=_LICENSE,
             preprocessing=Preprocessing(channels="rgb", mean=127.5, scale=128.0),
         ),
         embedders=(
@@ -61,7 +61,7 @@ def manifest_of_insightface_folder(folder: Path) -> Manifest | None:
                 kind="aligned",
                 file=embedders[0].name,
                 sha256=_digest(embedders[0]),
-                licence=_LICENCE,
+                license=_LICENSE,
                 preprocessing=Preprocessing(channels="rgb", mean=127.5, scale=127.5),
                 dimension=dimension,
                 crop_size=size,

@@ -63,7 +63,7 @@ class ModelFile(_Part):
         file: The file's name in the pack's folder.
         sha256: Digest of the published bytes.
         converted_sha256: Digest of the converted file, where it has been recorded.
-        licence: SPDX licence expression of the weights.
+        license: SPDX license expression of the weights.
         convert: Whether the file is rewritten for the runtime before use.
         batched: Whether the graph allows any batch size; if not, its batch stays at one.
     """
@@ -72,7 +72,7 @@ class ModelFile(_Part):
     file: FileName
     sha256: Sha256
     converted_sha256: Sha256 | None = None
-    licence: str = Field(min_length=1)
+    license: str = Field(min_length=1)
     convert: bool = True
     batched: bool = True
     preprocessing: Preprocessing
@@ -183,8 +183,8 @@ class Manifest(_Part):
         name: The pack's name.
         version: The pack's version.
         summary: One line on what it is.
-        licence: SPDX licence expression over the whole pack.
-        permitted_use: What the licence allows: research is always among them.
+        license: SPDX license expression over the whole pack.
+        permitted_use: What the license allows: research is always among them.
         model_card: What a user should know: training data, limits, references.
         published: Published accuracy figures with their sources.
         detector: The detector.
@@ -198,7 +198,7 @@ class Manifest(_Part):
     name: FileName
     version: FileName
     summary: str = Field(min_length=1)
-    licence: str = Field(min_length=1)
+    license: str = Field(min_length=1)
     permitted_use: tuple[Use, ...] = Field(min_length=1)
     model_card: str = Field(min_length=1)
     published: dict[str, str] = {}

@@ -1,4 +1,4 @@
-"""Open a model pack: find its manifest, check its licence, fetch and verify its files, convert them for the runtime."""
+"""Open a model pack: find its manifest, check its license, fetch and verify its files, convert them for the runtime."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from facematch.errors import LicenceError, ManifestInvalid, PackCorrupt, PackNotFound
+from facematch.errors import LicenseError, ManifestInvalid, PackCorrupt, PackNotFound
 from facematch.models.contract import ensemble_contract
 from facematch.models.convert import CONVERTER_VERSION, Role, convert, refuse_external_data
 from facematch.models.fetch import ensure_files, file_digest, locked, pack_folder, publish
@@ -19,7 +19,7 @@ from facematch.protocols import Progress
 from facematch.settings import Runtime, Settings, Use
 from facematch.types import EmbeddingContract, OperatingPoint
 
-__all__ = ["DEFAULT_PACK", "Pack", "check_licence", "converted_path", "find_manifest", "open_pack", "pack_state"]
+__all__ = ["DEFAULT_PACK", "Pack", "check_license", "converted_path", "find_manifest", "open_pack", "pack_state"]
 
 logger = logging.getLogger(__name__)
 
@@ -123,13 +123,13 @@ class Pack:
         """The pack in a few words, for reports."""
         return {
             "pack": f"{self.manifest.name} {self.manifest.version}",
-            "licence": self.manifest.licence,
-            "detector": f"{self.manifest.detector.file} ({self.manifest.detector.licence})",
+            "license": self.manifest.license,
+            "detector": f"{self.manifest.detector.file} ({self.manifest.detector.license})",
             "embedder": " + ".join(
-                f"{model.file}{', flip averaged' if model.flip else ''} ({model.licence})"
+                f"{model.file}{', flip averaged' if model.flip else ''} ({model.license})"
                 for model in self.manifest.embedders
             ),
-            **({} if (net := self.manifest.quality) is None else {"quality": f"{net.file} ({net.licence})"}),
+            **({} if (net := self.manifest.quality) is None else {"quality": f"{net.file} ({net.license})"}),
         }
 
 
@@ -168,16 +168,16 @@ def find_manifest(name_or_folder: str | Path) -> tuple[Manifest, Path | None]:
     )
 
 
-def check_licence(manifest: Manifest, use: Use) -> None:
-    """Refuse a pack whose licence forbids the use.
+def check_license(manifest: Manifest, use: Use) -> None:
+    """Refuse a pack whose license forbids the use.
 
     Raises:
-        LicenceError: It does.
+        LicenseError: It does.
     """
     if use not in manifest.permitted_use:
         allowed = " or ".join(manifest.permitted_use)
-        raise LicenceError(
-            f"model pack {manifest.name!r} is licensed {manifest.licence} for {allowed} use, not for {use} use",
+        raise LicenseError(
+            f"model pack {manifest.name!r} is licensed {manifest.license} for {allowed} use, not for {use} use",
             hint=f'use the default pack, or, if your use really is {allowed}, pass use="{manifest.permitted_use[0]}" '
             f"or set FACEMATCH_USE={manifest.permitted_use[0]}",
         )
@@ -191,7 +191,7 @@ def open_pack(
     progress: Progress | None = None,
     folders: Sequence[Path] = (),
 ) -> Pack:
-    """Open a pack; its licence is checked before anything is fetched.
+    """Open a pack; its license is checked before anything is fetched.
 
     Args:
         name_or_folder: A bundled pack's name, or a folder.
@@ -206,13 +206,13 @@ def open_pack(
     Raises:
         PackNotFound: There is no such pack.
         ManifestInvalid: Its manifest is malformed.
-        LicenceError: Its licence forbids the use.
+        LicenseError: Its license forbids the use.
         PackUnavailable: A file is missing and could not be fetched.
         PackCorrupt: A file has another digest than recorded.
     """
     settings = settings or Settings()
     manifest, folder = find_manifest(name_or_folder)
-    check_licence(manifest, use or settings.use)
+    check_license(manifest, use or settings.use)
     if folder is None:
         return Pack(manifest, ensure_files(manifest, settings, progress=progress, folders=folders), settings)
     for model in manifest.model_files:

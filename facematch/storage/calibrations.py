@@ -1,4 +1,4 @@
-"""Calibration artefacts in the database: the latest rules, the earlier ones stay as history."""
+"""Calibration artifacts in the database: the latest rules, the earlier ones stay as history."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ __all__ = ["add_calibration", "current_calibration"]
 
 
 def current_calibration(connection: Connection) -> Calibration | None:
-    """The artefact in force, or ``None`` where none was ever set.
+    """The artifact in force, or ``None`` where none was ever set.
 
     Raises:
-        DatabaseCorrupt: The stored artefact is damaged.
+        DatabaseCorrupt: The stored artifact is damaged.
     """
     document = connection.execute(
         select(calibrations.c.document).order_by(calibrations.c.id.desc()).limit(1)
@@ -32,7 +32,7 @@ def current_calibration(connection: Connection) -> Calibration | None:
 
 
 def add_calibration(connection: Connection, calibration: Calibration, actor: str, now: datetime) -> None:
-    """Store an artefact; it is the one in force from then on, the earlier ones stay as history."""
+    """Store an artifact; it is the one in force from then on, the earlier ones stay as history."""
     connection.execute(
         insert(calibrations).values(
             digest=calibration.digest, document=calibration.to_json(), actor=actor, set_at=to_microseconds(now)

@@ -25,7 +25,7 @@ _MOST = 10_000
 """Subjects that a row names at most; a generation that changed more changed everything."""
 _START = "the first generation"
 
-_OWN = ("consents", "enrolments", "templates", "complaints")
+_OWN = ("consents", "enrollments", "templates", "complaints")
 _OF_CONSENT = ("consent_purposes", "consent_sites", "consent_zones")
 _EVENTS = (("insert", "NEW"), ("update", "NEW"), ("delete", "OLD"))
 

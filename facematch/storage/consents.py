@@ -21,7 +21,7 @@ from facematch.storage.schema import (
     consent_sites,
     consent_zones,
     consents,
-    enrolments,
+    enrollments,
     subjects,
     templates,
 )
@@ -172,9 +172,9 @@ class ConsentTable:
     def lines(self, connection: Connection) -> dict[int, list[ConsentLine]]:
         """The consent records of all subjects in short, by the subject's key, oldest first."""
         per_consent = (
-            select(templates.c.consent, enrolments.c.state, func.count())
-            .join(enrolments, enrolments.c.id == templates.c.enrolment)
-            .group_by(templates.c.consent, enrolments.c.state)
+            select(templates.c.consent, enrollments.c.state, func.count())
+            .join(enrollments, enrollments.c.id == templates.c.enrollment)
+            .group_by(templates.c.consent, enrollments.c.state)
         )
         counts: dict[int, dict[str, int]] = defaultdict(dict)
         for key, state, count in connection.execute(per_consent):

@@ -1,6 +1,6 @@
 """Opening a watchlist database, its transactions, and what makes erased bytes really go.
 
-SQLite runs in WAL mode with ``secure_delete`` and full synchronisation. Write transactions begin with
+SQLite runs in WAL mode with ``secure_delete`` and full synchronization. Write transactions begin with
 ``BEGIN IMMEDIATE``, so what they read cannot change before they commit. A new file is created readable by its owner
 only.
 """

@@ -2,7 +2,7 @@
 
 A template is rotated (see :mod:`facematch.governance.keys.rotation`), then sealed with AES-256-GCM. The associated data
 binds it to subject, template, consent record, sample, contract and rotation, so that no row can be moved, swapped or
-relabelled. Names and records are sealed likewise. What must be looked up is kept as a keyed mark (HMAC-SHA-256).
+relabeled. Names and records are sealed likewise. What must be looked up is kept as a keyed mark (HMAC-SHA-256).
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class TemplateIds:
         sample_mark: Keyed mark of the picture.
         contract: Digest of the embedding contract.
         rotation: Version of the rotation.
-        enrolment: The enrolment, which may wait for an approval.
+        enrollment: The enrollment, which may wait for an approval.
     """
 
     template_id: int
@@ -49,7 +49,7 @@ class TemplateIds:
     sample_mark: str
     contract: str
     rotation: int
-    enrolment: int
+    enrollment: int
 
     def binding(self) -> bytes:
         """The ids as bytes, to be bound into the authentication tag."""
@@ -61,7 +61,7 @@ class TemplateIds:
             self.sample_mark,
             self.contract,
             str(self.rotation),
-            str(self.enrolment),
+            str(self.enrollment),
         )
         return "\n".join(parts).encode()
 

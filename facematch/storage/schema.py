@@ -40,7 +40,7 @@ __all__ = [
     "consent_sites",
     "consent_zones",
     "consents",
-    "enrolments",
+    "enrollments",
     "meta",
     "metadata",
     "policies",
@@ -156,8 +156,8 @@ consent_events = Table(
     Column("event", LargeBinary, nullable=False),
 )
 
-enrolments = Table(
-    "enrolments",
+enrollments = Table(
+    "enrollments",
     metadata,
     Column("id", Integer, primary_key=True),
     Column("subject", Integer, ForeignKey("subjects.id"), nullable=False),
@@ -179,7 +179,7 @@ templates = Table(
     Column("template_id", Integer, primary_key=True),
     Column("subject", Integer, ForeignKey("subjects.id"), nullable=False),
     Column("consent", Integer, ForeignKey("consents.id"), nullable=False),
-    Column("enrolment", Integer, ForeignKey("enrolments.id"), nullable=False),
+    Column("enrollment", Integer, ForeignKey("enrollments.id"), nullable=False),
     Column("vector", LargeBinary, nullable=False),
     Column("sample_mark", Text, nullable=False),
     Column("detection_score", Float, nullable=False),

@@ -24,7 +24,7 @@ from facematch.storage.schema import (
     consent_sites,
     consent_zones,
     consents,
-    enrolments,
+    enrollments,
     meta,
     subjects,
     templates,
@@ -95,7 +95,7 @@ class SubjectTable:
         return generation
 
     def contract(self, connection: Connection) -> EmbeddingContract | None:
-        """The embedding contract of all templates; ``None`` before the first enrolment."""
+        """The embedding contract of all templates; ``None`` before the first enrollment."""
         row = connection.execute(select(meta.c.contract_digest, meta.c.dimension, meta.c.embedder)).one()
         if row.contract_digest is None:
             return None
@@ -115,11 +115,11 @@ class SubjectTable:
             raise ContractMismatch(
                 f"the watchlist was enrolled with {stored.embedder} (contract {stored.digest[:12]}…), "
                 f"the analyzer is {contract.embedder} (contract {contract.digest[:12]}…)",
-                hint="open the watchlist with the pack it was enrolled with; other models need a new enrolment",
+                hint="open the watchlist with the pack it was enrolled with; other models need a new enrollment",
             )
 
     def bind_contract(self, connection: Connection, contract: EmbeddingContract) -> None:
-        """Store the contract with the first enrolment; refuse another one afterwards.
+        """Store the contract with the first enrollment; refuse another one afterwards.
 
         Raises:
             ContractMismatch: The templates are of another contract.
@@ -215,7 +215,7 @@ class SubjectTable:
         query = select(templates.c.sample_mark).where(templates.c.consent == consent_key)
         return set(connection.execute(query).scalars())
 
-    def add_enrolment(
+    def add_enrollment(
         self,
         connection: Connection,
         subject: Subject,
@@ -226,9 +226,9 @@ class SubjectTable:
         actor: str,
         now: datetime,
     ) -> int:
-        """An enrolment that templates belong to; a pending one waits for another person's approval."""
+        """An enrollment that templates belong to; a pending one waits for another person's approval."""
         result = connection.execute(
-            insert(enrolments).values(
+            insert(enrollments).values(
                 subject=subject.key,
                 consent=consent_key,
                 state="PENDING" if pending else "ACTIVE",
@@ -246,7 +246,7 @@ class SubjectTable:
         connection: Connection,
         subject: Subject,
         consent: tuple[int, str],
-        enrolment: int,
+        enrollment: int,
         template: NewTemplate,
         *,
         contract: EmbeddingContract,
@@ -258,7 +258,7 @@ class SubjectTable:
             connection: A write transaction.
             subject: Whose it is.
             consent: Key and record id of the consent that it stands on.
-            enrolment: The enrolment that it belongs to.
+            enrollment: The enrollment that it belongs to.
             template: The template.
             contract: What made its vector.
             now: The present moment.
@@ -267,13 +267,13 @@ class SubjectTable:
         connection.execute(update(meta).values(next_template=template_id + 1))
         mark = self.codec.sample_mark(subject.subject_ref, template.sample_digest)
         rotation = self.rotation_version(connection)
-        ids = TemplateIds(template_id, subject.subject_ref, consent[1], mark, contract.digest, rotation, enrolment)
+        ids = TemplateIds(template_id, subject.subject_ref, consent[1], mark, contract.digest, rotation, enrollment)
         connection.execute(
             insert(templates).values(
                 template_id=template_id,
                 subject=subject.key,
                 consent=consent[0],
-                enrolment=enrolment,
+                enrollment=enrollment,
                 vector=self.codec.encode(template.vector, ids),
                 sample_mark=mark,
                 detection_score=template.detection_score,
@@ -298,7 +298,7 @@ class SubjectTable:
         for column, table in ((templates.c.vector, templates), (consents.c.record, consents)):
             stored += connection.execute(select(column).where(table.c.subject == subject_key)).scalars()
         erased = connection.execute(delete(templates).where(templates.c.subject == subject_key)).rowcount
-        connection.execute(delete(enrolments).where(enrolments.c.subject == subject_key))
+        connection.execute(delete(enrollments).where(enrollments.c.subject == subject_key))
         connection.execute(delete(complaints).where(complaints.c.subject == subject_key))
         for child in (consent_events, consent_purposes, consent_sites, consent_zones):
             connection.execute(delete(child).where(child.c.consent.in_(own)))
@@ -352,7 +352,7 @@ class SubjectTable:
         keys = self._keys_of(sorted({row.subject_ref for row in rows}))
         for row in rows:
             ref = row.subject_ref
-            bound = (row.template_id, ref, row.record_id, row.sample_mark, contract.digest, version, row.enrolment)
+            bound = (row.template_id, ref, row.record_id, row.sample_mark, contract.digest, version, row.enrollment)
             ids = TemplateIds(*bound)
             yield row.template_id, ids, self.codec.decode(row.vector, ids, contract.dimension, key=keys[ref])
 
@@ -360,7 +360,7 @@ class SubjectTable:
 _SEALED = (
     select(
         templates.c.template_id,
-        templates.c.enrolment,
+        templates.c.enrollment,
         templates.c.vector,
         templates.c.sample_mark,
         subjects.c.subject_ref,

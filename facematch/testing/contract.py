@@ -186,14 +186,14 @@ def _check_far_sides(twin: Twin) -> None:
 
 def _check_size(twin: Twin) -> None:
     """Some thousands of clustered vectors, many queries at once, and so many results that every row matters."""
-    rng, centres = twin.rng, twin.unit(20)
-    vectors = unit(centres[rng.integers(0, 20, 2500)] + 0.2 * rng.standard_normal((2500, twin.dimension)))
+    rng, centers = twin.rng, twin.unit(20)
+    vectors = unit(centers[rng.integers(0, 20, 2500)] + 0.2 * rng.standard_normal((2500, twin.dimension)))
     vectors[rng.integers(0, 2500, 400)] = vectors[0]
     ids = rng.permutation(10_000)[:2500].astype(np.int64)
     for start in range(0, 2500, 700):
         twin.add(ids[start : start + 700], vectors[start : start + 700])
     twin.take_view()
-    queries = np.concatenate([unit(centres[rng.integers(0, 20, 590)] + 0.3 * twin.unit(590)), vectors[:10]])
+    queries = np.concatenate([unit(centers[rng.integers(0, 20, 590)] + 0.3 * twin.unit(590)), vectors[:10]])
     half, few = IdSet(np.sort(ids)[::2].copy()), IdSet(np.sort(ids)[::90].copy())
     what = "clustered vectors"
     twin.best(queries, [(1, None), (5, half), (5, few)], f"{what}, 600 queries")

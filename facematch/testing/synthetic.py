@@ -59,7 +59,7 @@ def synthetic_picture(
     Args:
         faces: People by number, or faces in detail; in reading order.
         size: ``(height, width)`` in pixels; default as large as needed.
-        shade: Grey of the background, 0 to 255; pictures that differ in it have different digests.
+        shade: Gray of the background, 0 to 255; pictures that differ in it have different digests.
 
     Returns:
         BGR ``uint8`` ``(H, W, 3)``.

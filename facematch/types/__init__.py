@@ -1,4 +1,4 @@
-"""Values that cross layers: frozen, slotted, validated on construction, free of behaviour that needs a library.
+"""Values that cross layers: frozen, slotted, validated on construction, free of behavior that needs a library.
 
 Conventions (they hold everywhere in facematch):
 
@@ -16,12 +16,12 @@ from facematch.errors import PictureRefusal
 from facematch.types.faces import Box, EmbeddingContract, Face, FloatArray, Image, ImageSource
 from facematch.types.index import IdSet, IndexStats, Matches
 from facematch.types.quality import FaceQuality, QualityGate
-from facematch.types.records import Erasure, PendingEnrolment, Renewal, SubjectRecord, Sweep, Withdrawal
+from facematch.types.records import Erasure, PendingEnrollment, Renewal, SubjectRecord, Sweep, Withdrawal
 from facematch.types.results import (
     Alert,
     Candidate,
-    Enrolment,
-    EnrolmentPreview,
+    Enrollment,
+    EnrollmentPreview,
     Identification,
     OperatingPoint,
     PicturePreview,
@@ -34,8 +34,8 @@ __all__ = [
     "Box",
     "Candidate",
     "EmbeddingContract",
-    "Enrolment",
-    "EnrolmentPreview",
+    "Enrollment",
+    "EnrollmentPreview",
     "Erasure",
     "Face",
     "FaceQuality",
@@ -47,7 +47,7 @@ __all__ = [
     "IndexStats",
     "Matches",
     "OperatingPoint",
-    "PendingEnrolment",
+    "PendingEnrollment",
     "PicturePreview",
     "PictureRefusal",
     "Probe",

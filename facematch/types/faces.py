@@ -59,7 +59,7 @@ class Box:
 
     @property
     def center(self) -> tuple[float, float]:
-        """Centre ``(x, y)`` in pixels."""
+        """Center ``(x, y)`` in pixels."""
         return (self.x1 + self.x2) / 2, (self.y1 + self.y2) / 2
 
     def as_tuple(self) -> tuple[float, float, float, float]:

@@ -1,4 +1,4 @@
-"""The quality of a face in a picture, in components that a person can act on, and the gate that enrolment applies."""
+"""The quality of a face in a picture, in components that a person can act on, and the gate that enrollment applies."""
 
 from __future__ import annotations
 

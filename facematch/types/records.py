@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-__all__ = ["Erasure", "PendingEnrolment", "Renewal", "SubjectRecord", "Sweep", "Withdrawal"]
+__all__ = ["Erasure", "PendingEnrollment", "Renewal", "SubjectRecord", "Sweep", "Withdrawal"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,11 +96,11 @@ class SubjectRecord:
 
 
 @dataclass(frozen=True, slots=True)
-class PendingEnrolment:
-    """An enrolment that waits for another actor.
+class PendingEnrollment:
+    """An enrollment that waits for another actor.
 
     Attributes:
-        enrolment_id: Its number.
+        enrollment_id: Its number.
         subject_id: The subject.
         templates: Number of templates.
         consent_record_id: The consent record that they stand on.
@@ -108,7 +108,7 @@ class PendingEnrolment:
         created_at: When, UTC.
     """
 
-    enrolment_id: int
+    enrollment_id: int
     subject_id: str
     templates: int
     consent_record_id: str
@@ -124,7 +124,7 @@ class Sweep:
         at: The moment it ran for, UTC.
         expired: Subjects whose consents it marked as expired.
         erased: Subjects it erased.
-        rejected: Enrolments that nobody approved in time, which it removed.
+        rejected: Enrollments that nobody approved in time, which it removed.
         pruned: Audit entries whose content it removed.
         dry_run: Whether nothing was changed.
         certificates: The certificates of the erasures.

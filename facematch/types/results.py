@@ -13,8 +13,8 @@ from facematch.types.quality import FaceQuality
 __all__ = [
     "Alert",
     "Candidate",
-    "Enrolment",
-    "EnrolmentPreview",
+    "Enrollment",
+    "EnrollmentPreview",
     "Identification",
     "OperatingPoint",
     "PicturePreview",
@@ -197,7 +197,7 @@ class Verification:
 
 
 @dataclass(frozen=True, slots=True)
-class Enrolment:
+class Enrollment:
     """What one ``enroll`` call stored.
 
     Attributes:
@@ -210,7 +210,7 @@ class Enrolment:
         look_alikes: Other subjects whose references the new pictures reach, best first: perhaps the same person under
             two ids, perhaps people who will be mistaken for each other. Look at them.
         state: ``"active"``, or ``"pending"`` until another actor approves; a search reaches active templates only.
-        enrolment_id: Number of the enrolment, for ``Watchlist.approvals``.
+        enrollment_id: Number of the enrollment, for ``Watchlist.approvals``.
     """
 
     subject_id: str
@@ -221,17 +221,17 @@ class Enrolment:
     generation: int
     look_alikes: tuple[Candidate, ...] = ()
     state: str = "active"
-    enrolment_id: int = 0
+    enrollment_id: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class PicturePreview:
-    """What enrolment would say to one picture.
+    """What enrollment would say to one picture.
 
     Attributes:
         picture: The file's name, or ``picture 3`` for bytes and arrays.
         quality: Its quality components; ``None`` where there is not exactly one face.
-        refusal: Why enrolment would refuse it, or ``None``.
+        refusal: Why enrollment would refuse it, or ``None``.
         look_alikes: Subjects of the gallery that it reaches, best first.
     """
 
@@ -242,8 +242,8 @@ class PicturePreview:
 
 
 @dataclass(frozen=True, slots=True)
-class EnrolmentPreview:
-    """What an enrolment would do; nothing was stored.
+class EnrollmentPreview:
+    """What an enrollment would do; nothing was stored.
 
     Attributes:
         pictures: One entry a picture.

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, insert, text, update
 from facematch.errors import DatabaseCorrupt, FacematchError
 from facematch.governance import AuditAction, AuditOutcome, AuditRecord, Consent, from_microseconds
 from facematch.storage.encryption import TemplateIds
-from facematch.storage.schema import enrolments, meta, subjects, templates
+from facematch.storage.schema import enrollments, meta, subjects, templates
 from facematch.storage.subjects import Subject, new_key
 from facematch.watchlist.session import Core
 
@@ -113,7 +113,7 @@ def _seal_consent(core: Core, connection: Connection, subject: Subject, old_key:
     if not rows:
         return
     result = connection.execute(
-        insert(enrolments).values(
+        insert(enrollments).values(
             subject=subject.key,
             consent=stored.key,
             state="ACTIVE",
@@ -121,7 +121,7 @@ def _seal_consent(core: Core, connection: Connection, subject: Subject, old_key:
             created_at=rows[0].created_at,
         )
     )
-    enrolment = new_key(result.inserted_primary_key)
+    enrollment = new_key(result.inserted_primary_key)
     contract = core.store.contract(connection)
     if contract is None:
         raise DatabaseCorrupt(_DAMAGED, hint="its templates have no contract")
@@ -131,13 +131,13 @@ def _seal_consent(core: Core, connection: Connection, subject: Subject, old_key:
             raise DatabaseCorrupt(_DAMAGED, hint="a template's checksum does not fit")
         mark = core.codec.sample_mark(subject.subject_ref, row.sample_digest)
         vector = np.frombuffer(row.vector, dtype="<f4").astype(np.float32)
-        new = TemplateIds(row.template_id, subject.subject_ref, consent.record_id, mark, contract.digest, 1, enrolment)
+        new = TemplateIds(row.template_id, subject.subject_ref, consent.record_id, mark, contract.digest, 1, enrollment)
         connection.execute(
             insert(templates).values(
                 template_id=row.template_id,
                 subject=subject.key,
                 consent=stored.key,
-                enrolment=enrolment,
+                enrollment=enrollment,
                 vector=core.codec.encode(vector, new),
                 sample_mark=mark,
                 detection_score=row.detection_score,

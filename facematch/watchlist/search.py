@@ -263,7 +263,7 @@ def _check_contract(snapshot: Snapshot, book: DecisionSettings) -> None:
     if snapshot.contract is not None and snapshot.contract.digest != book.contract.digest:
         raise ContractMismatch(
             f"the watchlist was enrolled with {snapshot.contract.embedder}, the analyzer is {book.contract.embedder}",
-            hint="open the watchlist with the pack it was enrolled with; other models need a new enrolment",
+            hint="open the watchlist with the pack it was enrolled with; other models need a new enrollment",
         )
 
 

@@ -79,7 +79,7 @@ def _subject_record(subject_id: str, filed: list[ConsentLine], moment: int, rest
 
 
 def set_calibration(core: Core, source: str | Path | Calibration) -> Calibration:
-    """Load an artefact and put it in force; see :meth:`facematch.watchlist.Watchlist.set_calibration`."""
+    """Load an artifact and put it in force; see :meth:`facematch.watchlist.Watchlist.set_calibration`."""
     with core.operation(AuditAction.SET_CALIBRATION):
         if not isinstance(source, str | Path | Calibration):
             raise InvalidArgument(f"a calibration or the path of one is expected, got {type(source).__name__}")

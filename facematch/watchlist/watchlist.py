@@ -14,8 +14,8 @@ from facematch.matching import Calibration
 from facematch.protocols import Analyzer, Clock, KeyProvider, VectorIndex
 from facematch.settings import Settings, Use
 from facematch.types import (
-    Enrolment,
-    EnrolmentPreview,
+    Enrollment,
+    EnrollmentPreview,
     Face,
     Identification,
     ImageSource,
@@ -30,7 +30,7 @@ from facematch.watchlist.administration.reports import Reports
 from facematch.watchlist.administration.roles import Actors
 from facematch.watchlist.administration.zones import Zones
 from facematch.watchlist.data_rights.rights import Rights
-from facematch.watchlist.enrollment import enroll as enrolment
+from facematch.watchlist.enrollment import enroll as enrollment
 from facematch.watchlist.enrollment.approvals import Approvals
 from facematch.watchlist.enrollment.picture_checks import Gates
 from facematch.watchlist.enrollment.preview import preview
@@ -61,7 +61,7 @@ class Watchlist(SubjectLifecycle, Operations):
         audit: The audit log.
         policies: The policies, and what ruled when.
         actors: Who may do what.
-        approvals: Enrolments that wait for another actor.
+        approvals: Enrollments that wait for another actor.
         zones: Camera zones and on which grounds they are open.
         keys: Keys: their state, rotation, renewal of templates.
         rights: Complaints, disclosures, access by subjects to their data.
@@ -176,7 +176,7 @@ class Watchlist(SubjectLifecycle, Operations):
         quality_gate: QualityGate = DEFAULT_GATE,
         quality_override: str | None = None,
         reuse_consent: bool = False,
-    ) -> Enrolment:
+    ) -> Enrollment:
         """Enroll a subject from one or many pictures, each with exactly one usable face; says what was refused and why.
 
         Only digests of the pictures are kept. New templates stand on the record that is passed, or else on the latest
@@ -190,7 +190,7 @@ class Watchlist(SubjectLifecycle, Operations):
             min_detection_score: Lowest detection score, in ``[0, 1]``.
             quality_gate: Limits on the quality components (sharpness, pose, light ...).
             quality_override: Why pictures that fail the quality gate are to be taken all the same, where the policy
-                allows that; the enrolment then waits for another actor.
+                allows that; the enrollment then waits for another actor.
             reuse_consent: Where a filed record in force stands on the same evidence as ``consent`` and says the same,
                 use that one instead of filing another. Then the same call may be made again without harm: pictures that
                 are enrolled already are refused as such, without being decoded, and evidence of a consent that has
@@ -201,7 +201,7 @@ class Watchlist(SubjectLifecycle, Operations):
             ReferenceRestricted: A complaint about the subject is open.
             ConsentRequired: No consent record is in force; nothing was stored and no picture was decoded.
             ConsentInvalid: The record is of another subject, or contradicts a filed one.
-            EnrolmentRefused: No picture could be used; nothing was stored.
+            EnrollmentRefused: No picture could be used; nothing was stored.
             QualityTooLow: Likewise, each for failing the quality gate.
             ContractMismatch: The watchlist was enrolled with other models.
             InvalidArgument: An argument is malformed.
@@ -209,7 +209,7 @@ class Watchlist(SubjectLifecycle, Operations):
         """
         core = self._core
         gates = Gates(min_face_height, min_detection_score, quality_gate)
-        return enrolment.enroll(
+        return enrollment.enroll(
             core,
             lambda: self.analyzer,
             subject_id,
@@ -228,7 +228,7 @@ class Watchlist(SubjectLifecycle, Operations):
         site: str | None = None,
         zone: str | None = None,
         quality_gate: QualityGate = DEFAULT_GATE,
-    ) -> EnrolmentPreview:
+    ) -> EnrollmentPreview:
         """Look at pictures as :meth:`enroll` would, and store nothing: quality, look-alikes, predicted FPIR.
 
         Look-alikes are sought only for a purpose: a preview must not be a search without one.
@@ -349,10 +349,10 @@ class Watchlist(SubjectLifecycle, Operations):
             return identification.verify(core, subject_id, faces, request, book)
 
     def set_calibration(self, calibration: str | Path | Calibration) -> Calibration:
-        """Put a calibration artefact in force: its threshold and subject rule, with the next search of every process.
+        """Put a calibration artifact in force: its threshold and subject rule, with the next search of every process.
 
         Args:
-            calibration: The artefact, or the path of its file.
+            calibration: The artifact, or the path of its file.
 
         Raises:
             CalibrationInvalid: The file is malformed, inconsistent or edited.
@@ -363,7 +363,7 @@ class Watchlist(SubjectLifecycle, Operations):
 
     @property
     def calibration(self) -> Calibration | None:
-        """The calibration artefact in force; ``None`` where the pack's own threshold rules."""
+        """The calibration artifact in force; ``None`` where the pack's own threshold rules."""
         self._core.configuration()
         return self._core.snapshot().calibration
 

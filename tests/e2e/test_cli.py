@@ -78,9 +78,9 @@ def darker(tmp_path: Path, astronaut: Image) -> Path:
 
 
 def test_enroll_identify_verify_withdraw_erase(cli: Cli, astronaut_path: Path, group_path: Path, darker: Path) -> None:
-    enrolment = cli.enroll("s-0042", astronaut_path)
-    assert enrolment["template_ids"] == [1]
-    assert enrolment["refusals"] == []
+    enrollment = cli.enroll("s-0042", astronaut_path)
+    assert enrollment["template_ids"] == [1]
+    assert enrollment["refusals"] == []
 
     found = cli.identify(darker)
     assert set(found) >= {"probes", "threshold", "gallery_size", "contract"}
@@ -142,7 +142,7 @@ def test_another_purpose_or_site_gives_no_candidate(cli: Cli, astronaut_path: Pa
         (["identify", "ASTRONAUT"], ExitCode.REFUSED, "purpose_required"),
         (["identify", "ASTRONAUT", "--purpose", "p", "--threshold", "0.1"], ExitCode.REFUSED, "threshold_too_low"),
         (["identify", "/no/such.jpg", "--purpose", "p"], ExitCode.INPUT, "image_not_found"),
-        (["identify", "ASTRONAUT", "--purpose", "p", "--pack", "buffalo_l"], ExitCode.MODEL, "licence_forbidden"),
+        (["identify", "ASTRONAUT", "--purpose", "p", "--pack", "buffalo_l"], ExitCode.MODEL, "license_forbidden"),
         (["identify", "ASTRONAUT", "--purpose", "p", "--pack", "nope"], ExitCode.MODEL, "pack_not_found"),
         (["verify", "s-9", "ASTRONAUT", "--purpose", "p"], ExitCode.WATCHLIST, "subject_not_found"),
         (["withdraw", "s-9", "--reason", "r"], ExitCode.WATCHLIST, "subject_not_found"),
@@ -216,7 +216,7 @@ def test_a_folder_of_broken_files_gives_errors_or_results_and_never_a_traceback(
     assert outcomes == expected
 
 
-def test_enrolment_refusals_are_listed_per_picture(cli: Cli, group_path: Path, astronaut_path: Path) -> None:
+def test_enrollment_refusals_are_listed_per_picture(cli: Cli, group_path: Path, astronaut_path: Path) -> None:
     blank = cli.folder / "blank.png"
     cv2.imwrite(str(blank), np.full((200, 200, 3), 128, np.uint8))
     document = cli.enroll("s-1", group_path, astronaut_path, blank)
@@ -236,7 +236,7 @@ def test_models_are_listed_shown_pulled_and_verified(cli: Cli, analyzer: FaceAna
     assert (status, states["opencv"]) == (0, "verified")
     assert {"buffalo_l", "antelopev2", "opencv-fp32"} <= set(states)
     status, shown = cli.json("models", "show", "opencv", database=False)
-    assert (status, shown["licence"]) == (0, "MIT AND Apache-2.0")
+    assert (status, shown["license"]) == (0, "MIT AND Apache-2.0")
     assert "Apache-2.0" in cli.run("models", "show", "opencv", database=False)[1]
     status, pulled = cli.json("models", "pull", "opencv", database=False)
     assert (status, pulled["contract"]) == (0, analyzer.contract.digest)

@@ -32,7 +32,7 @@ BARRED = {
 ENTRANCE = ("--purpose", "loss-prevention", "--site", "store-12", "--zone", "entrance")
 
 
-def artefact(analyzer: FaceAnalyzer, path: Path) -> Path:
+def artifact(analyzer: FaceAnalyzer, path: Path) -> Path:
     """A calibration that was measured today, as far as the policy can see."""
     made = Calibration(
         contract=analyzer.contract.digest,
@@ -71,19 +71,19 @@ def test_under_the_retail_profile_nobody_is_found_before_a_second_person_approve
     assert desk.refused("ana", "actors", "grant", "ana", "owner") == (ExitCode.REFUSED, "access_denied")
     listed = {item["actor"]: item["roles"] for item in desk.ask("ana", "actors", "list")["actors"]}
     assert listed == {"ana": ["enroller"], "bo": ["approver"], "boss": ["owner"], "cy": ["operator"]}
-    desk.ask("boss", "calibration", "set", artefact(analyzer, desk.folder / "site.json"))
+    desk.ask("boss", "calibration", "set", artifact(analyzer, desk.folder / "site.json"))
     grounds = ("--basis", "legitimate-interest", "--notice", "sign-3", "--assessment", "dpia-7")
     opened = desk.ask("boss", "zones", "open", "store-12", "entrance", *grounds)
     assert (opened["zone"], opened["opened_by"]) == ("entrance", "boss")
 
     vague = desk.consent(**(BARRED | {"incident": None}))
     assert desk.refused("ana", "enroll", "s-1", astronaut_path, *vague) == (ExitCode.REFUSED, "policy_refused")
-    enrolment = desk.ask("ana", "enroll", "s-1", astronaut_path, *desk.consent(**BARRED))
-    assert enrolment["state"] == "pending"
-    number = enrolment["enrolment_id"]
+    enrollment = desk.ask("ana", "enroll", "s-1", astronaut_path, *desk.consent(**BARRED))
+    assert enrollment["state"] == "pending"
+    number = enrollment["enrollment_id"]
     assert [probe["candidates"] for probe in desk.ask("cy", "identify", astronaut_path, *ENTRANCE)["probes"]] == [[]]
     waiting = desk.ask("bo", "approvals", "list")["pending"]
-    assert [(item["enrolment_id"], item["subject_id"], item["actor"]) for item in waiting] == [(number, "s-1", "ana")]
+    assert [(item["enrollment_id"], item["subject_id"], item["actor"]) for item in waiting] == [(number, "s-1", "ana")]
     assert desk.refused("ana", "approvals", "approve", number) == (ExitCode.REFUSED, "access_denied")
     assert desk.ask("bo", "approvals", "approve", number)["state"] == "active"
     assert desk.refused("bo", "approvals", "approve", number) == (ExitCode.REFUSED, "approval_not_found")
@@ -99,13 +99,13 @@ def test_under_the_retail_profile_nobody_is_found_before_a_second_person_approve
     assert desk.refused("cy", "identify", astronaut_path, *ENTRANCE) == (ExitCode.REFUSED, "zone_closed")
 
 
-def test_whoever_prepared_an_enrolment_cannot_approve_it_with_any_role(desk: Desk, astronaut_path: Path) -> None:
+def test_whoever_prepared_an_enrollment_cannot_approve_it_with_any_role(desk: Desk, astronaut_path: Path) -> None:
     consent = desk.consent(**BARRED)
-    enrolment = desk.ask("boss", "enroll", "s-1", astronaut_path, *consent, "--policy", "retail-watchlist")
-    number = enrolment["enrolment_id"]
+    enrollment = desk.ask("boss", "enroll", "s-1", astronaut_path, *consent, "--policy", "retail-watchlist")
+    number = enrollment["enrollment_id"]
     assert desk.refused("boss", "approvals", "approve", number) == (ExitCode.REFUSED, "separation_of_duties")
     taken_back = desk.ask("boss", "approvals", "reject", number, "--reason", "wrong person")
-    assert taken_back == {"enrolment_id": number, "state": "rejected", "templates_deleted": 1}
+    assert taken_back == {"enrollment_id": number, "state": "rejected", "templates_deleted": 1}
     assert desk.ask("boss", "approvals", "list") == {"pending": []}
 
 
@@ -115,9 +115,9 @@ def test_pictures_below_the_quality_gate_need_a_reason_and_a_second_person(desk:
     consent = desk.consent()
     assert desk.refused("boss", "enroll", "s-1", blurred, *consent) == (ExitCode.REFUSED, "quality_too_low")
     why = ("--quality-override", "no better picture exists")
-    enrolment = desk.ask("boss", "enroll", "s-1", blurred, *consent, *why)
-    assert (enrolment["state"], len(enrolment["template_ids"])) == ("pending", 1)
-    number = enrolment["enrolment_id"]
+    enrollment = desk.ask("boss", "enroll", "s-1", blurred, *consent, *why)
+    assert (enrollment["state"], len(enrollment["template_ids"])) == ("pending", 1)
+    number = enrollment["enrollment_id"]
     assert desk.refused("boss", "approvals", "approve", number) == (ExitCode.REFUSED, "separation_of_duties")
     desk.ask("boss", "actors", "grant", "bo", "approver")
     assert desk.ask("bo", "approvals", "approve", number)["state"] == "active"

@@ -90,16 +90,16 @@ def test_people_read_what_becomes_of_a_subject(desk: Desk) -> None:
     assert "subjects erased" in words(desk, "retention", "run")
 
 
-def test_people_read_of_an_enrolment_that_waits(desk: Desk, astronaut_path: Path) -> None:
+def test_people_read_of_an_enrollment_that_waits(desk: Desk, astronaut_path: Path) -> None:
     consent = desk.consent(**RETAIL)
     out = words(desk, "enroll", "s-1", astronaut_path, *consent, "--policy", "retail-watchlist")
-    assert "enrolment 1 waits for another actor" in out
+    assert "enrollment 1 waits for another actor" in out
     assert "s-1" in words(desk, "approvals", "list")
     desk.ask("boss", "actors", "grant", "bo", "approver")
-    assert desk.run("bo", "approvals", "approve", "1")[1].startswith("approved enrolment 1, generation ")
+    assert desk.run("bo", "approvals", "approve", "1")[1].startswith("approved enrollment 1, generation ")
     out = words(desk, "enroll", "s-2", astronaut_path, *consent)
     assert "Look-alikes" in out
-    assert words(desk, "approvals", "reject", "2", "--reason", "r") == "rejected enrolment 2; 1 templates deleted\n"
+    assert words(desk, "approvals", "reject", "2", "--reason", "r") == "rejected enrollment 2; 1 templates deleted\n"
 
 
 def test_people_read_of_the_log_the_keys_and_the_backups(desk: Desk) -> None:

@@ -13,7 +13,7 @@ from facematch.cli import evaluate
 from facematch.cli.app import main
 from facematch.cli.output import ExitCode
 from facematch.testing import FakeAnalyzer
-from tests.unit.evaluation.support import labelled_folder, nobody
+from tests.unit.evaluation.support import labeled_folder, nobody
 
 
 @pytest.fixture
@@ -21,7 +21,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Pictures that a fake analyzer understands, lists, and a home of its own for the cache."""
     monkeypatch.setenv("FACEMATCH_HOME", str(tmp_path / "home"))
     monkeypatch.setattr(evaluate, "load_analyzer", lambda *_, **__: FakeAnalyzer(8))
-    labelled_folder(tmp_path / "people", {**dict.fromkeys(range(40), 3), **dict.fromkeys(range(40, 80), 1)})
+    labeled_folder(tmp_path / "people", {**dict.fromkeys(range(40), 3), **dict.fromkeys(range(40, 80), 1)})
     lines = [f"p{n:02}/0.png,p{n:02}/1.png,1\np{n:02}/0.png,p{n + 1:02}/0.png,0\n" for n in range(6)]
     (tmp_path / "pairs.csv").write_text("image_a,image_b,same\n" + "".join(lines), "utf-8")
     (tmp_path / "groups.csv").write_text(

@@ -1,6 +1,6 @@
 """One test for each row of the governance table in docs/governance.md, named by the row.
 
-Each shows the behaviour through the public interface; the unit, property and integration tests go deeper.
+Each shows the behavior through the public interface; the unit, property and integration tests go deeper.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from facematch.errors import (
     ConsentRequired,
     ConsentTransitionError,
     KeyUnavailable,
-    LicenceError,
+    LicenseError,
     PolicyRefused,
     PurposeRequired,
     QualityTooLow,
@@ -94,7 +94,7 @@ def everything_on_disk(folder: Path) -> bytes:
     return b"".join(path.read_bytes() for path in sorted(folder.iterdir()) if path.is_file())
 
 
-def test_r01_enrolment_needs_a_consent_in_force(bench: Bench) -> None:
+def test_r01_enrollment_needs_a_consent_in_force(bench: Bench) -> None:
     ended = bench.consent("s").withdraw(actor="ana", now=bench.clock.now)
     for consent in (None, ended):
         with pytest.raises(ConsentRequired):
@@ -324,10 +324,10 @@ def test_r20_poor_pictures_are_refused_and_an_override_needs_a_second_person(tmp
         assert enrolled.state == "pending"
         assert bench.found(1) == []
         with pytest.raises(SeparationOfDuties):
-            bench.watchlist.approvals.approve(enrolled.enrolment_id)
+            bench.watchlist.approvals.approve(enrolled.enrollment_id)
         bench.watchlist.actors.grant("ben", "approver")
         with as_actor(bench, "ben") as ben:
-            ben.approvals.approve(enrolled.enrolment_id)
+            ben.approvals.approve(enrolled.enrollment_id)
         assert bench.found(1) == ["s"]
 
 
@@ -336,7 +336,7 @@ def test_r21_scraped_pictures_are_refused(bench: Bench) -> None:
         Consent.from_dict({**bench.consent("s").to_dict(), "source": "scraped", "schema_version": 2})
 
 
-def test_r22_enrolment_says_who_looks_alike(bench: Bench) -> None:
+def test_r22_enrollment_says_who_looks_alike(bench: Bench) -> None:
     bench.enroll("s", 1)
     again = bench.watchlist.enroll("t", picture(1, 5), consent=bench.consent("t"))
     assert [candidate.subject_id for candidate in again.look_alikes] == ["s"]
@@ -357,10 +357,10 @@ def test_r23_dual_control_keeps_a_reference_pending_until_another_actor_approves
         assert enrolled.state == "pending"
         assert bench.watchlist.identify(picture(1, 1), **search).candidates == ()
         with pytest.raises(SeparationOfDuties):
-            bench.watchlist.approvals.approve(enrolled.enrolment_id)
+            bench.watchlist.approvals.approve(enrolled.enrollment_id)
         bench.watchlist.actors.grant("ben", "approver")
         with as_actor(bench, "ben") as ben:
-            ben.approvals.approve(enrolled.enrolment_id)
+            ben.approvals.approve(enrolled.enrollment_id)
         assert [c.subject_id for c in bench.watchlist.identify(picture(1, 2), **search).candidates] == ["s"]
 
 
@@ -405,7 +405,7 @@ def test_r32_a_caller_may_raise_the_tested_threshold_and_never_lower_it(bench: B
 
 
 def calibration(bench: Bench, **changes: Any) -> Calibration:
-    """An artefact that was tested with one subject."""
+    """An artifact that was tested with one subject."""
     values: dict[str, Any] = {
         "contract": bench.analyzer.contract.digest,
         "models": "fake",
@@ -582,7 +582,7 @@ def test_r47_no_demographic_inference_anywhere() -> None:
 
 
 def test_r48_a_pack_without_permission_does_not_load(tmp_path: Path) -> None:
-    with pytest.raises(LicenceError):
+    with pytest.raises(LicenseError):
         open_pack("buffalo_l", settings=Settings(home=tmp_path, offline=True))
 
 

@@ -69,7 +69,7 @@ class Cut(BaseException):
 
 @dataclass
 class Batch:
-    """One enrolment."""
+    """One enrollment."""
 
     number: int
     person: int
@@ -230,7 +230,7 @@ class GovernanceMachine(RuleBasedStateMachine):
         ]
         return sorted(found, key=lambda item: item[2].number)
 
-    # --- enrolment
+    # --- enrollment
 
     def _consent(self, subject: str, wanted: set[str], place: tuple[str, str | None] | None, days: int) -> Consent:
         made = synthetic_consent(
@@ -285,7 +285,7 @@ class GovernanceMachine(RuleBasedStateMachine):
             self.clock.now,
             self.clock.now + timedelta(days=days),
         )
-        record.batches.append(self._batch(result.enrolment_id, person, ACTORS[handle]))
+        record.batches.append(self._batch(result.enrollment_id, person, ACTORS[handle]))
         known.records.append(record)
 
     def _ended_since(self, ref: str) -> datetime:
@@ -318,7 +318,7 @@ class GovernanceMachine(RuleBasedStateMachine):
                 watchlist.enroll(subject, self._picture(person))
             return
         result = watchlist.enroll(subject, self._picture(person))
-        standing[-1].batches.append(self._batch(result.enrolment_id, person, ACTORS[handle]))
+        standing[-1].batches.append(self._batch(result.enrollment_id, person, ACTORS[handle]))
 
     @precondition(lambda self: self._pending())
     @rule(which=st.integers(0, 5), handle=handles)
@@ -651,7 +651,7 @@ class GovernanceMachine(RuleBasedStateMachine):
         step=st.sampled_from(["codec new_subject after", "store add_template before", "store bump after"]),
         clean=st.booleans(),
     )
-    def an_enrolment_is_cut_off(self, subject: str, person: int, handle: int, step: str, clean: bool) -> None:
+    def an_enrollment_is_cut_off(self, subject: str, person: int, handle: int, step: str, clean: bool) -> None:
         known = self.people.get(subject)
         if self._refuses(frozenset({PURPOSES[0]})):
             return

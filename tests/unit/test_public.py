@@ -22,7 +22,7 @@ EXPORTED = [
     "Consent",
     "ConsentReceipt",
     "ConsentState",
-    "Enrolment",
+    "Enrollment",
     "Erasure",
     "Face",
     "FaceAnalyzer",
@@ -110,7 +110,7 @@ def test_every_error_has_a_code_of_its_own_that_the_tree_documents() -> None:
     assert {cls.__name__: cls.code for cls in classes if cls is not FacematchError} == documented
 
 
-def test_errors_print_their_hint_and_serialise() -> None:
+def test_errors_print_their_hint_and_serialize() -> None:
     error = InvalidArgument("expected 1, got 2", hint="pass 1")
     assert str(error) == "expected 1, got 2 (pass 1)"
     assert error.to_dict() == {"code": "invalid_argument", "message": "expected 1, got 2", "hint": "pass 1"}

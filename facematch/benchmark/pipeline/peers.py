@@ -92,7 +92,7 @@ def _opencv(pack: Pack, threads: int, stack: ExitStack) -> Peer:
     for path, model_bytes in zip(paths, unpacked(pack), strict=True):
         path.write_bytes(model_bytes)
     detector = cv2.FaceDetectorYN.create(str(paths[0]), "", (320, 320), 0.6, 0.3, 5000)
-    recogniser = cv2.FaceRecognizerSF.create(str(paths[1]), "")
+    recognizer = cv2.FaceRecognizerSF.create(str(paths[1]), "")
 
     def analyze(pictures: Sequence[Image]) -> list[Seen]:
         found = []
@@ -103,7 +103,7 @@ def _opencv(pack: Pack, threads: int, stack: ExitStack) -> Peer:
                 detector.setInputSize((picture.shape[1], picture.shape[0]))
                 detected: Any = detector.detect(picture)[1]  # None for nobody
                 rows = np.empty((0, 15), dtype=np.float32) if detected is None else detected
-                features = [recogniser.feature(recogniser.alignCrop(picture, row))[0] for row in rows]
+                features = [recognizer.feature(recognizer.alignCrop(picture, row))[0] for row in rows]
                 boxes = np.concatenate([rows[:, :2], rows[:, :2] + rows[:, 2:4]], axis=1)
                 found.append(Seen(boxes, _unit(features, 128)))
         finally:

@@ -28,7 +28,7 @@ def multiplications(model: bytes, shape: Sequence[int]) -> int:
     is published.
 
     Args:
-        model: The bytes of an ONNX model, its weights quantised or not.
+        model: The bytes of an ONNX model, its weights quantized or not.
         shape: Sizes of its input.
 
     Raises:

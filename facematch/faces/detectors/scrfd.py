@@ -101,7 +101,7 @@ class ScrfdDetector(GridDetector):
     def _level(
         self, outputs: list[FloatArray], level: int, shape: tuple[int, ...]
     ) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
-        """Anchor centres, scores, distances and landmarks of one stride, the last three with the picture first."""
+        """Anchor centers, scores, distances and landmarks of one stride, the last three with the picture first."""
         stride, count = self._strides[level], len(self._strides)
         rows, columns = shape[2] // stride, shape[3] // stride
         y, x = np.mgrid[:rows, :columns]

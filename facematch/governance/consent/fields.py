@@ -63,7 +63,7 @@ _JURISDICTION = re.compile(r"[A-Z]{2}(-[A-Z0-9]{1,3})?")
 
 _HINT = "make records with Consent.given(), which says what each field means"
 _HINTS = {
-    "adult_attested": "enrolment is for adults only, attested by a person: pass adult_attested=True",
+    "adult_attested": "enrollment is for adults only, attested by a person: pass adult_attested=True",
     "language": 'pass the language of the notice, for example language="en"',
     "purposes": 'name at least one purpose once, for example purposes=["site-access"]',
     "evidence_sha256": EVIDENCE_HINT,
@@ -145,7 +145,7 @@ class Particulars(TypedDict, total=False):
 
 
 class ConsentLayout(BaseModel):
-    """The fields of a consent record; :class:`~facematch.governance.consent.consent.Consent` adds what can be done with it.
+    """The fields of a consent record; its transitions are in :mod:`facematch.governance.consent.consent`.
 
     Attributes:
         schema_version: Version of this layout; chosen by itself where it is not given.

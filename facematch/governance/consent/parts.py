@@ -110,7 +110,7 @@ class Controller(BaseModel):
     """Who decides why and how the data is used.
 
     Attributes:
-        name: Name of the organisation or person.
+        name: Name of the organization or person.
         contact: Where the subject can reach them.
     """
 

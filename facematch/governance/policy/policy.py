@@ -23,7 +23,7 @@ from facematch.governance.policy.requests import (
     AlertRequest,
     ApprovalRequest,
     DisclosureRequest,
-    EnrolmentRequest,
+    EnrollmentRequest,
     KeepRequest,
     PrecisionRequest,
     PruneRequest,
@@ -67,7 +67,7 @@ PROFILES: Final = ("access-control", "retail-watchlist")
 """The packaged profiles."""
 
 _ASKED: Final[Mapping[type, str]] = {
-    EnrolmentRequest: "the enrolment",
+    EnrollmentRequest: "the enrollment",
     ApprovalRequest: "the approval",
     QualityRequest: "the picture",
     ZoneRequest: "the zone",
@@ -119,7 +119,7 @@ class Policy(BaseModel):
         vulnerable: No vulnerable people.
         sources: Where pictures may come from.
         quality: What quality they need.
-        dual_control: Whether a second person approves enrolments.
+        dual_control: Whether a second person approves enrollments.
         recipients: To whom data may go.
         capture_bases: On which bases zones may be opened.
         target_fpir: How often a search for a stranger may return somebody.
@@ -286,8 +286,8 @@ class Policy(BaseModel):
             hint="; ".join(hints),
         )
 
-    def check_enrolment(self, request: EnrolmentRequest) -> None:
-        """Refuse an enrolment; see :meth:`check`.
+    def check_enrollment(self, request: EnrollmentRequest) -> None:
+        """Refuse an enrollment; see :meth:`check`.
 
         Raises:
             PolicyRefused: A rule refuses.

@@ -1,4 +1,4 @@
-"""What a policy is asked: one small value a question. They carry facts only; the rules hold the judgement."""
+"""What a policy is asked: one small value a question. They carry facts only; the rules hold the judgment."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = [
     "ApprovalRequest",
     "CalibrationFacts",
     "DisclosureRequest",
-    "EnrolmentRequest",
+    "EnrollmentRequest",
     "KeepRequest",
     "Kept",
     "PrecisionRequest",
@@ -38,7 +38,7 @@ Kept: TypeAlias = Literal["reference", "pending", "unconfirmed-media"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class EnrolmentRequest:
+class EnrollmentRequest:
     """May this subject be enrolled, or this consent be filed or renewed? Asked before any picture is decoded.
 
     Attributes:
@@ -73,8 +73,8 @@ class EnrolmentRequest:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ApprovalRequest(EnrolmentRequest):
-    """May this prepared enrolment be approved? The rules of enrolment are asked again.
+class ApprovalRequest(EnrollmentRequest):
+    """May this prepared enrollment be approved? The rules of enrollment are asked again.
 
     Attributes:
         approver: Who approves; ``actor`` is who prepared it.
@@ -186,9 +186,9 @@ class KeepRequest:
     """May this still be kept?
 
     Attributes:
-        kept: What: a ``reference`` whose consent has ended, a ``pending`` enrolment that nobody approved, or the
+        kept: What: a ``reference`` whose consent has ended, a ``pending`` enrollment that nobody approved, or the
             media of an alert that nobody confirmed.
-        since: When the consent ended, the enrolment was prepared, or the alert was raised.
+        since: When the consent ended, the enrollment was prepared, or the alert was raised.
         now: The moment.
 
     Raises:
@@ -280,7 +280,7 @@ class PrecisionRequest:
 
 
 Request: TypeAlias = (
-    EnrolmentRequest
+    EnrollmentRequest
     | ApprovalRequest
     | QualityRequest
     | ZoneRequest

@@ -1,7 +1,7 @@
 """What the audit log says about one subject, as that subject may see it: their own part of every entry, nobody else's.
 
 Entries about the subject are given as they are. Of entries that only list the subject (a search that returned several
-people, an enrolment that the subject looked alike to) only what is known to be harmless is given. In both, the
+people, an enrollment that the subject looked alike to) only what is known to be harmless is given. In both, the
 references of other people become a number.
 """
 
@@ -40,8 +40,8 @@ _HAPPENED: Final = {
     "receipt": "A receipt of your consent was made",
     "read_consents": "Your consent records were read",
     "count_templates": "Your templates were counted",
-    "approve": "Your enrolment was approved",
-    "reject": "Your enrolment was rejected",
+    "approve": "Your enrollment was approved",
+    "reject": "Your enrollment was rejected",
     "erase": "You were erased",
     "complaint": "A complaint was taken up; searches stopped returning you",
     "restrict": "Searches stopped returning you",

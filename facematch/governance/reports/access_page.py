@@ -44,7 +44,7 @@ def logic_sentences(file: AccessFile) -> tuple[str, ...]:
         return (
             *steps,
             (
-                "No calibration artefact is in force here: the threshold comes with the model pack. Ask the controller "
+                "No calibration artifact is in force here: the threshold comes with the model pack. Ask the controller "
                 f"how it was tested.{own}"
             ),
         )

@@ -200,7 +200,7 @@ class TestedThreshold:
         confidence: Its level, or ``None``.
         gallery_size: Subjects in the tested gallery, or ``None``.
         templates: Templates a subject in it, or ``None``.
-        digest: SHA-256 (hex) of the calibration artefact; ``None`` where the model pack's own threshold rules.
+        digest: SHA-256 (hex) of the calibration artifact; ``None`` where the model pack's own threshold rules.
     """
 
     __test__ = False  # no test case, whatever pytest thinks of the name
@@ -225,10 +225,10 @@ class ModelFacts:
     """What makes the templates.
 
     Attributes:
-        embedder: The embedding model in words; ``None`` before the first enrolment.
+        embedder: The embedding model in words; ``None`` before the first enrollment.
         contract: Digest of the embedding contract (model and preprocessing), likewise.
         dimension: Length of a template, likewise.
-        parts: ``(what, which)`` of the model pack, with licences; empty where it was not asked or could not be loaded.
+        parts: ``(what, which)`` of the model pack, with licenses; empty where it was not asked or could not be loaded.
         problem: Why it could not be loaded, or ``None``.
     """
 

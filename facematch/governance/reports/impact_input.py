@@ -221,7 +221,7 @@ def _description(configuration: Configuration, statements: Statements) -> tuple[
                 ("Context", statements.context),
                 ("Purposes", counted(consents.purposes)),
                 ("Lawful bases", counted(consents.lawful_bases)),
-                ("Enrolment categories", counted(consents.categories)),
+                ("Enrollment categories", counted(consents.categories)),
                 ("Personal data", counted(consents.personal_data)),
                 ("Sources of the pictures", counted(consents.sources)),
                 ("Recipients", recipients),

@@ -102,7 +102,7 @@ def processing_record(configuration: Configuration, statements: Statements) -> R
                     else Facts(retention_rows(configuration.policy.policy)),
                 ),
             ),
-            Section("Technical and organisational measures", measures(configuration, statements)),
+            Section("Technical and organizational measures", measures(configuration, statements)),
             Section("Accuracy of the comparison", (test_facts(threshold, statements),)),
             Section(
                 "The policy in force",
@@ -172,14 +172,14 @@ def _people(configuration: Configuration) -> tuple[Facts | Paragraph | Table, ..
                 ("Subjects by state", _states(configuration)),
                 ("Templates by state", counted(configuration.templates, "template") or "none"),
                 ("Consent records by state", counted(consents.states) or "none"),
-                ("Enrolment categories", counted(consents.categories)),
+                ("Enrollment categories", counted(consents.categories)),
                 ("Sources of the pictures", counted(consents.sources)),
                 ("Sites that consents name", counted(consents.sites)),
             )
         ),
         Paragraph(
             "Templates are biometric data: special categories of personal data under GDPR Article 9 where they "
-            "serve to identify a person. Pictures are not kept at enrolment, only a keyed mark of each."
+            "serve to identify a person. Pictures are not kept at enrollment, only a keyed mark of each."
         ),
     )
 
@@ -218,7 +218,7 @@ def zones_table(configuration: Configuration) -> tuple[Table | Note | Paragraph,
             for found in configuration.zones
         ),
         empty="No camera zone is open.",
-        caption="A consent to enrolment says nothing about people who pass: each zone is opened on grounds of its own.",
+        caption="A consent to enrollment says nothing of people who pass: each zone is opened on grounds of its own.",
     )
     suspended = tuple(
         Note(f"Identification is suspended {item.where} since {moment(item.since)} by {item.actor}: {item.reason}")
@@ -276,7 +276,7 @@ def measures(configuration: Configuration, statements: Statements) -> tuple[Fact
                 ("Signing key", f"{keys.signing_key} (Ed25519 public key {keys.public_key})"),
                 ("Model and contract", contract),
                 *parts,
-                ("Organisational measures", statements.organisational_measures),
+                ("Organizational measures", statements.organizational_measures),
             )
         ),
         roles_table(configuration),

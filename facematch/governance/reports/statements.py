@@ -23,9 +23,9 @@ class Statements:
         representative: The controller's representative, or that there is none.
         data_protection_officer: Name and contact of the data protection officer, or that there is none.
         processors: Who processes on the controller's behalf, or that there is nobody.
-        transfers: Transfers to third countries or international organisations and their safeguards, or that there are
+        transfers: Transfers to third countries or international organizations and their safeguards, or that there are
             none.
-        organisational_measures: Training, access to rooms, procedures: measures outside this software.
+        organizational_measures: Training, access to rooms, procedures: measures outside this software.
         context: The relationship to the people concerned, what they expect, children or vulnerable people among them.
         necessity: Why the purpose needs face recognition.
         alternatives: Less intrusive means that were considered, and why they do not do.
@@ -49,7 +49,7 @@ class Statements:
     data_protection_officer: str | None = None
     processors: str | None = None
     transfers: str | None = None
-    organisational_measures: str | None = None
+    organizational_measures: str | None = None
     context: str | None = None
     necessity: str | None = None
     alternatives: str | None = None

@@ -176,7 +176,7 @@ def test_facts(threshold: TestedThreshold | None, statements: Statements) -> Fac
             ("Data", threshold.data),
             ("Measured on", threshold.measured_at),
             (
-                "Calibration artefact",
+                "Calibration artifact",
                 "none; the model pack's threshold" if threshold.digest is None else threshold.digest,
             ),
         )
@@ -198,7 +198,7 @@ def retention_rows(policy: Policy) -> tuple[tuple[str, Cell], ...]:
             if end == 0
             else f"erased by the first sweep {amount(end, 'day')} after the consent ended",
         ),
-        ("Enrolments that nobody approved", f"erased by the first sweep after {amount(rule.pending_days, 'day')}"),
+        ("Enrollments that nobody approved", f"erased by the first sweep after {amount(rule.pending_days, 'day')}"),
         ("Media of alerts that nobody confirmed", f"to be deleted by the controller {media}; not stored here"),
         ("Faces that are no candidate", "not stored: no picture, template or score of them is kept by a search"),
         (

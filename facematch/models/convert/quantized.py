@@ -1,4 +1,4 @@
-"""Rewrites of quantised graphs back to float32: block-quantised weights, and dynamically quantised layers."""
+"""Rewrites of quantized graphs back to float32: block-quantized weights, and dynamically quantized layers."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["fold_bias", "fold_dequantize", "undo_dynamic_quantization"]
 def fold_dequantize(editor: GraphEditor) -> int:
     """Compute every ``DequantizeLinear`` (+ ``Reshape``) over constants once, here.
 
-    Block-quantised weights are stored flat and reshaped at run time, which ONNX Runtime refuses. Where the scale has
+    Block-quantized weights are stored flat and reshaped at run time, which ONNX Runtime refuses. Where the scale has
     one dimension, blocks run along the flattened tensor; where it has as many as the tensor, along ``axis``.
 
     Returns:
@@ -59,15 +59,15 @@ def _dequantize(node: Any, operands: list[NDArray[Any]]) -> NDArray[np.float32]:
         return (values - spread[1]) * spread[0]
     except (ValueError, IndexError) as error:
         raise ConversionError(
-            f"quantised tensor {node.input[0]!r} of shape {values.shape} does not fit its scale of shape {scale.shape}",
+            f"quantized tensor {node.input[0]!r} of shape {values.shape} does not fit its scale of shape {scale.shape}",
             hint="the model file may be damaged; fetch it again",
         ) from error
 
 
 def undo_dynamic_quantization(editor: GraphEditor) -> int:
-    """Turn dynamically quantised convolutions and matrix products back into float32 ones.
+    """Turn dynamically quantized convolutions and matrix products back into float32 ones.
 
-    Such a layer quantises its activations anew for each input, runs in integers (``ConvInteger``, ``MatMulInteger``)
+    Such a layer quantizes its activations anew for each input, runs in integers (``ConvInteger``, ``MatMulInteger``)
     and scales back. Here its weights are scaled back once, exactly as stored, and the activations stay in float32. The
     result is what the layer approximates: nearer to the network it was made from, about three times faster in ONNX
     Runtime, and independent of what else is in the batch.

@@ -80,7 +80,7 @@ def symbolic_shapes(editor: GraphEditor, *, spatial: bool) -> None:
     """Make the batch dimension symbolic, and for ``spatial`` also height and width of the input.
 
     Constant target shapes of ``Reshape`` that begin with the old batch size of 1 are made to copy it instead. A
-    dynamically quantised graph keeps a batch of exactly one: it scales its activations by the extremes of the whole
+    dynamically quantized graph keeps a batch of exactly one: it scales its activations by the extremes of the whole
     batch, so that a result would depend on what else is in it.
     """
     inputs = [value for value in editor.graph.input if editor.constant(value.name) is None]

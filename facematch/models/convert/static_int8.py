@@ -29,17 +29,17 @@ _TYPES: Final = ["Conv"]
 
 
 def quantize_static_int8(model: bytes, batches: Iterable[NDArray[np.float32]]) -> bytes:
-    """Quantise a model's convolutions to 8 bits.
+    """Quantize a model's convolutions to 8 bits.
 
     Args:
         model: A converted model with one input.
         batches: Inputs as the model takes them, to calibrate with; a batch is held in memory with all its activations.
 
     Returns:
-        The bytes of the quantised model, with quantising and dequantising nodes around its convolutions.
+        The bytes of the quantized model, with quantizing and dequantizing nodes around its convolutions.
 
     Raises:
-        ConversionError: There is nothing to calibrate with, or ONNX Runtime cannot quantise the model.
+        ConversionError: There is nothing to calibrate with, or ONNX Runtime cannot quantize the model.
     """
     from onnxruntime.quantization import CalibrationMethod, QDQQuantizer, QuantType, create_calibrator
 
@@ -85,7 +85,7 @@ def quantize_static_int8(model: bytes, batches: Iterable[NDArray[np.float32]]) -
             raise
         except (*RUNTIME_ERRORS, DecodeError, LookupError, AttributeError, OSError) as error:
             raise ConversionError(
-                f"the model cannot be quantised: {error}", hint="is it a float32 network of convolutions?"
+                f"the model cannot be quantized: {error}", hint="is it a float32 network of convolutions?"
             ) from error
 
 

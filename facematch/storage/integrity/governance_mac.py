@@ -1,8 +1,8 @@
 """A keyed mark over everything that governs, so that rows changed behind facematch's back are found.
 
-Roles, policies, zones, suspensions, calibrations, complaints and pending enrolments stand in the clear in the database.
-Whoever can write the file, but has not the key, could make themselves owner or approve an enrolment with one line of
-SQL. The mark is an HMAC over those rows and the generation, renewed with every generation and checked when the rows are
+Roles, policies, zones, suspensions, calibrations, complaints and pending enrollments stand in the clear in the
+database. An attacker who can write the file, but has no key, could become owner or approve an enrollment with one line
+of SQL. The mark is an HMAC over those rows and the generation, renewed with every generation and checked when the rows are
 read. An older state of the whole file, put back, has its own right mark; see the vault and the audit log for that.
 """
 
@@ -19,7 +19,7 @@ from facematch.storage.schema import (
     actor_roles,
     calibrations,
     complaints,
-    enrolments,
+    enrollments,
     meta,
     policies,
     suspensions,
@@ -40,7 +40,7 @@ _GOVERNING: tuple[Select[Any], ...] = (
     select(complaints.c.id, complaints.c.subject, complaints.c.decided_at, complaints.c.upheld).order_by(
         complaints.c.id
     ),
-    select(enrolments.c.id, enrolments.c.subject).where(enrolments.c.state == "PENDING").order_by(enrolments.c.id),
+    select(enrollments.c.id, enrollments.c.subject).where(enrollments.c.state == "PENDING").order_by(enrollments.c.id),
 )
 
 

@@ -178,7 +178,7 @@ class Analysis:
 
 
 def _seen_in(seen: Sequence[tuple[int, float]], shots: Sequence[Shot], part: slice) -> tuple[tuple[int, float], ...]:
-    """The detections that belong to some of a track's shots: neighbours are divided half way between."""
+    """The detections that belong to some of a track's shots: neighbors are divided half way between."""
     low = -1.0 if part.start == 0 else (shots[part.start - 1].frame + shots[part.start].frame) / 2
     high = float("inf") if part.stop == len(shots) else (shots[part.stop - 1].frame + shots[part.stop].frame) / 2
     return tuple(item for item in seen if low < item[0] <= high)

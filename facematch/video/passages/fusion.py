@@ -3,7 +3,7 @@
 A passage is one person's way through one camera's view. Of each track a few aligned crops are kept, spread over its
 duration and good for their moment. When the track ends they are embedded together. Shots that disagree with the rest
 are left out; a track that plainly holds two people, one after the other, is divided. The rest is fused into one
-template, the renormalised mean weighted by quality.
+template, the renormalized mean weighted by quality.
 
 The constants are cosines between shots of one track under the default pack, measured on the 61 tracks of four clips.
 """

@@ -1,6 +1,6 @@
 """Scene cuts, so that no track crosses one.
 
-Consecutive frames are shrunk to small grey thumbnails and correlated. Correlation ignores brightness and contrast, so
+Consecutive frames are shrunk to small gray thumbnails and correlated. Correlation ignores brightness and contrast, so
 a flash or an exposure step is not a cut; a different scene does not correlate with the one before.
 """
 
@@ -15,14 +15,14 @@ __all__ = ["CutDetector"]
 
 _SIZE = (32, 18)
 _FLAT = 2.0
-"""Standard deviation in grey levels below which a thumbnail shows nothing (black, white, a fade's end)."""
+"""Standard deviation in gray levels below which a thumbnail shows nothing (black, white, a fade's end)."""
 
 
 class CutDetector:
     """Says of each frame whether a new scene begins with it.
 
     Args:
-        threshold: A frame is the first of a new scene when the Pearson correlation of its 32 x 18 grey thumbnail with
+        threshold: A frame is the first of a new scene when the Pearson correlation of its 32 x 18 gray thumbnail with
             the one before is below this. See the tests on recorded clips for the margins of the default.
     """
 

@@ -1,6 +1,6 @@
 """Which detections belong to one person: ByteTrack association, bounded by scene cuts.
 
-Only public behaviour of ``trackers`` is used. Its ids start anew after a reset, and a face is unconfirmed in the frame
+Only public behavior of ``trackers`` is used. Its ids start anew after a reset, and a face is unconfirmed in the frame
 in which it first appears; both are evened out here: track numbers are unique for a whole recording, and the first
 sighting is handed in with the second.
 """

@@ -25,7 +25,7 @@ def timeline_figure(
         alerts: The alerts.
         counts: ``(seconds, number of faces)`` over time.
         seconds: Duration of the recording.
-        dark: Colours for a dark page instead of a light one.
+        dark: Colors for a dark page instead of a light one.
 
     Returns:
         SVG, UTF-8, with a transparent ground and letters as outlines, so that it needs no font.
@@ -34,7 +34,7 @@ def timeline_figure(
     from matplotlib.figure import Figure
     from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-    colours = _DARK if dark else _LIGHT
+    colors = _DARK if dark else _LIGHT
     subjects = list(dict.fromkeys(alert.subject_id for alert in sorted(alerts, key=lambda a: a.start_s)))
     height = 1.35 + 0.42 * max(len(subjects), 1)
     figure = Figure(figsize=(9.6, height), layout="constrained")
@@ -47,7 +47,7 @@ def timeline_figure(
     for row, subject in enumerate(subjects):
         mine = [alert for alert in alerts if alert.subject_id == subject]
         bars = [(alert.start_s, max(alert.end_s - alert.start_s, smallest)) for alert in mine]
-        rows.broken_barh(bars, (row - 0.3, 0.6), facecolors=colours["bar"], linewidth=0)
+        rows.broken_barh(bars, (row - 0.3, 0.6), facecolors=colors["bar"], linewidth=0)
     rows.set_ylim(max(len(subjects), 1) - 0.5, -0.5)
     rows.set_yticks(range(len(subjects)), labels=[_label(s) for s in subjects], parse_math=False)
     if not subjects:
@@ -58,29 +58,29 @@ def timeline_figure(
             transform=rows.transAxes,
             ha="center",
             va="center",
-            color=colours["ink"],
+            color=colors["ink"],
             fontsize=10,
         )
     rows.tick_params(axis="x", length=0, labelbottom=False)
 
     times, heights = _thin(counts, end)
-    strip.fill_between(times, heights, step="post", color=colours["faint"], linewidth=0)
+    strip.fill_between(times, heights, step="post", color=colors["faint"], linewidth=0)
     most = max((count for _, count in counts), default=0)
     strip.set_ylim(0, max(most, 1) * 1.1)
     strip.set_yticks([0, max(most, 1)])
-    strip.set_ylabel("faces", color=colours["ink"], fontsize=9)
+    strip.set_ylabel("faces", color=colors["ink"], fontsize=9)
     strip.xaxis.set_major_locator(MaxNLocator(nbins=10, integer=end > 10))
     strip.xaxis.set_major_formatter(FuncFormatter(lambda value, _: _tick(float(value), end)))
     strip.set_xlim(0, end)
     for axes in (rows, strip):
         axes.patch.set_alpha(0.0)
-        axes.grid(axis="x", color=colours["grid"], linewidth=0.8)
+        axes.grid(axis="x", color=colors["grid"], linewidth=0.8)
         axes.set_axisbelow(True)
-        axes.tick_params(colors=colours["ink"], labelsize=9)
+        axes.tick_params(colors=colors["ink"], labelsize=9)
         for side in axes.spines.values():
             side.set_visible(False)
     strip.spines["bottom"].set_visible(True)
-    strip.spines["bottom"].set_color(colours["faint"])
+    strip.spines["bottom"].set_color(colors["faint"])
     out = io.BytesIO()
     figure.savefig(out, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
     return out.getvalue()

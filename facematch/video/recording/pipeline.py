@@ -138,7 +138,7 @@ class VideoPipeline:
             FacematchError: Whatever the watchlist refuses, such as a threshold below the tested one.
         """
         work = self._begin(video, timeline=None)
-        for decision in self._analyse(work):
+        for decision in self._analyze(work):
             yield decision.alert
 
     def process(
@@ -179,7 +179,7 @@ class VideoPipeline:
             )
         estimate = work.source.estimated_frames
         total = estimate if folder is None or estimate is None else 2 * estimate
-        for decision in self._analyse(work, stop=stop, progress=progress, total=total):
+        for decision in self._analyze(work, stop=stop, progress=progress, total=total):
             for sink in sinks:
                 sink.emit(decision.alert)
         if folder is None:
@@ -202,7 +202,7 @@ class VideoPipeline:
     def _now(self) -> datetime:
         return to_utc(self._clock(), "the clock's time")
 
-    def _analyse(
+    def _analyze(
         self,
         work: _Pass,
         *,

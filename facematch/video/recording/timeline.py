@@ -57,7 +57,7 @@ class Region:
 
     Attributes:
         box: ``xyxy`` in pixels.
-        decision: The candidate shown here; ``None`` for a person who must not be recognisable.
+        decision: The candidate shown here; ``None`` for a person who must not be recognizable.
         certain: Whether a face was clearly detected here in this frame (or just before and just after it), rather than
             faintly, or supposed to be here because it was seen a moment ago.
     """

@@ -66,7 +66,7 @@ def upright(pixels: Image, matrix: tuple[int, ...] | None) -> Image:
         pixels: ``(H, W, 3)`` ``uint8``.
         matrix: The nine 16.16 fixed-point numbers of an ISO base media display matrix, or ``None``. A point ``(p, q)``
             of the stored picture is shown at ``(a p + c q, b p + d q)``; ``a, b, c, d`` stand at places 0, 1, 3, 4.
-            Only quarter turns and mirrorings are honoured; any other matrix leaves the pixels as they are.
+            Only quarter turns and mirrorings are honored; any other matrix leaves the pixels as they are.
 
     Returns:
         ``uint8`` pixels, C-contiguous; ``(W, H, 3)`` for a quarter turn.

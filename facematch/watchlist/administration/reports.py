@@ -46,7 +46,7 @@ from facematch.storage.schema import (
     audit_checkpoints,
     complaints,
     consents,
-    enrolments,
+    enrollments,
     templates,
     zones,
 )
@@ -182,7 +182,7 @@ class Reports:
 
 
 def calibrated(calibration: Calibration | None, point: OperatingPoint | None = None) -> TestedThreshold | None:
-    """The tested threshold in force: a calibration artefact's, else the model pack's, where one is known."""
+    """The tested threshold in force: a calibration artifact's, else the model pack's, where one is known."""
     if calibration is not None:
         return TestedThreshold(
             threshold=calibration.threshold,
@@ -292,9 +292,9 @@ def _subjects(core: Core, connection: Connection, now: datetime) -> tuple[tuple[
 
 def _template_states(connection: Connection) -> tuple[Tally, ...]:
     query = (
-        select(enrolments.c.state, func.count())
-        .join(templates, templates.c.enrolment == enrolments.c.id)
-        .group_by(enrolments.c.state)
+        select(enrollments.c.state, func.count())
+        .join(templates, templates.c.enrollment == enrollments.c.id)
+        .group_by(enrollments.c.state)
     )
     words = {"ACTIVE": "approved", "PENDING": "waiting for an approval"}
     return tallies([(words[str(state)], int(count)) for state, count in connection.execute(query)])

@@ -59,7 +59,7 @@ class Zones:
         )
 
     def open(self, zone: Zone) -> OpenZone:
-        """Open a zone. Consent to enrolment does not cover passers-by, so a zone needs grounds of its own.
+        """Open a zone. Consent to enrollment does not cover passers-by, so a zone needs grounds of its own.
 
         Args:
             zone: Site, zone, capture basis, notice and assessment.

@@ -8,7 +8,7 @@ from os import PathLike
 from facematch.errors import ConsentInvalid, ConsentRequired, ConsentTransitionError
 from facematch.governance import AuditAction, AuditOutcome, Consent, check_subject_id
 from facematch.governance.consent.receipts import ConsentReceipt
-from facematch.governance.policy import EnrolmentRequest
+from facematch.governance.policy import EnrollmentRequest
 from facematch.storage.consents import StoredConsent, check_new_record, checked_record
 from facematch.types import Renewal
 from facematch.watchlist.session import Core
@@ -23,7 +23,7 @@ def record_consent(core: Core, consent: Consent) -> int:
         with core.new_subjects() as made, core.writing() as connection:
             now = core.now()
             ruling = core.standing(connection).policy(now)
-            ruling.policy.check_enrolment(EnrolmentRequest(consent=record, now=now, actor=core.actor))
+            ruling.policy.check_enrollment(EnrollmentRequest(consent=record, now=now, actor=core.actor))
             if record.record_id in core.vault.endings():
                 raise ConsentRequired(
                     "this consent record has ended for good", hint="let the subject give a new consent record"
@@ -70,7 +70,7 @@ def answer(
             else:
                 changed = stored.consent.give(valid_for=given[0], evidence=given[1], actor=core.actor, now=now)
                 ruling = core.standing(connection).policy(now)
-                ruling.policy.check_enrolment(EnrolmentRequest(consent=changed, now=now, actor=core.actor))
+                ruling.policy.check_enrollment(EnrollmentRequest(consent=changed, now=now, actor=core.actor))
             core.filing.record_transition(connection, subject, stored, changed)
             generation = core.store.bump(connection)
             details = {"consent_record_id": changed.record_id, "state": changed.state.value, "generation": generation}
@@ -91,7 +91,7 @@ def renew(
             stored = _the_record(core.filing.of(connection, subject), record_id, subject_id)
             changed = stored.consent.renew(valid_for=valid_for, evidence=evidence, actor=core.actor, now=now)
             ruling = core.standing(connection).policy(now)
-            ruling.policy.check_enrolment(EnrolmentRequest(consent=changed, now=now, actor=core.actor))
+            ruling.policy.check_enrollment(EnrollmentRequest(consent=changed, now=now, actor=core.actor))
             core.filing.record_transition(connection, subject, stored, changed)
             generation = core.store.bump(connection)
             details = {"consent_record_id": changed.record_id, "generation": generation}

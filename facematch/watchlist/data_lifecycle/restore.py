@@ -1,6 +1,6 @@
 """Putting a backup in the place of what a watchlist holds, without undoing what ended since.
 
-Subjects, consent records, enrolments and templates come from the backup. Everything that governs stays as it is: the
+Subjects, consent records, enrollments and templates come from the backup. Everything that governs stays as it is: the
 audit log, policies, roles, zones, suspensions, calibrations, open complaints. Where the database file itself is lost,
 copy the backup to its place: the next opening notices that it is older than its vault and does the rest.
 """
@@ -28,7 +28,7 @@ from facematch.storage.schema import (
     consent_sites,
     consent_zones,
     consents,
-    enrolments,
+    enrollments,
     meta,
     subjects,
     templates,
@@ -45,7 +45,7 @@ _TABLES = (
     consent_sites,
     consent_zones,
     consent_events,
-    enrolments,
+    enrollments,
     templates,
     complaints,
 )

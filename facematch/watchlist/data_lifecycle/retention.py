@@ -14,12 +14,12 @@ from facematch.governance import OPEN_STATES, AuditAction, AuditOutcome, Consent
 from facematch.governance.policy import KeepRequest, Policy
 from facematch.protocols import Progress
 from facematch.storage.audit_log import prune
-from facematch.storage.schema import consent_events, consents, enrolments
+from facematch.storage.schema import consent_events, consents, enrollments
 from facematch.storage.subjects import Subject
 from facematch.types import Erasure, Sweep
 from facematch.watchlist.consents.end import end_records
 from facematch.watchlist.data_lifecycle.erasure import erase
-from facematch.watchlist.enrollment.approvals import remove_enrolment
+from facematch.watchlist.enrollment.approvals import remove_enrollment
 from facematch.watchlist.session import Core
 
 __all__ = ["sweep"]
@@ -38,7 +38,7 @@ def sweep(
             people = core.store.subjects(connection)
             overdue = {item.subject_id for item in people if _must_go(connection, item, policy, now)}
             late = [item for item in people if any(c.past_its_time(now) for c in _consents_of(connection, item))]
-            stale = _stale_enrolments(connection, policy, now)
+            stale = _stale_enrollments(connection, policy, now)
         if dry_run:
             return Sweep(
                 now,
@@ -153,11 +153,11 @@ def _expire(core: Core, person: Subject) -> bool:
     return True
 
 
-def _stale_enrolments(connection: Connection, policy: Policy, now: datetime) -> list[int]:
+def _stale_enrollments(connection: Connection, policy: Policy, now: datetime) -> list[int]:
     rows = connection.execute(
-        select(enrolments.c.id, enrolments.c.created_at)
-        .where(enrolments.c.state == "PENDING")
-        .order_by(enrolments.c.id)
+        select(enrollments.c.id, enrollments.c.created_at)
+        .where(enrollments.c.state == "PENDING")
+        .order_by(enrollments.c.id)
     )
     return [
         row.id
@@ -169,15 +169,15 @@ def _stale_enrolments(connection: Connection, policy: Policy, now: datetime) -> 
 
 def _reject(core: Core, number: int) -> bool:
     with core.writing() as connection:
-        query = select(enrolments.c.subject).where(enrolments.c.id == number, enrolments.c.state == "PENDING")
+        query = select(enrollments.c.subject).where(enrollments.c.id == number, enrollments.c.state == "PENDING")
         key = connection.execute(query).scalar()
         if key is None:
             return False
         subject = core.store.subject_by_key(connection, key)
-        count = remove_enrolment(connection, number)
+        count = remove_enrollment(connection, number)
         generation = core.store.bump(connection)
         core.store.mark_unscrubbed(connection, generation)
-        details = {"enrolment": number, "templates": count, "generation": generation, "overdue": True}
+        details = {"enrollment": number, "templates": count, "generation": generation, "overdue": True}
         core.audit(connection, AuditAction.REJECT, AuditOutcome.DONE, details, subject=subject)
     return True
 

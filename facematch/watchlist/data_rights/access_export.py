@@ -40,7 +40,7 @@ from facematch.governance.reports import (
 from facematch.storage.audit_log.state import read_head
 from facematch.storage.calibrations import current_calibration
 from facematch.storage.consents import subject_state
-from facematch.storage.schema import audit, complaints, consents, enrolments, subjects, templates
+from facematch.storage.schema import audit, complaints, consents, enrollments, subjects, templates
 from facematch.storage.subjects import Subject
 from facematch.watchlist.administration.reports import calibrated, model_facts
 from facematch.watchlist.session import Core
@@ -145,13 +145,13 @@ def _templates(core: Core, connection: Connection, subject: Subject) -> tuple[St
             templates.c.detection_score,
             templates.c.face_height_px,
             consents.c.record_id,
-            enrolments.c.actor,
-            enrolments.c.state,
-            enrolments.c.override,
-            enrolments.c.decided_by,
-            enrolments.c.decided_at,
+            enrollments.c.actor,
+            enrollments.c.state,
+            enrollments.c.override,
+            enrollments.c.decided_by,
+            enrollments.c.decided_at,
         )
-        .join(enrolments, enrolments.c.id == templates.c.enrolment)
+        .join(enrollments, enrollments.c.id == templates.c.enrollment)
         .join(consents, consents.c.id == templates.c.consent)
         .where(templates.c.subject == subject.key)
         .order_by(templates.c.template_id)

@@ -1,4 +1,4 @@
-"""Dual control: enrolments that wait until another actor has approved them."""
+"""Dual control: enrollments that wait until another actor has approved them."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from facematch.governance import AuditAction, AuditOutcome, from_microseconds, t
 from facematch.governance.names import check_number, check_text
 from facematch.governance.policy import ApprovalRequest, QualityRequest
 from facematch.governance.roles import check_other_person
-from facematch.storage.schema import consents, enrolments, templates
+from facematch.storage.schema import consents, enrollments, templates
 from facematch.storage.subjects import Subject
-from facematch.types import PendingEnrolment
+from facematch.types import PendingEnrollment
 from facematch.watchlist.session import Core
 
-__all__ = ["Approvals", "remove_enrolment"]
+__all__ = ["Approvals", "remove_enrollment"]
 
 
 class Approvals:
-    """The enrolments that wait for an approval; reach it as ``Watchlist.approvals``.
+    """The enrollments that wait for an approval; reach it as ``Watchlist.approvals``.
 
     Args:
         core: The open watchlist.
@@ -29,14 +29,14 @@ class Approvals:
     def __init__(self, core: Core) -> None:
         self._core = core
 
-    def pending(self) -> tuple[PendingEnrolment, ...]:
+    def pending(self) -> tuple[PendingEnrollment, ...]:
         """What waits, oldest first; audited as a listing of subjects."""
         core = self._core
         with core.operation(AuditAction.LIST_SUBJECTS), core.writing() as connection:
             names = {subject.key: subject.subject_id for subject in core.store.subjects(connection)}
             found = tuple(
-                PendingEnrolment(
-                    enrolment_id=row.id,
+                PendingEnrollment(
+                    enrollment_id=row.id,
                     subject_id=names[row.subject],
                     templates=row.templates,
                     consent_record_id=row.record_id,
@@ -48,8 +48,8 @@ class Approvals:
             core.audit(connection, AuditAction.LIST_SUBJECTS, AuditOutcome.DONE, {"pending": len(found)})
         return found
 
-    def approve(self, enrolment_id: int) -> int:
-        """Approve an enrolment that another actor prepared; returns the new generation.
+    def approve(self, enrollment_id: int) -> int:
+        """Approve an enrollment that another actor prepared; returns the new generation.
 
         Its templates can be found from the commit on.
 
@@ -63,14 +63,14 @@ class Approvals:
         core = self._core
         with core.operation(AuditAction.APPROVE), core.writing() as connection:
             now = core.now()
-            row, subject = self._waiting(connection, enrolment_id)
+            row, subject = self._waiting(connection, enrollment_id)
             check_other_person(row.actor, core.actor, "the approval")
             stored = next(item for item in core.filing.of(connection, subject) if item.key == row.consent)
             ruling = core.standing(connection).policy(now)
             if not stored.consent.in_force(now):
                 raise ConsentRequired(
-                    "the consent that the enrolment stands on is not in force any more",
-                    hint="reject the enrolment; a new one needs a new consent record",
+                    "the consent that the enrollment stands on is not in force any more",
+                    hint="reject the enrollment; a new one needs a new consent record",
                 )
             ruling.policy.check(ApprovalRequest(consent=stored.consent, now=now, actor=row.actor, approver=core.actor))
             if row.override is not None:
@@ -79,18 +79,18 @@ class Approvals:
                     QualityRequest(outcome="failed", actor=row.actor, approver=core.actor, reason=reason)
                 )
             connection.execute(
-                update(enrolments)
-                .where(enrolments.c.id == enrolment_id)
+                update(enrollments)
+                .where(enrollments.c.id == enrollment_id)
                 .values(state="ACTIVE", decided_by=core.actor, decided_at=to_microseconds(now))
             )
             generation = core.store.bump(connection)
-            details = {"enrolment": enrolment_id, "prepared_by": row.actor, "generation": generation}
+            details = {"enrollment": enrollment_id, "prepared_by": row.actor, "generation": generation}
             details["policy_version"] = ruling.version
             core.audit(connection, AuditAction.APPROVE, AuditOutcome.DONE, details, subject=subject, now=now)
         return generation
 
-    def reject(self, enrolment_id: int, *, reason: str) -> int:
-        """Reject an enrolment: its templates are deleted; returns how many.
+    def reject(self, enrollment_id: int, *, reason: str) -> int:
+        """Reject an enrollment: its templates are deleted; returns how many.
 
         Whoever prepared it may take it back as well. The consent record stays until it is erased.
 
@@ -104,11 +104,11 @@ class Approvals:
             check_text(reason, "reason")
             with core.writing() as connection:
                 now = core.now()
-                _, subject = self._waiting(connection, enrolment_id)
-                count = remove_enrolment(connection, enrolment_id)
+                _, subject = self._waiting(connection, enrollment_id)
+                count = remove_enrollment(connection, enrollment_id)
                 generation = core.store.bump(connection)
                 core.store.mark_unscrubbed(connection, generation)
-                details = {"enrolment": enrolment_id, "templates": count, "generation": generation}
+                details = {"enrollment": enrollment_id, "templates": count, "generation": generation}
                 core.audit(
                     connection,
                     AuditAction.REJECT,
@@ -121,38 +121,38 @@ class Approvals:
         core.database.scrub(required=False)
         return count
 
-    def _waiting(self, connection: Connection, enrolment_id: int) -> tuple[Row[Any], Subject]:
-        check_number(enrolment_id, "the number of an enrolment")
-        query = select(enrolments).where(enrolments.c.id == enrolment_id, enrolments.c.state == "PENDING")
+    def _waiting(self, connection: Connection, enrollment_id: int) -> tuple[Row[Any], Subject]:
+        check_number(enrollment_id, "the number of an enrollment")
+        query = select(enrollments).where(enrollments.c.id == enrollment_id, enrollments.c.state == "PENDING")
         row = connection.execute(query).one_or_none()
         if row is None:
             raise ApprovalNotFound(
-                f"no enrolment {enrolment_id!r} waits for an approval",
+                f"no enrollment {enrollment_id!r} waits for an approval",
                 hint="Watchlist.approvals.pending() lists what does",
             )
         return row, self._core.store.subject_by_key(connection, row.subject)
 
 
-def remove_enrolment(connection: Connection, enrolment_id: int) -> int:
-    """Delete an enrolment with its templates; returns how many there were."""
-    count = connection.execute(delete(templates).where(templates.c.enrolment == enrolment_id)).rowcount
-    connection.execute(delete(enrolments).where(enrolments.c.id == enrolment_id))
+def remove_enrollment(connection: Connection, enrollment_id: int) -> int:
+    """Delete an enrollment with its templates; returns how many there were."""
+    count = connection.execute(delete(templates).where(templates.c.enrollment == enrollment_id)).rowcount
+    connection.execute(delete(enrollments).where(enrollments.c.id == enrollment_id))
     return count
 
 
 def _pending() -> Select[Any]:
     return (
         select(
-            enrolments.c.id,
-            enrolments.c.subject,
-            enrolments.c.actor,
-            enrolments.c.created_at,
+            enrollments.c.id,
+            enrollments.c.subject,
+            enrollments.c.actor,
+            enrollments.c.created_at,
             consents.c.record_id,
             func.count(templates.c.template_id).label("templates"),
         )
-        .join(consents, consents.c.id == enrolments.c.consent)
-        .join(templates, templates.c.enrolment == enrolments.c.id)
-        .where(enrolments.c.state == "PENDING")
-        .group_by(enrolments.c.id)
-        .order_by(enrolments.c.id)
+        .join(consents, consents.c.id == enrollments.c.consent)
+        .join(templates, templates.c.enrollment == enrollments.c.id)
+        .where(enrollments.c.state == "PENDING")
+        .group_by(enrollments.c.id)
+        .order_by(enrollments.c.id)
     )

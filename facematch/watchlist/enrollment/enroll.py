@@ -1,4 +1,4 @@
-"""Enrolment: consent first, then pictures, then one transaction that stores everything or nothing."""
+"""Enrollment: consent first, then pictures, then one transaction that stores everything or nothing."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from sqlalchemy import Connection
 from facematch.errors import (
     ConsentInvalid,
     ConsentRequired,
-    EnrolmentRefused,
+    EnrollmentRefused,
     QualityTooLow,
     ReferenceRestricted,
 )
 from facematch.gallery.snapshot import Scope, Snapshot
 from facematch.governance import AuditAction, AuditOutcome, Consent, check_subject_id
 from facematch.governance.names import check_text
-from facematch.governance.policy import EnrolmentRequest, Policy, QualityRequest
+from facematch.governance.policy import EnrollmentRequest, Policy, QualityRequest
 from facematch.governance.policy.requests import QualityOutcome
 from facematch.matching import SubjectRule
 from facematch.matching.embeddings import unit_vectors
@@ -27,7 +27,7 @@ from facematch.storage.consents import StoredConsent, check_new_record, checked_
 from facematch.storage.subjects import NewTemplate, Subject
 from facematch.types import (
     Candidate,
-    Enrolment,
+    Enrollment,
     FaceQuality,
     FloatArray,
     ImageSource,
@@ -52,7 +52,7 @@ def enroll(
     gates: Gates,
     override: str | None = None,
     reuse: bool = False,
-) -> Enrolment:
+) -> Enrollment:
     """Enroll a subject; see :meth:`facematch.watchlist.Watchlist.enroll`.
 
     Args:
@@ -110,7 +110,7 @@ def enroll(
             if stored is None:
                 assert record is not None
                 stored = core.filing.file(connection, subject, record)
-            enrolment = core.store.add_enrolment(
+            enrollment = core.store.add_enrollment(
                 connection,
                 subject,
                 stored.key,
@@ -124,7 +124,7 @@ def enroll(
                     connection,
                     subject,
                     (stored.key, stored.consent.record_id),
-                    enrolment,
+                    enrollment,
                     _template(item, vector),
                     contract=pipeline.contract,
                     now=now,
@@ -135,7 +135,7 @@ def enroll(
             generation = core.store.bump(connection)
             details |= {
                 "templates": len(ids),
-                "enrolment": enrolment,
+                "enrollment": enrollment,
                 "state": "pending" if pending else "active",
                 "consent_record_id": stored.consent.record_id,
                 "look_alikes": snapshot.refs({candidate.subject_id for candidate in found}),
@@ -154,7 +154,7 @@ def enroll(
             )
     end = stored.consent.valid_until
     assert end is not None
-    return Enrolment(
+    return Enrollment(
         subject_id=subject_id,
         template_ids=ids,
         refusals=ordered,
@@ -163,7 +163,7 @@ def enroll(
         generation=generation,
         look_alikes=found,
         state="pending" if pending else "active",
-        enrolment_id=enrolment,
+        enrollment_id=enrollment,
     )
 
 
@@ -322,7 +322,7 @@ def _duration(consent: Consent) -> timedelta | None:
 
 def _ask_the_policy(core: Core, connection: Connection, consent: Consent, now: datetime) -> None:
     policy = core.standing(connection).policy(now).policy
-    policy.check_enrolment(EnrolmentRequest(consent=consent, now=now, actor=core.actor))
+    policy.check_enrollment(EnrollmentRequest(consent=consent, now=now, actor=core.actor))
 
 
 def embed(analyzer: Analyzer, usable: Sequence[Usable]) -> FloatArray:
@@ -337,10 +337,10 @@ def _template(item: Usable, vector: FloatArray) -> NewTemplate:
     return NewTemplate(vector, item.digest, float(item.face.detection_score), float(item.face.box.height))
 
 
-def _none_usable(refusals: tuple[PictureRefusal, ...]) -> EnrolmentRefused:
+def _none_usable(refusals: tuple[PictureRefusal, ...]) -> EnrollmentRefused:
     listing = ", ".join(f"{refusal.picture}: {refusal.code}" for refusal in refusals[:5])
     more = f" and {len(refusals) - 5} more" if len(refusals) > 5 else ""
-    kind = QualityTooLow if all(refusal.code == QualityTooLow.code for refusal in refusals) else EnrolmentRefused
+    kind = QualityTooLow if all(refusal.code == QualityTooLow.code for refusal in refusals) else EnrollmentRefused
     return kind(
         f"no picture could be used, so nothing was stored: {listing}{more}", refusals=refusals, hint=refusals[0].hint
     )

@@ -1,4 +1,4 @@
-"""What an enrolment would do, without doing it."""
+"""What an enrollment would do, without doing it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from facematch.gallery.decision import DecisionSettings
 from facematch.gallery.snapshot import Snapshot
 from facematch.governance import AuditAction, AuditOutcome, AuditRecord
 from facematch.protocols import Analyzer
-from facematch.types import Candidate, EnrolmentPreview, ImageSource, PicturePreview
+from facematch.types import Candidate, EnrollmentPreview, ImageSource, PicturePreview
 from facematch.watchlist.enrollment.enroll import best_of, embed, look_alikes, tested_point
 from facematch.watchlist.enrollment.picture_checks import Gates, examine, listed, name_of
 from facematch.watchlist.search import Request, recheck
@@ -27,15 +27,15 @@ def preview(
     *,
     request: Request | None,
     book: DecisionSettings | None,
-) -> EnrolmentPreview:
-    """Look at pictures as enrolment would; see :meth:`facematch.watchlist.Watchlist.preview`."""
+) -> EnrollmentPreview:
+    """Look at pictures as enrollment would; see :meth:`facematch.watchlist.Watchlist.preview`."""
     pictures = listed(images)
     with core.database.read() as connection:
         core.store.check_contract(connection, analyzer.contract)
     usable, refusals, qualities = examine(analyzer, pictures, gates)
     vectors = embed(analyzer, usable) if request is not None else np.empty((0, 0), dtype=np.float32)
 
-    def concluded(snapshot: Snapshot) -> tuple[AuditRecord, EnrolmentPreview]:
+    def concluded(snapshot: Snapshot) -> tuple[AuditRecord, EnrollmentPreview]:
         found: list[list[Candidate]] = [[] for _ in usable]
         core.authorize(AuditAction.PREVIEW, snapshot.standing)
         size = snapshot.in_force(core.now())
@@ -57,7 +57,7 @@ def preview(
             "look_alikes": snapshot.refs({candidate.subject_id for candidate in everybody}),
             "generation": snapshot.generation,
         }
-        return core.audit_record(AuditAction.PREVIEW, AuditOutcome.DONE, details), EnrolmentPreview(
+        return core.audit_record(AuditAction.PREVIEW, AuditOutcome.DONE, details), EnrollmentPreview(
             pictures=tuple(entries),
             look_alikes=everybody if request is not None else None,
             gallery_size=size,

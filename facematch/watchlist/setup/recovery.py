@@ -156,12 +156,12 @@ def reconcile(core: Core) -> None:
 
 
 def _destroy_orphans(core: Core, endings: dict[str, tuple[str, int]], *, restored: bool) -> None:
-    """Destroy the keys of subjects that were erased, and the one of an enrolment that never committed.
+    """Destroy the keys of subjects that were erased, and the one of an enrollment that never committed.
 
     A key made at the present generation, for a subject that is not there, can only be of the latter kind. Other keys
     without a subject stay: a backup that is not put back yet may need them.
     """
-    with core.database.write() as connection:  # an enrolment makes its key while it holds this lock
+    with core.database.write() as connection:  # an enrollment makes its key while it holds this lock
         references = core.store.references(connection)
         generation = core.store.generation(connection)
         for ref, made in core.codec.subject_refs().items():

@@ -66,7 +66,7 @@ def _check_tables(path: Path) -> None:
         assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
         assert connection.execute("PRAGMA foreign_key_check").fetchall() == []
         assert connection.execute("SELECT scrub_pending FROM meta").fetchone() == (0,)
-        for table, column in (("subjects", "subject"), ("consents", "consent"), ("enrolments", "enrolment")):
+        for table, column in (("subjects", "subject"), ("consents", "consent"), ("enrollments", "enrollment")):
             bare = f"SELECT count(*) FROM {table} WHERE id NOT IN (SELECT {column} FROM templates)"
             assert connection.execute(bare).fetchone() == (0,), table
     finally:
@@ -108,7 +108,7 @@ def test_killed_at_very_many_random_moments(tmp_path: Path) -> None:
     [
         ("enroll", "SubjectTable.bump", ["s"]),
         ("enroll", "SubjectTable.add_template", ["s"]),
-        ("enroll", "SubjectTable.add_enrolment", ["s"]),
+        ("enroll", "SubjectTable.add_enrollment", ["s"]),
         ("enroll", "TableAuditWriter.append", ["s"]),
         ("withdraw", "SubjectTable.bump", ["s"]),
         ("withdraw", "ConsentTable.record_transition", ["s"]),

@@ -177,13 +177,13 @@ def test_what_is_wrong_with_one_subject_stops_no_other(moment: Bench, tmp_path: 
     codes = {name: outcome.error.code for name, outcome in outcomes.items() if outcome.error is not None}
     assert codes == {
         "s-1": "consent_invalid",
-        "s-2": "enrolment_refused",
+        "s-2": "enrollment_refused",
         "s-4": "consent_invalid",
         "s-5": "consent_required",
     }
     assert [refusal.code for refusal in outcomes["s-3"].refusals] == ["image_not_found"]
     assert [record.subject_id for record in moment.watchlist.subjects()] == ["s-0", "s-3"]
-    assert outcomes["s-2"].to_dict()["error"]["code"] == "enrolment_refused"
+    assert outcomes["s-2"].to_dict()["error"]["code"] == "enrollment_refused"
 
 
 def test_an_interruption_leaves_whole_subjects_and_the_list_goes_on(moment: Bench, tmp_path: Path) -> None:

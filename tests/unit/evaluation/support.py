@@ -1,4 +1,4 @@
-"""Labelled folders of synthetic pictures."""
+"""Labeled folders of synthetic pictures."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from facematch.testing import SyntheticFace, synthetic_picture
 
 
-def labelled_folder(root: Path, pictures: dict[int, int]) -> Path:
+def labeled_folder(root: Path, pictures: dict[int, int]) -> Path:
     """A folder a person: ``pictures[person]`` pictures of each; person 0's are in ``p00``."""
     for person, count in pictures.items():
         (root / f"p{person:02}").mkdir(parents=True)

@@ -89,8 +89,8 @@ def pictures_of(embeddings: FloatArray, found: bool = True) -> EmbeddedPictures:
 def crowd(people: int, each: int, seed: int) -> tuple[EmbeddedPictures, np.ndarray[tuple[int], np.dtype[np.int64]]]:
     """People as random directions, pictures as noisy copies."""
     random = np.random.default_rng(seed)
-    centres = random.normal(size=(people, 32))
-    vectors = np.repeat(centres, each, axis=0) + random.normal(scale=0.5, size=(people * each, 32))
+    centers = random.normal(size=(people, 32))
+    vectors = np.repeat(centers, each, axis=0) + random.normal(scale=0.5, size=(people * each, 32))
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
     return pictures_of(vectors.astype(np.float32)), np.repeat(np.arange(people), each)
 
@@ -100,16 +100,16 @@ def test_a_calibration_holds_on_people_it_never_saw() -> None:
     run = calibrate(
         pictures, people, target_fpir=0.05, gallery_size=100, templates=3, models="m", data="synthetic", seed=5
     )
-    artefact = run.calibration
-    assert (artefact.people, artefact.gallery_size, artefact.templates) == (800, 100, 3)
-    assert artefact.fpir_upper <= 0.05
-    assert run.fpir == artefact.errors / 800
+    artifact = run.calibration
+    assert (artifact.people, artifact.gallery_size, artifact.templates) == (800, 100, 3)
+    assert artifact.fpir_upper <= 0.05
+    assert run.fpir == artifact.errors / 800
     assert run.mated_people == 100
     others, other_people = crowd(1100, 4, seed=2)
-    centres = others.embeddings.reshape(1100, 4, 32)
-    gallery = centres[:100, :3].reshape(-1, 32)
-    tops = (centres[100:, 0] @ gallery.T).max(axis=1)
-    measured = np.mean(tops >= artefact.threshold)
+    centers = others.embeddings.reshape(1100, 4, 32)
+    gallery = centers[:100, :3].reshape(-1, 32)
+    tops = (centers[100:, 0] @ gallery.T).max(axis=1)
+    measured = np.mean(tops >= artifact.threshold)
     assert measured <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / 1000)
     assert other_people.size == 4400
 
@@ -125,7 +125,7 @@ def test_more_templates_raise_the_threshold_that_is_needed() -> None:
     assert thresholds[1] > thresholds[0] + 0.01
 
 
-def test_the_same_draw_gives_the_same_artefact_and_another_seed_another() -> None:
+def test_the_same_draw_gives_the_same_artifact_and_another_seed_another() -> None:
     pictures, people = crowd(300, 3, seed=4)
 
     def digest(seed: int) -> str:
@@ -155,7 +155,7 @@ def test_people_without_a_face_do_not_count_as_searched() -> None:
         calibrate(unseen, people, target_fpir=0.01, gallery_size=50, models="m", data="d")
 
 
-def test_the_artefact_names_the_rule_that_it_was_measured_with_and_galleries_are_filled_up() -> None:
+def test_the_artifact_names_the_rule_that_it_was_measured_with_and_galleries_are_filled_up() -> None:
     pictures, people = crowd(300, 2, seed=4)
     keep = np.ones(600, dtype=bool)
     keep[1:300:2] = False  # half of the people have one picture, and no mated probe

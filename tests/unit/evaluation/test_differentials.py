@@ -13,7 +13,7 @@ from facematch.evaluation.grouping import GroupCounts, comparison_counts
 from facematch.evaluation.pictures import EmbeddedPictures, read_folder
 from facematch.evaluation.ratios import judge, rates_and_ratios
 from facematch.testing import FakeAnalyzer
-from tests.unit.evaluation.support import labelled_folder
+from tests.unit.evaluation.support import labeled_folder
 
 PEOPLE = {**dict.fromkeys(range(12), 3), **dict.fromkeys(range(12, 24), 1)}
 
@@ -146,7 +146,7 @@ def groups_csv(root: Path, path: Path) -> Path:
 
 
 def test_the_whole_protocol_on_synthetic_people(tmp_path: Path) -> None:
-    root = labelled_folder(tmp_path / "pictures", PEOPLE)
+    root = labeled_folder(tmp_path / "pictures", PEOPLE)
     result = evaluate_differentials(
         FakeAnalyzer(8),
         root,
@@ -168,7 +168,7 @@ def test_the_whole_protocol_on_synthetic_people(tmp_path: Path) -> None:
 
 
 def test_people_without_a_group_and_with_several_are_left_out_and_counted(tmp_path: Path) -> None:
-    folder = read_folder(labelled_folder(tmp_path, {0: 2, 1: 2, 2: 1}))
+    folder = read_folder(labeled_folder(tmp_path, {0: 2, 1: 2, 2: 1}))
     clear, absent, ambiguous = people_of_groups(folder, {"p00/0.png": "a", "p01/0.png": "a", "p01/1.png": "b"})
     assert (clear, absent.tolist(), ambiguous.tolist()) == ({0: "a"}, [2], [1])
     with pytest.raises(InvalidArgument, match=r"1 pictures are missing: p07/0\.png"):
@@ -203,7 +203,7 @@ def test_malformed_lists_are_refused(text: str, complaint: str, tmp_path: Path) 
 
 
 def test_arguments_are_checked(tmp_path: Path) -> None:
-    root = labelled_folder(tmp_path / "pictures", PEOPLE)
+    root = labeled_folder(tmp_path / "pictures", PEOPLE)
     groups = groups_csv(root, tmp_path / "g.csv")
     with pytest.raises(InvalidArgument, match="exclude"):
         evaluate_differentials(FakeAnalyzer(), root, groups, threshold=0.5, target_fpir=0.1)

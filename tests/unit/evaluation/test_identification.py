@@ -27,8 +27,8 @@ INF = np.inf
 
 def unit(count: int, dimension: int, seed: int) -> FloatArray:
     vectors = np.random.default_rng(seed).standard_normal((count, dimension)).astype(np.float32)
-    normalised: FloatArray = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
-    return normalised
+    normalized: FloatArray = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    return normalized
 
 
 @pytest.fixture

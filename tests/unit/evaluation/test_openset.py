@@ -11,13 +11,13 @@ from facematch.errors import InvalidArgument
 from facematch.evaluation.openset import default_gallery_size, evaluate_openset
 from facematch.matching.subjects import MEAN_TEMPLATE
 from facematch.testing import FakeAnalyzer
-from tests.unit.evaluation.support import labelled_folder, nobody
+from tests.unit.evaluation.support import labeled_folder, nobody
 
 PEOPLE = {**dict.fromkeys(range(8), 3), **dict.fromkeys(range(8, 20), 1)}
 
 
 def test_people_who_are_told_apart_are_all_found(tmp_path: Path) -> None:
-    root = labelled_folder(tmp_path, PEOPLE)
+    root = labeled_folder(tmp_path, PEOPLE)
     calls: list[tuple[int, int | None]] = []
     result = evaluate_openset(
         FakeAnalyzer(64), root, gallery_size=6, draws=3, progress=lambda done, total: calls.append((done, total))
@@ -36,7 +36,7 @@ def test_people_who_are_told_apart_are_all_found(tmp_path: Path) -> None:
 
 
 def test_the_same_seed_gives_the_same_figures_and_another_does_not(tmp_path: Path) -> None:
-    root = labelled_folder(tmp_path, PEOPLE)
+    root = labeled_folder(tmp_path, PEOPLE)
     one, same, other = (
         evaluate_openset(FakeAnalyzer(8), root, gallery_size=6, draws=2, seed=seed).to_dict() for seed in (1, 1, 2)
     )
@@ -46,14 +46,14 @@ def test_the_same_seed_gives_the_same_figures_and_another_does_not(tmp_path: Pat
 
 
 def test_several_templates_and_another_rule(tmp_path: Path) -> None:
-    root = labelled_folder(tmp_path, PEOPLE)
+    root = labeled_folder(tmp_path, PEOPLE)
     result = evaluate_openset(FakeAnalyzer(64), root, gallery_size=5, templates=2, draws=2, rule=MEAN_TEMPLATE)
     assert (result.templates, result.rule, result.n_mated) == (2, "mean_template", 5)
     assert result.rank1 == 1.0
 
 
 def test_mated_probes_without_a_face_are_missed(tmp_path: Path) -> None:
-    root = labelled_folder(tmp_path, PEOPLE)
+    root = labeled_folder(tmp_path, PEOPLE)
     for person in range(8):
         nobody(root / f"p{person:02}" / "none.png", shade=person)
     result = evaluate_openset(FakeAnalyzer(64), root, gallery_size=8, draws=2)
@@ -66,7 +66,7 @@ def test_mated_probes_without_a_face_are_missed(tmp_path: Path) -> None:
 
 
 def test_a_wrong_label_shows_among_the_worst(tmp_path: Path) -> None:
-    root = labelled_folder(tmp_path, PEOPLE)
+    root = labeled_folder(tmp_path, PEOPLE)
     twin = root / "p30"
     twin.mkdir()
     (twin / "0.png").write_bytes((root / "p00" / "0.png").read_bytes())
@@ -78,7 +78,7 @@ def test_a_wrong_label_shows_among_the_worst(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("size", "templates", "draws"), [(20, 1, 1), (9, 1, 1), (5, 3, 1), (5, 1, 0), (0, 1, 1)])
 def test_galleries_that_cannot_be_drawn_are_refused(size: int, templates: int, draws: int, tmp_path: Path) -> None:
-    root = labelled_folder(tmp_path, PEOPLE)
+    root = labeled_folder(tmp_path, PEOPLE)
     with pytest.raises(InvalidArgument):
         evaluate_openset(FakeAnalyzer(), root, gallery_size=size, templates=templates, draws=draws)
 

@@ -10,7 +10,7 @@ from facematch.errors import ContractMismatch, InvalidArgument
 from facematch.evaluation.pairs import evaluate_verification, operational_threshold, read_pair_list
 from facematch.testing import FakeAnalyzer
 from facematch.types import OperatingPoint
-from tests.unit.evaluation.support import labelled_folder, nobody
+from tests.unit.evaluation.support import labeled_folder, nobody
 
 LIST = """image_a,image_b,same,remark
 p00/0.png,p00/1.png,1,
@@ -23,7 +23,7 @@ p01/1.png,p02/0.png,0,
 
 @pytest.fixture
 def pictures(tmp_path: Path) -> Path:
-    root = labelled_folder(tmp_path / "pictures", {0: 2, 1: 2, 2: 1})
+    root = labeled_folder(tmp_path / "pictures", {0: 2, 1: 2, 2: 1})
     nobody(root / "p02" / "none.png")
     (root / "pairs.csv").write_text(LIST, "utf-8")
     return root

@@ -21,14 +21,14 @@ from facematch.evaluation.report import Report, Table, write_report
 from facematch.evaluation.summaries import report_differentials, report_openset, report_verification
 from facematch.evaluation.verification import det_curve
 from facematch.testing import FakeAnalyzer
-from tests.unit.evaluation.support import labelled_folder
+from tests.unit.evaluation.support import labeled_folder
 
 MODELS = {"embedder": "fake"}
 
 
 @pytest.fixture
 def pictures(tmp_path: Path) -> Path:
-    root = labelled_folder(tmp_path / "secret-place", {**dict.fromkeys(range(6), 3), **dict.fromkeys(range(6, 24), 1)})
+    root = labeled_folder(tmp_path / "secret-place", {**dict.fromkeys(range(6), 3), **dict.fromkeys(range(6, 24), 1)})
     (root / "pairs.csv").write_text("image_a,image_b,same\np00/0.png,p00/1.png,1\np00/0.png,p01/0.png,0\n", "utf-8")
     rows = "".join(f"p{person:02}/0.png,<b>{'xy'[person % 2]}</b>\n" for person in range(24))
     (root / "groups.csv").write_text("image,group\n" + rows, "utf-8")

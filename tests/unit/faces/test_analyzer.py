@@ -116,7 +116,7 @@ def test_reading_order_is_rows_from_the_top_then_left_to_right() -> None:
 
 def test_runtime_and_pack_are_described(analyzer: FaceAnalyzer) -> None:
     assert set(analyzer.describe_runtime()) == {"detector", "embedder"}
-    assert analyzer.describe()["licence"] == "MIT AND Apache-2.0"
+    assert analyzer.describe()["license"] == "MIT AND Apache-2.0"
 
 
 @pytest.mark.shared_data

@@ -15,7 +15,7 @@ import pytest
 from numpy.typing import NDArray
 from skimage.transform import SimilarityTransform
 
-from facematch.errors import InferenceError, InvalidArgument, LicenceError, PackUnavailable
+from facematch.errors import InferenceError, InvalidArgument, LicenseError, PackUnavailable
 from facematch.faces import FaceAnalyzer
 from facematch.faces.detectors.insightface import InsightFaceDetector
 from facematch.faces.detectors.scrfd import ScrfdDetector
@@ -65,7 +65,7 @@ def pictures(shared: Path, group: Image) -> list[Image]:
 def test_scrfd_finds_what_insightfaces_class_finds(shared: Path, pictures: list[Image], file: str) -> None:
     data = (shared / "models" / file).read_bytes()
     model = DetectorModel(
-        kind="scrfd", file="det.onnx", sha256="0" * 64, licence="none", preprocessing=Preprocessing(channels="rgb")
+        kind="scrfd", file="det.onnx", sha256="0" * 64, license="none", preprocessing=Preprocessing(channels="rgb")
     )
     ours = ScrfdDetector(OnnxSession(convert(data, "detector"), name=file)).detect(pictures)
     theirs = InsightFaceDetector.from_model(model, data).detect(pictures)
@@ -112,7 +112,7 @@ def test_an_insightface_pack_gives_what_faceanalysis_gives(shared: Path, group: 
 
     root = shared / "models" / "insightface"
     folder = root / "models" / "sc-int8"
-    with pytest.raises(LicenceError):
+    with pytest.raises(LicenseError):
         FaceAnalyzer.from_pack(folder)
     ours = FaceAnalyzer.from_pack(folder, use="research")
     assert ours.operating_point is None
@@ -127,7 +127,7 @@ def test_an_insightface_pack_gives_what_faceanalysis_gives(shared: Path, group: 
         assert twin.box.iou(Box(*map(float, other.bbox))) > 0.99
         assert np.abs(twin.landmarks - other.kps).max() < 0.05
         assert twin.embedding is not None
-        # The file is dynamically quantised; ours runs in float32 with its weights. Even two runs of the file itself on
+        # The file is dynamically quantized; ours runs in float32 with its weights. Even two runs of the file itself on
         # crops that differ in one bit of one pixel score only about 0.996.
         assert float(twin.embedding @ other.normed_embedding) > 0.98
 

@@ -43,7 +43,7 @@ def test_the_pack_says_what_it_is(made: QuantizedPack, analyzer: FaceAnalyzer) -
     manifest = pack.manifest
     assert (made.calibrated, made.agreement.faces) == (48, 16)
     assert manifest.name == "opencv-int8"
-    assert (manifest.licence, manifest.permitted_use) == (original.licence, original.permitted_use)
+    assert (manifest.license, manifest.permitted_use) == (original.license, original.permitted_use)
     assert manifest.threshold is None
     assert "LFW accuracy (SFace), in float32" in manifest.published
     assert manifest.published["embeddings beside float32"] == str(made.agreement)
@@ -118,21 +118,21 @@ def test_a_layer_is_as_exact_as_eight_bits_allow(capsys: pytest.CaptureFixture[s
     model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 17)], ir_version=8)
     data = model.SerializeToString()
     inputs = rng.uniform(-1, 1, (32, 3, 16, 16)).astype(np.float32)
-    quantised = quantize_static_int8(data, [inputs[:16], inputs[16:]])
+    quantized = quantize_static_int8(data, [inputs[:16], inputs[16:]])
     assert capsys.readouterr().out == ""
-    plain, small = (SessionOptions().open(each, "one").run(inputs)["y"] for each in (data, quantised))
+    plain, small = (SessionOptions().open(each, "one").run(inputs)["y"] for each in (data, quantized))
     error = np.abs(plain - small).max(axis=(0, 2, 3)) / np.abs(plain).max(axis=(0, 2, 3))
     assert (error < 0.03).all(), "each channel has a scale of its own"
-    assert error.max() > 1e-4, "nothing was quantised"
+    assert error.max() > 1e-4, "nothing was quantized"
 
 
-def test_nothing_is_quantised_without_faces_or_without_a_model(analyzer: FaceAnalyzer) -> None:
+def test_nothing_is_quantized_without_faces_or_without_a_model(analyzer: FaceAnalyzer) -> None:
     assert analyzer.pack is not None
     with pytest.raises(ConversionError, match="no face"):
         quantize_static_int8(analyzer.pack.model_bytes("embedder", 0, "openvino"), [])
-    with pytest.raises(ConversionError, match="cannot be quantised"):
+    with pytest.raises(ConversionError, match="cannot be quantized"):
         quantize_static_int8(b"no model at all", [np.zeros((1, 3, 112, 112), dtype=np.float32)])
-    with pytest.raises(ConversionError, match="cannot be quantised"):
+    with pytest.raises(ConversionError, match="cannot be quantized"):
         quantize_static_int8(
             analyzer.pack.model_bytes("embedder", 0, "openvino"), [np.zeros((1, 3, 9, 9), dtype=np.float32)]
         )

@@ -58,7 +58,7 @@ def assert_same(ours: list[Face], theirs: list[Face]) -> None:
 
 @pytest.fixture(scope="module")
 def folded_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The pack's own detector for OpenCV: block-quantised weights unpacked, input size as published."""
+    """The pack's own detector for OpenCV: block-quantized weights unpacked, input size as published."""
     path: Path = tmp_path_factory.mktemp("yunet") / "yunet.onnx"
     path.write_bytes(open_pack("opencv").model_bytes("detector"))
     return path

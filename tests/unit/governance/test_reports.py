@@ -149,7 +149,7 @@ def configured(**changes: Any) -> Configuration:
         roles=(("admin", ("ada",)), ("operator", ("bo", "cy")), ("privacy-officer", ("dora",))),
         suspensions=(),
         keys=KeyFacts("file-1", 12, 4, "key-1", "ab" * 32),
-        models=ModelFacts("w600k.onnx", "cd" * 32, 512, (("licence", "MIT"),)),
+        models=ModelFacts("w600k.onnx", "cd" * 32, 512, (("license", "MIT"),)),
         threshold=CALIBRATED,
         audit=AuditFacts(1234, "12" * 32, 0, 2, NOW, (Tally("identify, done", 900), Tally("verify, done", 30))),
         complaints=ComplaintFacts(0, 2, 3),
@@ -356,7 +356,7 @@ def test_the_processing_record_follows_the_configuration() -> None:
         "Recipients",
         "Transfers to third countries",
         "Time limits",
-        "Technical and organisational measures",
+        "Technical and organizational measures",
     ]
     assert rows_of(report, "Controller") == {
         "Name": ("Corner Shop Ltd",),
@@ -376,14 +376,14 @@ def test_the_processing_record_follows_the_configuration() -> None:
     assert limits["Templates and consent records"] == "erased by the first sweep after the consent ended"
     assert limits["Content of log entries"] == "deleted by the first sweep after 365 days; their hashes stay"
     assert (limits["First consent ends"], limits["Last consent ends"]) == ("2026-03-31", "2026-12-26")
-    measures = rows_of(report, "Technical and organisational measures")
+    measures = rows_of(report, "Technical and organizational measures")
     assert "12 keys" in measures["Encryption at rest"]
     assert "file-1" in measures["Encryption at rest"]
     assert "version 4" in measures["Template protection"]
     assert "does not make templates irreversible" in measures["Template protection"]
     assert "12" * 32 in measures["Audit log"]
-    assert measures["Licence"] == "MIT"
-    assert table_of(report, "Technical and organisational measures") == (
+    assert measures["License"] == "MIT"
+    assert table_of(report, "Technical and organizational measures") == (
         ("admin", ("ada",), "1"),
         ("operator", ("bo", "cy"), "2"),
         ("privacy-officer", ("dora",), "1"),
@@ -392,7 +392,7 @@ def test_the_processing_record_follows_the_configuration() -> None:
     assert rows_of(report, "The policy in force")["Digest (SHA-256)"] == POLICY.digest
 
 
-def test_accuracy_is_what_the_artefact_holds_and_nothing_else() -> None:
+def test_accuracy_is_what_the_artifact_holds_and_nothing_else() -> None:
     assert rows_of(processing_record(configured(), Statements()), "Accuracy of the comparison") == {
         "Threshold (raw cosine)": "0.4123",
         "Score of a subject": "the mean of the 3 best scores of the subject's templates",
@@ -405,7 +405,7 @@ def test_accuracy_is_what_the_artefact_holds_and_nothing_else() -> None:
         "Trials": "600 searches of people who are not on the list",
         "Data": "600 people of a public set",
         "Measured on": "2026-01-05",
-        "Calibration artefact": "ef" * 32,
+        "Calibration artifact": "ef" * 32,
     }
 
 
@@ -446,7 +446,7 @@ def test_statements_fill_the_gaps_and_only_those() -> None:
         data_protection_officer="Dee",
         processors="none",
         transfers="none",
-        organisational_measures="training",
+        organizational_measures="training",
         misses="3 %",
         differences="none seen",
     )
@@ -455,7 +455,7 @@ def test_statements_fill_the_gaps_and_only_those() -> None:
         ("Controller", ("Joint controllers", "Representative", "Data protection officer")),
         ("Recipients", ("Processors",)),
         ("Transfers to third countries", ("Transfers and their safeguards",)),
-        ("Technical and organisational measures", ("Organisational measures",)),
+        ("Technical and organizational measures", ("Organizational measures",)),
         ("Accuracy of the comparison", ("Misses of people on the list (FNIR)", "Error rates by group of people")),
     )
     assert after.missing == ()
@@ -586,8 +586,8 @@ def test_a_search_that_returned_several_says_only_how_many_others() -> None:
     assert line.about_you is False
 
 
-def test_somebody_elses_enrolment_gives_nothing_but_that_the_subject_was_listed() -> None:
-    found = entry("enroll", OTHER, look_alikes=[OWN], consent_record_id=RECORD, templates=3, enrolment=5, unheard="of")
+def test_somebody_elses_enrollment_gives_nothing_but_that_the_subject_was_listed() -> None:
+    found = entry("enroll", OTHER, look_alikes=[OWN], consent_record_id=RECORD, templates=3, enrollment=5, unheard="of")
     line = log_line(found, OWN, frozenset(), {"quality_override": "secret"})
     assert line.details == {"look_alikes": {"you": True, "others": 0}}
     assert line.private == {}

@@ -133,10 +133,10 @@ def test_array_digests_tell_shapes_apart() -> None:
     assert decode(flat).digest == decode(flat.copy()).digest
 
 
-def test_grey_and_single_channel_arrays() -> None:
-    grey = np.arange(12, dtype=np.uint8).reshape(3, 4)
-    np.testing.assert_array_equal(decode(grey).pixels, np.repeat(grey[..., None], 3, axis=2))
-    np.testing.assert_array_equal(decode(grey[..., None]).pixels, decode(grey).pixels)
+def test_gray_and_single_channel_arrays() -> None:
+    gray = np.arange(12, dtype=np.uint8).reshape(3, 4)
+    np.testing.assert_array_equal(decode(gray).pixels, np.repeat(gray[..., None], 3, axis=2))
+    np.testing.assert_array_equal(decode(gray[..., None]).pixels, decode(gray).pixels)
 
 
 def test_an_array_with_negative_strides_becomes_contiguous() -> None:

@@ -44,12 +44,12 @@ def units(count: int, dimension: int, seed: int = 0) -> FloatArray:
     return normal(np.random.default_rng(seed).standard_normal((count, dimension)))
 
 
-def clusters(count: int, dimension: int, *, centres: int = 50, spread: float = 0.5, seed: int = 0) -> FloatArray:
-    """Vectors of unit length around some centres."""
+def clusters(count: int, dimension: int, *, centers: int = 50, spread: float = 0.5, seed: int = 0) -> FloatArray:
+    """Vectors of unit length around some centers."""
     rng = np.random.default_rng(seed)
-    middle = normal(rng.standard_normal((centres, dimension)))
+    middle = normal(rng.standard_normal((centers, dimension)))
     noise = normal(rng.standard_normal((count, dimension)))
-    return normal(middle[rng.integers(0, centres, count)] + spread * noise)
+    return normal(middle[rng.integers(0, centers, count)] + spread * noise)
 
 
 def normal(vectors: NDArray[Any]) -> FloatArray:

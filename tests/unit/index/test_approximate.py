@@ -99,7 +99,7 @@ def test_codes_find_nearly_everything_and_scores_are_exact(
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_everything_above_a_threshold_is_found_through_codes(kind: CoarseKind, codes_for_scopes: list[int]) -> None:
-    vectors = clusters(SIZE, 32, centres=100, spread=0.6)
+    vectors = clusters(SIZE, 32, centers=100, spread=0.6)
     oracle, index = _pair(kind, vectors)
     half = IdSet(np.arange(1, SIZE, 2, dtype=np.int64))
     queries = _queries(vectors, 20)
@@ -115,7 +115,7 @@ def test_everything_above_a_threshold_is_found_through_codes(kind: CoarseKind, c
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_removed_neighbours_hide_nobody(kind: CoarseKind) -> None:
+def test_removed_neighbors_hide_nobody(kind: CoarseKind) -> None:
     """A subject with hundreds of templates goes; who resembles it is still found beside it."""
     vectors = units(SIZE, 32)
     vectors[:310] = normal(vectors[:1] + np.where(np.arange(310) < 300, 0.1, 0.4)[:, None] * units(310, 32, 1))
@@ -132,8 +132,8 @@ def test_removed_neighbours_hide_nobody(kind: CoarseKind) -> None:
 
 @pytest.mark.parametrize("kind", ["ivf", "hnsw"])
 def test_there_are_k_results_where_there_are_k_vectors(kind: CoarseKind) -> None:
-    """The lists that are read, or the neighbours that are walked to, may hold fewer."""
-    vectors = clusters(SIZE, 16, centres=500, spread=0.01)
+    """The lists that are read, or the neighbors that are walked to, may hold fewer."""
+    vectors = clusters(SIZE, 16, centers=500, spread=0.01)
     oracle, index = _pair(kind, vectors, Effort(1, 8))
     _, ids = index.search(vectors[:50], 150)
     assert bool((ids >= 0).all())

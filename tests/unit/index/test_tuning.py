@@ -17,7 +17,7 @@ SIZE, DIMENSION = 2000, 32
 
 
 def _rows(seed: int = 0) -> Rows:
-    vectors = clusters(SIZE, DIMENSION, centres=200, seed=seed)
+    vectors = clusters(SIZE, DIMENSION, centers=200, seed=seed)
     return Rows(DIMENSION).adding(np.random.default_rng(1).permutation(SIZE).astype(np.int64), vectors)
 
 
@@ -61,7 +61,7 @@ def test_the_least_effort_that_reaches_the_recall_is_taken(kind: CoarseKind) -> 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_recall_in_the_figures_is_what_other_probes_find_too(kind: CoarseKind) -> None:
-    vectors = clusters(4000, DIMENSION, centres=400, seed=5)
+    vectors = clusters(4000, DIMENSION, centers=400, seed=5)
     index = ApproximateIndex(DIMENSION, kind=kind, exact_below=0, recall=0.97, threshold=0.5, background=False)
     index.add(np.arange(4000, dtype=np.int64), vectors)
     assert index.rebuild()

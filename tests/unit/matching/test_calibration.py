@@ -1,4 +1,4 @@
-"""The calibration artefact: round trip, tamper notice, planning, and how it becomes an operating point."""
+"""The calibration artifact: round trip, tamper notice, planning, and how it becomes an operating point."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def test_an_edited_field_is_noticed(field: str) -> None:
         calibration().to_json().replace("mean_template", "median"),
     ],
 )
-def test_what_is_no_artefact_is_refused(text: str) -> None:
+def test_what_is_no_artifact_is_refused(text: str) -> None:
     with pytest.raises(CalibrationInvalid):
         Calibration.from_json(text)
 
@@ -99,7 +99,7 @@ def test_figures_that_contradict_each_other_or_are_absurd_are_refused(changes: d
         Calibration.from_json(json.dumps(document))
 
 
-def test_what_is_no_file_of_an_artefact_is_refused_without_reading_it_all(tmp_path: Path) -> None:
+def test_what_is_no_file_of_an_artifact_is_refused_without_reading_it_all(tmp_path: Path) -> None:
     path = tmp_path / "large.json"
     path.write_bytes(b" " * (2 << 20) + calibration().to_json().encode())
     with pytest.raises(CalibrationInvalid, match="too large"):

@@ -173,7 +173,7 @@ def test_prelu_with_two_readers_is_not_absorbed() -> None:
 
 
 @pytest.mark.parametrize(("shape", "scale", "block"), [((6, 10), (6, 3), 4), ((24,), (6,), 4), ((6, 10), (1,), 0)])
-def test_dequantisation_equals_the_reference_evaluator(
+def test_dequantization_equals_the_reference_evaluator(
     shape: tuple[int, ...], scale: tuple[int, ...], block: int
 ) -> None:
     constants = {
@@ -198,7 +198,7 @@ def test_dequantisation_equals_the_reference_evaluator(
 def quantized_layer(
     kind: str, weight: NDArray[np.float32], source: str, output: str
 ) -> tuple[list[Any], dict[str, Any]]:
-    """A dynamically quantised layer as ONNX Runtime's quantiser writes it, and its constants."""
+    """A dynamically quantized layer as ONNX Runtime's quantizer writes it, and its constants."""
     scale = np.array(np.abs(weight).max() / 127, dtype=np.float32)
     constants = {"wq": np.round(weight / scale).astype(np.int8), "ws": scale, "wz": np.array(0, dtype=np.int8)}
     nodes = [
@@ -211,7 +211,7 @@ def quantized_layer(
     return nodes, constants
 
 
-def test_a_dynamically_quantised_convolution_becomes_the_one_it_approximates() -> None:
+def test_a_dynamically_quantized_convolution_becomes_the_one_it_approximates() -> None:
     weight, bias = floats(6, 4, 3, 3), floats(1, 6, 1, 1)
     nodes, constants = quantized_layer("ConvInteger", weight, "x", "y")
     before = model_of([*nodes, helper.make_node("Add", ["y", "bias"], ["out"])], constants | {"bias": bias}, "out")
@@ -222,10 +222,10 @@ def test_a_dynamically_quantised_convolution_becomes_the_one_it_approximates() -
     stored = (constants["wq"] * constants["ws"]).astype(np.float32)
     plain = model_of([helper.make_node("Conv", ["x", "w", "b"], ["out"])], {"w": stored, "b": bias.reshape(-1)}, "out")
     np.testing.assert_allclose(evaluate(after, x), evaluate(plain, x), atol=1e-5)
-    assert 0 < np.abs(evaluate(after, x) - evaluate(before, x)).max() < 0.2  # what quantising the activations cost
+    assert 0 < np.abs(evaluate(after, x) - evaluate(before, x)).max() < 0.2  # what quantizing the activations cost
 
 
-def test_a_dynamically_quantised_matrix_product_becomes_a_gemm() -> None:
+def test_a_dynamically_quantized_matrix_product_becomes_a_gemm() -> None:
     nodes, constants = quantized_layer("MatMulInteger", floats(256, 10), "flat", "y")
     nodes = [helper.make_node("Flatten", ["x"], ["flat"]), *nodes, helper.make_node("Add", ["y", "b"], ["out"])]
     constants["b"] = floats(10)
@@ -295,10 +295,10 @@ def hostile() -> dict[str, Any]:
         ),
         "a convolution without inputs": model_of([node("ConvInteger", [], ["z"]), relu], {}, "y"),
         "a convolution without outputs": model_of([node("ConvInteger", ["x", "x"], []), relu], {}, "y"),
-        "a dequantisation without inputs": model_of([node("DequantizeLinear", [], ["z"]), relu], {}, "y"),
+        "a dequantization without inputs": model_of([node("DequantizeLinear", [], ["z"]), relu], {}, "y"),
         "scales of another size": model_of([*dynamic, *scales], {**kernel, "sw": zeros(7, np.float32)}, "y"),
         "a product of one": model_of([*dynamic, node("Mul", ["f"], ["y"])], kernel, "y"),
-        "a normalisation of another size": model_of(
+        "a normalization of another size": model_of(
             [node("Conv", ["x", "w"], ["c"]), node("BatchNormalization", ["c", *"gbmv"], ["y"])],
             {"w": zeros((4, 4, 1, 1), np.float32)} | {name: np.ones(5, np.float32) for name in "gbmv"},
             "y",
@@ -437,16 +437,16 @@ def test_every_weight_of_sface_equals_the_reference_evaluators(sface_source: byt
     assert max(differences) == 0
 
 
-def test_converted_sface_equals_opencvs_own_recogniser_and_a_plain_run(
+def test_converted_sface_equals_opencvs_own_recognizer_and_a_plain_run(
     analyzer: FaceAnalyzer, group: NDArray[np.uint8], sface_plain: Path
 ) -> None:
     (faces,) = analyzer.detect([group])
     crops = analyzer.align(group, faces)
     ours = analyzer.embed(crops)
-    recogniser = cv2.FaceRecognizerSF.create(str(sface_plain), "")
+    recognizer = cv2.FaceRecognizerSF.create(str(sface_plain), "")
     plain = OnnxSession(sface_plain.read_bytes(), name="plain", threads=1)
     blobs = crops[..., ::-1].transpose(0, 3, 1, 2).astype(np.float32)
-    theirs = np.stack([recogniser.feature(crop)[0] for crop in crops])
+    theirs = np.stack([recognizer.feature(crop)[0] for crop in crops])
     straight = np.stack([plain.run(blob[None])["fc1"][0] for blob in blobs])
     assert len(ours) == 6
     for oracle in (theirs, straight):

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from facematch.errors import (
-    LicenceError,
+    LicenseError,
     ManifestInvalid,
     PackCorrupt,
     PackNotFound,
@@ -284,9 +284,9 @@ def test_insightfaces_own_download_is_a_source(
 
 @pytest.mark.parametrize("name", ["buffalo_l", "buffalo_s", "buffalo_sc", "antelopev2"])
 def test_research_packs_are_refused_before_anything_is_fetched(name: str, tmp_path: Path) -> None:
-    with pytest.raises(LicenceError, match="research") as caught:
+    with pytest.raises(LicenseError, match="research") as caught:
         open_pack(name, settings=settings(tmp_path))
-    assert caught.value.code == "licence_forbidden"
+    assert caught.value.code == "license_forbidden"
     assert list(tmp_path.iterdir()) == []
     with pytest.raises(PackUnavailable, match="offline"):
         open_pack(name, use="research", settings=settings(tmp_path, offline=True))
@@ -320,7 +320,7 @@ def test_a_folder_with_a_manifest_is_a_pack(real_folder: Path, tmp_path: Path) -
     ("change", "place"),
     [
         (("schema_version = 1", "schema_version = 2"), "schema_version"),
-        (('licence = "MIT AND Apache-2.0"\n', ""), "licence"),
+        (('license = "MIT AND Apache-2.0"\n', ""), "license"),
         (("dimension = 128", "dimension = 0"), "dimension"),
         (("crop_size = 112", 'crop_size = 112\nsurprise = "yes"'), "surprise"),
         (("[detector]", "[detector"), "not TOML"),
@@ -352,7 +352,7 @@ def test_insightfaces_layout_is_a_research_pack(shared: Path, tmp_path: Path) ->
     assert found == folder
     assert manifest.permitted_use == ("research",)
     assert (manifest.embedder.dimension, manifest.embedder.crop_size) == (512, 112)
-    with pytest.raises(LicenceError):
+    with pytest.raises(LicenseError):
         open_pack(folder, settings=settings(tmp_path))
     pack = open_pack(folder, use="research", settings=settings(tmp_path))
     assert OnnxSession(pack.model_bytes("embedder"), name="mbf").input_shape[0] == "batch"

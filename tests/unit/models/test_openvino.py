@@ -1,4 +1,4 @@
-"""OpenVINO beside ONNX Runtime: the same answers in float32, near ones in bfloat16, and the same behaviour."""
+"""OpenVINO beside ONNX Runtime: the same answers in float32, near ones in bfloat16, and the same behavior."""
 
 from __future__ import annotations
 

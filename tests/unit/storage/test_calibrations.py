@@ -150,7 +150,7 @@ def test_another_contract_is_refused_and_nothing_changes(watchlist: Watchlist, a
     assert watchlist.calibration is None
 
 
-def test_set_before_the_first_enrolment_it_is_checked_at_the_search(
+def test_set_before_the_first_enrollment_it_is_checked_at_the_search(
     watchlist: Watchlist, analyzer: VectorAnalyzer
 ) -> None:
     watchlist.set_calibration(calibration(analyzer, contract="ff" * 32))
@@ -158,7 +158,7 @@ def test_set_before_the_first_enrolment_it_is_checked_at_the_search(
         watchlist.identify_faces([], purpose=PURPOSE)
 
 
-def test_the_mean_template_rule_scores_the_normalised_mean(watchlist: Watchlist, analyzer: VectorAnalyzer) -> None:
+def test_the_mean_template_rule_scores_the_normalized_mean(watchlist: Watchlist, analyzer: VectorAnalyzer) -> None:
     enroll(watchlist, "s-1", 0, 1)
     enroll(watchlist, "s-2", 2)
     probe = analyzer.face(4)

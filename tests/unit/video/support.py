@@ -1,4 +1,4 @@
-"""Made-up people and recordings: a person is a striped rectangle of one colour on a grey ground."""
+"""Made-up people and recordings: a person is a striped rectangle of one color on a gray ground."""
 
 from __future__ import annotations
 
@@ -30,17 +30,17 @@ from facematch.types import (
 
 CONTRACT = "c0" * 32
 THRESHOLD = 0.4
-COLOURS = {"ana": (40, 40, 220), "ben": (220, 60, 40), "cem": (40, 200, 40)}
-VECTORS = {name: np.random.default_rng(i).normal(size=64).astype(np.float32) for i, name in enumerate(COLOURS)}
+COLORS = {"ana": (40, 40, 220), "ben": (220, 60, 40), "cem": (40, 200, 40)}
+VECTORS = {name: np.random.default_rng(i).normal(size=64).astype(np.float32) for i, name in enumerate(COLORS)}
 VECTORS = {name: vector / np.linalg.norm(vector) for name, vector in VECTORS.items()}
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
 def ground(width: int = 192, height: int = 128, seed: int = 7) -> Image:
-    """A grey scene; different seeds do not resemble each other."""
+    """A gray scene; different seeds do not resemble each other."""
     cells = np.random.default_rng(seed).integers(60, 190, size=(5, 7), dtype=np.uint8)
-    grey = cv2.resize(cells, (width, height), interpolation=cv2.INTER_CUBIC)
-    return cv2.cvtColor(grey, cv2.COLOR_GRAY2BGR).astype(np.uint8, copy=False)
+    gray = cv2.resize(cells, (width, height), interpolation=cv2.INTER_CUBIC)
+    return cv2.cvtColor(gray, cv2.COLOR_GRAY2BGR).astype(np.uint8, copy=False)
 
 
 def put(image: Image, name: str, x: int, y: int, width: int = 28, height: int = 36) -> None:
@@ -48,7 +48,7 @@ def put(image: Image, name: str, x: int, y: int, width: int = 28, height: int = 
     rows = np.arange(height)[:, None] // 4
     columns = np.arange(width)[None, :] // 4
     bright = ((rows * 7 + columns * 3 + rows * columns) % 3)[:, :, None]
-    patch = (np.array(COLOURS[name]) - bright * 12).clip(0, 255).astype(np.uint8)
+    patch = (np.array(COLORS[name]) - bright * 12).clip(0, 255).astype(np.uint8)
     y2, x2 = min(y + height, image.shape[0]), min(x + width, image.shape[1])
     image[max(y, 0) : y2, max(x, 0) : x2] = patch[max(-y, 0) : y2 - y, max(-x, 0) : x2 - x]
 
@@ -125,22 +125,22 @@ def face(
     return Face(Box(x, y, x + size, y + size), landmarks, score, embedding)
 
 
-class ColourAnalyzer:
-    """Finds the made-up people by colour and knows them by colour. Implements ``protocols.Analyzer``."""
+class ColorAnalyzer:
+    """Finds the made-up people by color and knows them by color. Implements ``protocols.Analyzer``."""
 
     def __init__(self) -> None:
         self.embedded: list[NDArray[np.uint8]] = []
 
     @property
     def contract(self) -> EmbeddingContract:
-        return EmbeddingContract(CONTRACT, 64, "colour")
+        return EmbeddingContract(CONTRACT, 64, "color")
 
     @property
     def operating_point(self) -> OperatingPoint | None:
         return OperatingPoint(THRESHOLD, CONTRACT, 0.001, "FMR", "made-up people", 3000, "2026-01-01")
 
     def describe(self) -> dict[str, str]:
-        return {"pack": "colours 1", "licence": "Apache-2.0"}
+        return {"pack": "colors 1", "license": "Apache-2.0"}
 
     def analyze(self, images: Sequence[ImageSource]) -> list[list[Face]]:
         raise AssertionError("the pipeline detects and embeds in two steps")
@@ -151,8 +151,8 @@ class ColourAnalyzer:
     @staticmethod
     def _find(image: NDArray[Any]) -> list[Face]:
         faces = []
-        for colour in COLOURS.values():
-            near = (np.abs(image.astype(np.int16) - np.array(colour)) < 60).all(axis=2)
+        for color in COLORS.values():
+            near = (np.abs(image.astype(np.int16) - np.array(color)) < 60).all(axis=2)
             if near.sum() < 150:
                 continue
             ys, xs = np.nonzero(near)
@@ -171,7 +171,7 @@ class ColourAnalyzer:
     def embed(self, crops: NDArray[np.uint8]) -> FloatArray:
         self.embedded.append(crops)
         means = crops.reshape(len(crops), -1, 3).mean(axis=1)
-        names = [min(COLOURS, key=lambda name: float(np.abs(mean - np.array(COLOURS[name])).sum())) for mean in means]
+        names = [min(COLORS, key=lambda name: float(np.abs(mean - np.array(COLORS[name])).sum())) for mean in means]
         return np.stack([VECTORS[name] for name in names]).astype(np.float32)
 
 
@@ -182,10 +182,10 @@ class Gallery:
         self.names = names
         self.aliases = aliases or {}
         self.calls: list[tuple[Face, ...]] = []
-        self._analyzer = ColourAnalyzer()
+        self._analyzer = ColorAnalyzer()
 
     @property
-    def analyzer(self) -> ColourAnalyzer:
+    def analyzer(self) -> ColorAnalyzer:
         return self._analyzer
 
     @property

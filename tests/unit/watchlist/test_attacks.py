@@ -123,12 +123,12 @@ def test_a_glance_at_an_older_copy_does_not_destroy_the_keys_of_the_newer_one(tm
 def test_an_older_copy_does_not_bring_a_longer_consent_back_unnoticed(tmp_path: Path) -> None:
     path, copy = tmp_path / "watchlist.db", tmp_path / "copy.db"
     with open_bench(path) as bench:
-        enrolment = bench.enroll("alice", 1)
+        enrollment = bench.enroll("alice", 1)
         bench.watchlist.backup(copy)
         evidence = tmp_path / "again.pdf"
         evidence.write_bytes(b"signed again")
         bench.watchlist.renew("alice", valid_for=timedelta(days=1), evidence=evidence)
-        assert bench.watchlist.consents("alice")[0].record_id == enrolment.record_id
+        assert bench.watchlist.consents("alice")[0].record_id == enrollment.record_id
     put_back(copy, path)
     with open_bench(path) as bench:
         assert len(bench.watchlist.suspensions()) == 1
@@ -246,7 +246,7 @@ def twice_enrolled(bench: Bench, folder: Path) -> None:
     bench.clock.advance(timedelta(days=1))
 
 
-def test_an_erased_subject_does_not_come_back_from_a_backup_of_an_earlier_enrolment(
+def test_an_erased_subject_does_not_come_back_from_a_backup_of_an_earlier_enrollment(
     bench: Bench, tmp_path: Path
 ) -> None:
     twice_enrolled(bench, tmp_path)
@@ -257,7 +257,7 @@ def test_an_erased_subject_does_not_come_back_from_a_backup_of_an_earlier_enrolm
     assert (bench.watchlist.subjects(), bench.found(1)) == ([], [])
 
 
-def test_a_withdrawn_subject_is_not_found_from_a_backup_of_an_earlier_enrolment(bench: Bench, tmp_path: Path) -> None:
+def test_a_withdrawn_subject_is_not_found_from_a_backup_of_an_earlier_enrollment(bench: Bench, tmp_path: Path) -> None:
     twice_enrolled(bench, tmp_path)
     bench.watchlist.withdraw("alice", reason="no more")
     bench.watchlist.restore(tmp_path / "with.db")

@@ -146,7 +146,7 @@ def test_filtered_subjects_are_not_scored_even_at_one(bench: Bench) -> None:
         other.enroll("u", 3, sites=["elsewhere"])
         other.enroll("v", 4)
         other.watchlist.withdraw("v", reason="left")
-        searched.clear()  # enrolment compared subjects whom one search could reach together
+        searched.clear()  # enrollment compared subjects whom one search could reach together
         assert other.found(2) == []
         assert set(searched) == {1}
 
@@ -232,7 +232,7 @@ def test_bad_embeddings_are_refused(bench: Bench) -> None:
             bench.watchlist.identify_faces([face.with_embedding(embedding)], purpose=PURPOSE)
 
 
-def test_another_handle_sees_enrolment_withdrawal_and_erasure_at_once(bench: Bench) -> None:
+def test_another_handle_sees_enrollment_withdrawal_and_erasure_at_once(bench: Bench) -> None:
     with open_bench(bench.path, clock=bench.clock) as other:
         bench.enroll("s", 1)
         assert other.found(1) == ["s"]

@@ -80,7 +80,7 @@ def test_erasure_leaves_no_byte_of_the_subject_in_any_file(bench: Bench) -> None
     assert (receipt.templates_erased, receipt.consent_records_erased) == (40, 1)
     left = _bytes_on_disk(bench.path)
     assert [needle in left for needle in [*needles, b"asked for it, unmistakably"]] == [False] * 45
-    assert consent.record_id.encode() in left  # the audit entry of the enrolment names the record, not the subject
+    assert consent.record_id.encode() in left  # the audit entry of the enrollment names the record, not the subject
     assert bench.watchlist.templates() == 30
     assert bench.found(500) == []
 

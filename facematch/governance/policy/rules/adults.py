@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from facematch.governance.policy.requests import EnrolmentRequest
+from facematch.governance.policy.requests import EnrollmentRequest
 from facematch.governance.policy.rules.base import Refusal, Rule
 
 __all__ = ["Adults"]
@@ -14,11 +14,11 @@ class Adults(Rule):
     """Somebody has to attest that the subject is an adult. The rule has no values: it cannot be loosened."""
 
     name: ClassVar[str] = "adults"
-    concerns: ClassVar[tuple[type, ...]] = (EnrolmentRequest,)
+    concerns: ClassVar[tuple[type, ...]] = (EnrollmentRequest,)
 
     def check(self, request: object) -> Refusal | None:
-        """Refuses an enrolment without the attestation, also in a record that was made past its validation."""
-        if not isinstance(request, EnrolmentRequest) or request.consent.adult_attested is True:
+        """Refuses an enrollment without the attestation, also in a record that was made past its validation."""
+        if not isinstance(request, EnrollmentRequest) or request.consent.adult_attested is True:
             return None
         return self.refuse(  # type: ignore[unreachable]  # a record made with model_construct() can say anything
             "nobody attested that the subject is an adult",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar
 
-from facematch.governance.policy.requests import EnrolmentRequest
+from facematch.governance.policy.requests import EnrollmentRequest
 from facematch.governance.policy.rules.base import Flag, Refusal, Rule, allows, listing, names
 from facematch.governance.terms import check_category
 
@@ -16,24 +16,24 @@ class Categories(Rule):
 
     Attributes:
         allowed: Kebab names, or ``"*"`` for any; empty refuses all.
-        required: Whether every enrolment needs a category.
+        required: Whether every enrollment needs a category.
     """
 
     name: ClassVar[str] = "categories"
-    concerns: ClassVar[tuple[type, ...]] = (EnrolmentRequest,)
+    concerns: ClassVar[tuple[type, ...]] = (EnrollmentRequest,)
 
     allowed: Annotated[tuple[str, ...], names(check_category, wildcard=True)] = ()
     required: Flag = True
 
     def check(self, request: object) -> Refusal | None:
         """Refuses a category that is not listed, and a missing one where it is required."""
-        if not isinstance(request, EnrolmentRequest):
+        if not isinstance(request, EnrollmentRequest):
             return None
         if request.category is None:
             if not self.required:
                 return None
             return self.refuse(
-                f"the enrolment names no category; allowed: {listing(self.allowed)}",
+                f"the enrollment names no category; allowed: {listing(self.allowed)}",
                 "pass category= one of the allowed categories",
             )
         if allows(self.allowed, request.category):
@@ -45,5 +45,5 @@ class Categories(Rule):
 
     def sentence(self) -> str:
         """What the rule says."""
-        need = "Every enrolment needs" if self.required else "An enrolment may name"
+        need = "Every enrollment needs" if self.required else "An enrollment may name"
         return f"{need} one of these categories: {listing(self.allowed)}."

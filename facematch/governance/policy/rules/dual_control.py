@@ -1,4 +1,4 @@
-"""Whether a second person has to approve an enrolment."""
+"""Whether a second person has to approve an enrollment."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["DualControl"]
 
 
 class DualControl(Rule):
-    """An enrolment stays PENDING until another person approves it.
+    """An enrollment stays PENDING until another person approves it.
 
     Attributes:
         required: Whether it does.
@@ -24,18 +24,18 @@ class DualControl(Rule):
     required: Flag = True
 
     def check(self, request: object) -> Refusal | None:
-        """Refuses an approval by the person who prepared the enrolment."""
+        """Refuses an approval by the person who prepared the enrollment."""
         if not isinstance(request, ApprovalRequest) or not self.required:
             return None
         if not same_name(request.actor, request.approver):
             return None
         return self.refuse(
-            f"{request.approver!r} prepared the enrolment and cannot approve it",
+            f"{request.approver!r} prepared the enrollment and cannot approve it",
             "ask another person who has the role approver",
         )
 
     def sentence(self) -> str:
         """What the rule says."""
         if self.required:
-            return "An enrolment is searched only after another person than the enroller approved it."
-        return "An enrolment needs no approval by a second person."
+            return "An enrollment is searched only after another person than the enroller approved it."
+        return "An enrollment needs no approval by a second person."

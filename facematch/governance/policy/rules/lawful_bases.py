@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar
 
-from facematch.governance.policy.requests import EnrolmentRequest
+from facematch.governance.policy.requests import EnrollmentRequest
 from facematch.governance.policy.rules.base import Refusal, Rule, listing, names
 from facematch.governance.terms import EXPLICIT_CONSENT, check_lawful_basis
 
@@ -12,20 +12,20 @@ __all__ = ["LawfulBases"]
 
 
 class LawfulBases(Rule):
-    """The lawful bases that an enrolment may stand on.
+    """The lawful bases that an enrollment may stand on.
 
     Attributes:
         allowed: Members of :data:`~facematch.governance.terms.LAWFUL_BASES`; empty refuses all.
     """
 
     name: ClassVar[str] = "lawful_bases"
-    concerns: ClassVar[tuple[type, ...]] = (EnrolmentRequest,)
+    concerns: ClassVar[tuple[type, ...]] = (EnrollmentRequest,)
 
     allowed: Annotated[tuple[str, ...], names(check_lawful_basis)] = ()
 
     def check(self, request: object) -> Refusal | None:
         """Refuses a basis that is not listed, and one other than consent without evidence and assessment."""
-        if not isinstance(request, EnrolmentRequest):
+        if not isinstance(request, EnrollmentRequest):
             return None
         consent = request.consent
         if consent.lawful_basis not in self.allowed:
@@ -42,4 +42,4 @@ class LawfulBases(Rule):
 
     def sentence(self) -> str:
         """What the rule says."""
-        return f"Enrolment may stand on these lawful bases: {listing(self.allowed)}."
+        return f"Enrollment may stand on these lawful bases: {listing(self.allowed)}."

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, ClassVar
 
 from facematch.governance.names import check_purpose
-from facematch.governance.policy.requests import EnrolmentRequest, SearchRequest
+from facematch.governance.policy.requests import EnrollmentRequest, SearchRequest
 from facematch.governance.policy.rules.base import Refusal, Rule, allows, listing, names
 
 __all__ = ["Purposes"]
@@ -19,13 +19,13 @@ class Purposes(Rule):
     """
 
     name: ClassVar[str] = "purposes"
-    concerns: ClassVar[tuple[type, ...]] = (EnrolmentRequest, SearchRequest)
+    concerns: ClassVar[tuple[type, ...]] = (EnrollmentRequest, SearchRequest)
 
     allowed: Annotated[tuple[str, ...], names(check_purpose, wildcard=True)] = ()
 
     def check(self, request: object) -> Refusal | None:
         """Refuses a consent or a search for a purpose that is not listed."""
-        if isinstance(request, EnrolmentRequest):
+        if isinstance(request, EnrollmentRequest):
             asked = request.consent.purposes
         elif isinstance(request, SearchRequest):
             asked = (request.purpose,)

@@ -12,7 +12,7 @@ __all__ = ["Quality"]
 
 
 class Quality(Rule):
-    """The quality gate of enrolment.
+    """The quality gate of enrollment.
 
     Attributes:
         gate: ``required``: pictures whose quality nothing measured are refused; ``where-measured``: they are not.

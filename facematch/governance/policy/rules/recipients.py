@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, ClassVar
 
 from facematch.governance.names import check_name
-from facematch.governance.policy.requests import DisclosureRequest, EnrolmentRequest
+from facematch.governance.policy.requests import DisclosureRequest, EnrollmentRequest
 from facematch.governance.policy.rules.base import Refusal, Rule, allows, listing, names
 
 __all__ = ["Recipients"]
@@ -23,13 +23,13 @@ class Recipients(Rule):
     """
 
     name: ClassVar[str] = "recipients"
-    concerns: ClassVar[tuple[type, ...]] = (EnrolmentRequest, DisclosureRequest)
+    concerns: ClassVar[tuple[type, ...]] = (EnrollmentRequest, DisclosureRequest)
 
     allowed: Annotated[tuple[str, ...], names(_recipient, wildcard=True)] = ()
 
     def check(self, request: object) -> Refusal | None:
         """Refuses a consent that names, or a disclosure to, a recipient that is not allowed or not consented to."""
-        if isinstance(request, EnrolmentRequest):
+        if isinstance(request, EnrollmentRequest):
             asked = request.consent.recipients
         elif isinstance(request, DisclosureRequest):
             asked = (request.recipient,)

@@ -23,7 +23,7 @@ class Retention(Rule):
 
     Attributes:
         erase_after_end_days: Days from the end of the consent until the reference is erased; 0 erases at once.
-        pending_days: Days until an enrolment that nobody approved is erased.
+        pending_days: Days until an enrollment that nobody approved is erased.
         unconfirmed_media_hours: Hours until the media of an alert that nobody confirmed is deleted.
         unconfirmed_media_midnight: Whether it goes at the next midnight in UTC, where that comes first.
         audit_days: Days that audit entries keep their content, at least 183; ``None`` refuses to prune.
@@ -80,7 +80,7 @@ class Retention(Rule):
         midnight = " or at midnight UTC" if self.unconfirmed_media_midnight else ""
         audit = "are never pruned" if self.audit_days is None else f"are kept {self.audit_days} days"
         return (
-            f"References are erased {self.erase_after_end_days} days after the consent ended, pending enrolments after "
-            f"{self.pending_days} days, media of unconfirmed alerts after "
+            f"References are erased {self.erase_after_end_days} days after the consent ended, pending enrollments "
+            f"after {self.pending_days} days, media of unconfirmed alerts after "
             f"{self.unconfirmed_media_hours} hours{midnight}; audit entries {audit}."
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, ClassVar
 
 from facematch.governance.names import check_site
-from facematch.governance.policy.requests import EnrolmentRequest, SearchRequest, ZoneRequest
+from facematch.governance.policy.requests import EnrollmentRequest, SearchRequest, ZoneRequest
 from facematch.governance.policy.rules.base import ANY, Refusal, Rule, allows, listing, names
 
 __all__ = ["Sites"]
@@ -19,13 +19,13 @@ class Sites(Rule):
     """
 
     name: ClassVar[str] = "sites"
-    concerns: ClassVar[tuple[type, ...]] = (EnrolmentRequest, SearchRequest, ZoneRequest)
+    concerns: ClassVar[tuple[type, ...]] = (EnrollmentRequest, SearchRequest, ZoneRequest)
 
     allowed: Annotated[tuple[str, ...], names(check_site, wildcard=True)] = ()
 
     def check(self, request: object) -> Refusal | None:
         """Refuses a site that is not listed; where sites are listed, also a consent or a search that names none."""
-        if isinstance(request, EnrolmentRequest):
+        if isinstance(request, EnrollmentRequest):
             asked: tuple[str | None, ...] = request.consent.sites or (None,)
         elif isinstance(request, SearchRequest):
             asked = (request.site,)

@@ -1,10 +1,10 @@
-"""Where the pictures of an enrolment may come from."""
+"""Where the pictures of an enrollment may come from."""
 
 from __future__ import annotations
 
 from typing import Annotated, ClassVar
 
-from facematch.governance.policy.requests import EnrolmentRequest
+from facematch.governance.policy.requests import EnrollmentRequest
 from facematch.governance.policy.rules.base import Flag, Refusal, Rule, listing, names
 from facematch.governance.terms import check_source
 
@@ -16,18 +16,18 @@ class Sources(Rule):
 
     Attributes:
         allowed: Members of :data:`~facematch.governance.terms.SOURCES`; empty refuses all.
-        required: Whether every enrolment has to say its source.
+        required: Whether every enrollment has to say its source.
     """
 
     name: ClassVar[str] = "sources"
-    concerns: ClassVar[tuple[type, ...]] = (EnrolmentRequest,)
+    concerns: ClassVar[tuple[type, ...]] = (EnrollmentRequest,)
 
     allowed: Annotated[tuple[str, ...], names(check_source)] = ()
     required: Flag = True
 
     def check(self, request: object) -> Refusal | None:
         """Refuses a source that is not listed, and an unstated one where it is required."""
-        if not isinstance(request, EnrolmentRequest):
+        if not isinstance(request, EnrollmentRequest):
             return None
         if request.source is None and not self.required:
             return None
@@ -40,4 +40,4 @@ class Sources(Rule):
     def sentence(self) -> str:
         """What the rule says."""
         need = "must" if self.required else "may"
-        return f"An enrolment {need} say where its pictures come from, one of: {listing(self.allowed)}."
+        return f"An enrollment {need} say where its pictures come from, one of: {listing(self.allowed)}."

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from facematch.governance.consent.fields import MAX_VALIDITY
 from facematch.governance.consent.states import OPEN_STATES, ConsentState
-from facematch.governance.policy.requests import EnrolmentRequest
+from facematch.governance.policy.requests import EnrollmentRequest
 from facematch.governance.policy.rules.base import Refusal, Rule
 
 __all__ = ["Validity"]
@@ -23,7 +23,7 @@ class Validity(Rule):
     """
 
     name: ClassVar[str] = "validity"
-    concerns: ClassVar[tuple[type, ...]] = (EnrolmentRequest,)
+    concerns: ClassVar[tuple[type, ...]] = (EnrollmentRequest,)
 
     max_days: Annotated[int, Field(strict=True, ge=0, le=MAX_VALIDITY.days)] = 0
 
@@ -32,7 +32,7 @@ class Validity(Rule):
 
         One that was only asked for has no end yet, and nothing may be processed under it: it is judged when given.
         """
-        if not isinstance(request, EnrolmentRequest) or request.consent.state is ConsentState.REQUESTED:
+        if not isinstance(request, EnrollmentRequest) or request.consent.state is ConsentState.REQUESTED:
             return None
         event = next((e for e in reversed(request.consent.events) if e.state in OPEN_STATES), None)
         if event is None or event.valid_until is None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from facematch.governance.policy.requests import EnrolmentRequest
+from facematch.governance.policy.requests import EnrollmentRequest
 from facematch.governance.policy.rules.base import Refusal, Rule
 
 __all__ = ["Vulnerable"]
@@ -14,11 +14,11 @@ class Vulnerable(Rule):
     """A subject marked as vulnerable is refused. The rule has no values: it cannot be loosened."""
 
     name: ClassVar[str] = "vulnerable"
-    concerns: ClassVar[tuple[type, ...]] = (EnrolmentRequest,)
+    concerns: ClassVar[tuple[type, ...]] = (EnrollmentRequest,)
 
     def check(self, request: object) -> Refusal | None:
         """Refuses a subject whose record marks them as vulnerable."""
-        if not isinstance(request, EnrolmentRequest) or not request.consent.vulnerable:
+        if not isinstance(request, EnrollmentRequest) or not request.consent.vulnerable:
             return None
         return self.refuse(
             "the subject is marked as a vulnerable person",

@@ -1,4 +1,4 @@
-"""Calibration artefacts: the latest one rules, the older ones say what ruled before."""
+"""Calibration artifacts: the latest one rules, the older ones say what ruled before."""
 
 from __future__ import annotations
 

@@ -202,7 +202,7 @@ CREATE TABLE consent_zones (
     CONSTRAINT fk_consent_zones_consent FOREIGN KEY(consent) REFERENCES consents (id)
 );
 
-CREATE TABLE enrolments (
+CREATE TABLE enrollments (
     id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
     subject INTEGER NOT NULL,
     consent INTEGER NOT NULL,
@@ -212,18 +212,18 @@ CREATE TABLE enrolments (
     override BLOB,
     decided_by TEXT,
     decided_at INTEGER,
-    CONSTRAINT ck_enrolments_state CHECK (state IN ('PENDING', 'ACTIVE')),
-    CONSTRAINT fk_enrolments_subject FOREIGN KEY(subject) REFERENCES subjects (id),
-    CONSTRAINT fk_enrolments_consent FOREIGN KEY(consent) REFERENCES consents (id)
+    CONSTRAINT ck_enrollments_state CHECK (state IN ('PENDING', 'ACTIVE')),
+    CONSTRAINT fk_enrollments_subject FOREIGN KEY(subject) REFERENCES subjects (id),
+    CONSTRAINT fk_enrollments_consent FOREIGN KEY(consent) REFERENCES consents (id)
 );
 
-CREATE INDEX ix_enrolments_subject ON enrolments (subject);
+CREATE INDEX ix_enrollments_subject ON enrollments (subject);
 
 CREATE TABLE templates (
     template_id INTEGER NOT NULL,
     subject INTEGER NOT NULL,
     consent INTEGER NOT NULL,
-    enrolment INTEGER NOT NULL,
+    enrollment INTEGER NOT NULL,
     vector BLOB NOT NULL,
     sample_mark TEXT NOT NULL,
     detection_score FLOAT NOT NULL,
@@ -233,7 +233,7 @@ CREATE TABLE templates (
     CONSTRAINT uq_templates_consent_sample_mark UNIQUE (consent, sample_mark),
     CONSTRAINT fk_templates_subject FOREIGN KEY(subject) REFERENCES subjects (id),
     CONSTRAINT fk_templates_consent FOREIGN KEY(consent) REFERENCES consents (id),
-    CONSTRAINT fk_templates_enrolment FOREIGN KEY(enrolment) REFERENCES enrolments (id)
+    CONSTRAINT fk_templates_enrollment FOREIGN KEY(enrollment) REFERENCES enrollments (id)
 );
 
 CREATE INDEX ix_templates_subject ON templates (subject)

@@ -156,7 +156,7 @@ def test_a_version_of_the_future_is_refused() -> None:
         ({"policy_version": True}, "policy_version"),
         ({"lawful_basis": "curiosity"}, "lawful_basis 'curiosity' is unknown"),
         ({"lawful_basis": "legal-obligation", "impact_assessment": None}, "needs an assessment"),
-        ({"colour": "red"}, "no colour"),
+        ({"color": "red"}, "no color"),
     ],
 )
 def test_malformed_fields_are_refused_with_a_hint(papers: dict[str, Any], change: dict[str, Any], named: str) -> None:
@@ -186,11 +186,11 @@ def test_a_record_that_was_given_needs_evidence() -> None:
             Consent.from_dict({**data, "schema_version": version})
 
 
-def test_the_hint_for_a_child_says_that_enrolment_is_for_adults(papers: dict[str, Any]) -> None:
+def test_the_hint_for_a_child_says_that_enrollment_is_for_adults(papers: dict[str, Any]) -> None:
     with pytest.raises(ConsentInvalid) as caught:
         Consent.given(**{**papers, "adult_attested": False})
     assert caught.value.code == "consent_invalid"
-    assert caught.value.hint == "enrolment is for adults only, attested by a person: pass adult_attested=True"
+    assert caught.value.hint == "enrollment is for adults only, attested by a person: pass adult_attested=True"
 
 
 def test_coverage_of_zones() -> None:

@@ -101,7 +101,7 @@ def test_the_oracle_for_hkdf_gives_the_published_vectors(salt: str, info: str, l
 
 
 @given(st.binary(min_size=KEY_BYTES, max_size=KEY_BYTES), st.text(max_size=40))
-def test_keys_are_derived_by_hkdf_with_no_salt_and_a_labelled_info(key: bytes, label: str) -> None:
+def test_keys_are_derived_by_hkdf_with_no_salt_and_a_labeled_info(key: bytes, label: str) -> None:
     assert derive(key, label) == _hkdf(key, b"", b"facematch/" + label.encode(), KEY_BYTES)
 
 

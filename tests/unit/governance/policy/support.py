@@ -12,7 +12,7 @@ from facematch.governance.policy import (
     ApprovalRequest,
     CalibrationFacts,
     DisclosureRequest,
-    EnrolmentRequest,
+    EnrollmentRequest,
     KeepRequest,
     PrecisionRequest,
     PruneRequest,
@@ -38,13 +38,13 @@ def consent(valid_for: timedelta = 365 * DAY, **changes: Any) -> Consent:
     return Consent.from_dict({**data, **said, "schema_version": 2, **changes})
 
 
-def enrolment(valid_for: timedelta = 365 * DAY, **changes: Any) -> EnrolmentRequest:
-    """An enrolment under :func:`consent`."""
-    return EnrolmentRequest(consent=consent(valid_for, **changes), now=NOW, actor="ana")
+def enrollment(valid_for: timedelta = 365 * DAY, **changes: Any) -> EnrollmentRequest:
+    """An enrollment under :func:`consent`."""
+    return EnrollmentRequest(consent=consent(valid_for, **changes), now=NOW, actor="ana")
 
 
 def approval(approver: str = "bob") -> ApprovalRequest:
-    """An approval of an enrolment that ana prepared."""
+    """An approval of an enrollment that ana prepared."""
     return ApprovalRequest(consent=consent(), now=NOW, actor="ana", approver=approver)
 
 
@@ -120,7 +120,7 @@ def precision(confirmed: int = 18, rejected: int = 2) -> PrecisionRequest:
 
 
 ALLOWED: dict[str, Request] = {
-    "enrolment": enrolment(),
+    "enrollment": enrollment(),
     "approval": approval(),
     "quality": quality(),
     "zone": zone(),

@@ -31,25 +31,25 @@ from facematch.governance.policy.rules import (
 )
 
 SENTENCES: list[tuple[Rule, str]] = [
-    (LawfulBases(), "Enrolment may stand on these lawful bases: none."),
+    (LawfulBases(), "Enrollment may stand on these lawful bases: none."),
     (Purposes(allowed=("b", "a")), "Consents and searches may name these purposes: a, b."),
     (Sites(allowed=("*",)), "Consents and searches may name these sites: any."),
     (Zones(), "Every search must name a zone, and it must be open."),
     (Zones(required=False), "A search may name a zone, which then must be open."),
-    (Categories(), "Every enrolment needs one of these categories: none."),
+    (Categories(), "Every enrollment needs one of these categories: none."),
     (
         Categories(allowed=("staff",), required=False),
-        "An enrolment may name one of these categories: staff.",
+        "An enrollment may name one of these categories: staff.",
     ),
-    (Incident(), "An enrolment must name the incident behind it."),
-    (Incident(required=False), "An enrolment need not name the incident behind it."),
+    (Incident(), "An enrollment must name the incident behind it."),
+    (Incident(required=False), "An enrollment need not name the incident behind it."),
     (Validity(max_days=365), "A consent lasts at most 365 days, and so does each renewal."),
     (Adults(), "Only subjects whom a person attested to be adults are enrolled; age is never estimated."),
     (Vulnerable(), "A subject marked as a vulnerable person is not enrolled."),
-    (Sources(), "An enrolment must say where its pictures come from, one of: none."),
+    (Sources(), "An enrollment must say where its pictures come from, one of: none."),
     (
         Sources(allowed=("live-capture",), required=False),
-        "An enrolment may say where its pictures come from, one of: live-capture.",
+        "An enrollment may say where its pictures come from, one of: live-capture.",
     ),
     (Quality(), "No picture is enrolled, because the policy sets no quality gate."),
     (Quality(gate="required"), "Every picture must pass the quality gate; nobody may override it."),
@@ -57,8 +57,8 @@ SENTENCES: list[tuple[Rule, str]] = [
         Quality(gate="where-measured", overrides=True),
         "A picture must pass, where it is measured, the quality gate; a second person may override it with a reason.",
     ),
-    (DualControl(), "An enrolment is searched only after another person than the enroller approved it."),
-    (DualControl(required=False), "An enrolment needs no approval by a second person."),
+    (DualControl(), "An enrollment is searched only after another person than the enroller approved it."),
+    (DualControl(required=False), "An enrollment needs no approval by a second person."),
     (Recipients(), "Data may go to these recipients, where the consent names them too: none."),
     (CaptureBases(allowed=("consent",)), "A zone may be opened on these capture bases: consent."),
     (TargetFpir(maximum=0.01), "A threshold must be tested; where it is, for an FPIR of at most 0.01."),
@@ -108,14 +108,14 @@ SENTENCES: list[tuple[Rule, str]] = [
     (
         Retention(pending_days=7),
         (
-            "References are erased 0 days after the consent ended, pending enrolments after 7 days, media of "
+            "References are erased 0 days after the consent ended, pending enrollments after 7 days, media of "
             "unconfirmed alerts after 0 hours or at midnight UTC; audit entries are never pruned."
         ),
     ),
     (
         Retention(unconfirmed_media_hours=72, unconfirmed_media_midnight=False, audit_days=365),
         (
-            "References are erased 0 days after the consent ended, pending enrolments after 0 days, media of "
+            "References are erased 0 days after the consent ended, pending enrollments after 0 days, media of "
             "unconfirmed alerts after 72 hours; audit entries are kept 365 days."
         ),
     ),

@@ -40,7 +40,7 @@ from tests.unit.governance.policy.support import (
     approval,
     calibration,
     disclosure,
-    enrolment,
+    enrollment,
     keep,
     precision,
     quality,
@@ -60,18 +60,18 @@ EVERY = {**ALLOWED, "disclosure": disclosure()}
 
 ONLY_THIS_RULE: dict[str, tuple[Request, Rule | None]] = {
     "lawful_bases": (
-        enrolment(lawful_basis="vital-interest", impact_assessment="DPIA-7"),
+        enrollment(lawful_basis="vital-interest", impact_assessment="DPIA-7"),
         LawfulBases(allowed=("vital-interest",)),
     ),
-    "purposes": (enrolment(purposes=["advertising"]), Purposes(allowed=("*",))),
-    "sites": (enrolment(sites=["store-13"]), Sites(allowed=("*",))),
+    "purposes": (enrollment(purposes=["advertising"]), Purposes(allowed=("*",))),
+    "sites": (enrollment(sites=["store-13"]), Sites(allowed=("*",))),
     "zones": (search(zone=None), Zones(required=False)),
-    "categories": (enrolment(category="staff"), Categories(allowed=("*",))),
-    "incident": (enrolment(incident_id=None), Incident(required=False)),
-    "validity": (enrolment(366 * DAY), Validity(max_days=730)),
+    "categories": (enrollment(category="staff"), Categories(allowed=("*",))),
+    "incident": (enrollment(incident_id=None), Incident(required=False)),
+    "validity": (enrollment(366 * DAY), Validity(max_days=730)),
     "adults": (without_attestation(), None),
-    "vulnerable": (enrolment(vulnerable=True), None),
-    "sources": (enrolment(source="staff-record"), Sources(allowed=("staff-record",))),
+    "vulnerable": (enrollment(vulnerable=True), None),
+    "sources": (enrollment(source="staff-record"), Sources(allowed=("staff-record",))),
     "quality": (quality("unmeasured"), Quality(gate="where-measured")),
     "dual_control": (approval("ana"), DualControl(required=False)),
     "recipients": (disclosure("police"), Recipients(allowed=("police",))),
@@ -178,9 +178,9 @@ def test_no_policy_can_loosen_what_protects_people(name: str) -> None:
 
 
 def test_all_refusals_are_listed_at_once() -> None:
-    request = enrolment(366 * DAY, category=None, incident_id=None, vulnerable=True)
+    request = enrollment(366 * DAY, category=None, incident_id=None, vulnerable=True)
     with pytest.raises(PolicyRefused) as caught:
-        STRICT.check_enrolment(request)
+        STRICT.check_enrollment(request)
     error = caught.value
     assert [refusal.rule for refusal in STRICT.refusals(request)] == [
         "categories",
@@ -190,10 +190,10 @@ def test_all_refusals_are_listed_at_once() -> None:
     ]
     assert error.rule == "categories"
     assert error.message == (
-        f"the policy 'retail-watchlist' ({STRICT.digest[:12]}) refuses the enrolment: "
-        "categories: the enrolment names no category; "
+        f"the policy 'retail-watchlist' ({STRICT.digest[:12]}) refuses the enrollment: "
+        "categories: the enrollment names no category; "
         "allowed: barred-after-assault, barred-after-theft, barred-after-threat, court-order; "
-        "incident: the enrolment names no incident; "
+        "incident: the enrollment names no incident; "
         "validity: the consent lasts 366 days, at most 365 are allowed; "
         "vulnerable: the subject is marked as a vulnerable person"
     )
@@ -228,10 +228,10 @@ def test_a_request_that_no_rule_concerns_is_refused() -> None:
         open_policy.check(whim)
 
 
-def test_an_approval_is_asked_all_rules_of_enrolment() -> None:
+def test_an_approval_is_asked_all_rules_of_enrollment() -> None:
     request = approval()
     concerned = {rule.name for rule in STRICT.rules if isinstance(request, rule.concerns)}
-    asked = {rule.name for rule in STRICT.rules if isinstance(enrolment(), rule.concerns)}
+    asked = {rule.name for rule in STRICT.rules if isinstance(enrollment(), rule.concerns)}
     assert concerned == asked | {"dual_control"}
 
 

@@ -7,8 +7,8 @@ import pytest
 
 from facematch.errors import PolicyInvalid
 from facematch.governance import Consent, Role
-from facematch.governance.policy import PROFILES, EnrolmentRequest, Policy
-from tests.unit.governance.policy.support import calibration, enrolment, keep, quality, roles, search, zone
+from facematch.governance.policy import PROFILES, EnrollmentRequest, Policy
+from tests.unit.governance.policy.support import calibration, enrollment, keep, quality, roles, search, zone
 from tests.unit.governance.support import DAY, NOW, papers_in
 
 OPEN = Policy.profile("access-control")
@@ -39,7 +39,7 @@ def test_there_is_no_other_profile() -> None:
 
 def test_the_default_profile_lets_the_first_example_work(tmp_path: Path) -> None:
     record = Consent.given(**papers_in(tmp_path), sites=["store-12"])
-    OPEN.check_enrolment(EnrolmentRequest(consent=record, now=NOW, actor="ana"))
+    OPEN.check_enrollment(EnrollmentRequest(consent=record, now=NOW, actor="ana"))
     OPEN.check_search(
         search(purpose="site-access", zone=None, open_zones=frozenset(), gallery_subjects=1, calibration=None)
     )
@@ -50,7 +50,7 @@ def test_the_default_profile_lets_the_first_example_work(tmp_path: Path) -> None
 
 
 def test_the_default_profile_stands_on_explicit_consent() -> None:
-    request = enrolment(lawful_basis="legal-obligation", impact_assessment="DPIA-7")
+    request = enrollment(lawful_basis="legal-obligation", impact_assessment="DPIA-7")
     assert [refusal.rule for refusal in OPEN.refusals(request)] == ["lawful_bases"]
 
 
@@ -70,7 +70,7 @@ def test_the_strict_profile_asks_two_people_an_incident_and_a_zone() -> None:
 
 def test_the_strict_profile_accepts_another_basis_only_with_an_assessment() -> None:
     assert STRICT.lawful_bases.allowed == ("explicit-consent", "legal-obligation", "legitimate-interest")
-    assert STRICT.refusals(enrolment(lawful_basis="legitimate-interest", impact_assessment="LIA-7")) == ()
+    assert STRICT.refusals(enrollment(lawful_basis="legitimate-interest", impact_assessment="LIA-7")) == ()
 
 
 def test_the_strict_profile_needs_a_fresh_test() -> None:

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from facematch.errors import InvalidArgument, PolicyInvalid
 from facematch.governance import Consent, Role
-from facematch.governance.policy import EnrolmentRequest, Policy, Request, Rule
+from facematch.governance.policy import EnrollmentRequest, Policy, Request, Rule
 from facematch.governance.policy.rules import (
     Adults,
     CaptureBases,
@@ -43,7 +43,7 @@ from tests.unit.governance.policy.support import (
     calibration,
     consent,
     disclosure,
-    enrolment,
+    enrollment,
     keep,
     precision,
     prune,
@@ -59,53 +59,53 @@ HOUR = timedelta(hours=1)
 ASSESSED: dict[str, Any] = {"lawful_basis": "legitimate-interest", "impact_assessment": "LIA-7"}
 
 
-def without_attestation() -> EnrolmentRequest:
+def without_attestation() -> EnrollmentRequest:
     """A record made past its validation, as pydantic lets one."""
-    return EnrolmentRequest(consent=consent().model_copy(update={"adult_attested": False}), now=NOW, actor="ana")
+    return EnrollmentRequest(consent=consent().model_copy(update={"adult_attested": False}), now=NOW, actor="ana")
 
 
-def without_assessment() -> EnrolmentRequest:
+def without_assessment() -> EnrollmentRequest:
     record = consent(**ASSESSED).model_copy(update={"impact_assessment": None})
-    return EnrolmentRequest(consent=record, now=NOW, actor="ana")
+    return EnrollmentRequest(consent=record, now=NOW, actor="ana")
 
 
-def requested() -> EnrolmentRequest:
+def requested() -> EnrollmentRequest:
     data = synthetic_consent("s", now=NOW).to_dict()
     asked = {**data["events"][0], "state": "REQUESTED", "valid_until": None}
-    return EnrolmentRequest(consent=Consent.from_dict({**data, "events": [asked]}), now=NOW, actor="ana")
+    return EnrollmentRequest(consent=Consent.from_dict({**data, "events": [asked]}), now=NOW, actor="ana")
 
 
 ACCEPTED: list[tuple[Rule, Request]] = [
-    (LawfulBases(allowed=("explicit-consent",)), enrolment()),
-    (LawfulBases(allowed=("legitimate-interest",)), enrolment(**ASSESSED)),
-    (Purposes(allowed=("loss-prevention", "x")), enrolment()),
-    (Purposes(allowed=("*",)), enrolment()),
+    (LawfulBases(allowed=("explicit-consent",)), enrollment()),
+    (LawfulBases(allowed=("legitimate-interest",)), enrollment(**ASSESSED)),
+    (Purposes(allowed=("loss-prevention", "x")), enrollment()),
+    (Purposes(allowed=("*",)), enrollment()),
     (Purposes(allowed=("loss-prevention",)), search()),
-    (Sites(allowed=("store-12",)), enrolment()),
+    (Sites(allowed=("store-12",)), enrollment()),
     (Sites(allowed=("store-12",)), search()),
     (Sites(allowed=("store-12",)), zone()),
     (Sites(allowed=("*",)), search(site=None)),
-    (Sites(allowed=("*",)), enrolment(sites=[])),
+    (Sites(allowed=("*",)), enrollment(sites=[])),
     (Zones(), search()),
     (Zones(required=False), search(zone=None)),
-    (Categories(allowed=("barred-after-theft",)), enrolment()),
-    (Categories(allowed=("*",)), enrolment()),
-    (Categories(required=False), enrolment(category=None)),
-    (Incident(), enrolment()),
-    (Incident(required=False), enrolment(incident_id=None)),
-    (Validity(max_days=365), enrolment(365 * DAY)),
-    (Adults(), enrolment()),
-    (Vulnerable(), enrolment()),
-    (Sources(allowed=("live-capture",)), enrolment()),
-    (Sources(required=False), enrolment(source=None)),
+    (Categories(allowed=("barred-after-theft",)), enrollment()),
+    (Categories(allowed=("*",)), enrollment()),
+    (Categories(required=False), enrollment(category=None)),
+    (Incident(), enrollment()),
+    (Incident(required=False), enrollment(incident_id=None)),
+    (Validity(max_days=365), enrollment(365 * DAY)),
+    (Adults(), enrollment()),
+    (Vulnerable(), enrollment()),
+    (Sources(allowed=("live-capture",)), enrollment()),
+    (Sources(required=False), enrollment(source=None)),
     (DualControl(), approval("bob")),
     (DualControl(required=False), approval("ana")),
     (Quality(gate="required"), quality("passed")),
     (Quality(gate="where-measured"), quality("unmeasured")),
     (Quality(gate="required", overrides=True), quality("failed", approver="bob", reason="no better picture")),
     (Quality(gate="required", overrides=True), quality("unmeasured", approver="bob", reason="no better picture")),
-    (Recipients(), enrolment()),
-    (Recipients(allowed=("police",)), enrolment(recipients=["police"])),
+    (Recipients(), enrollment()),
+    (Recipients(allowed=("police",)), enrollment(recipients=["police"])),
     (Recipients(allowed=("*",)), disclosure("police")),
     (CaptureBases(allowed=("legitimate-interest",)), zone()),
     (Corroboration(frames=3), alert(3)),
@@ -140,7 +140,7 @@ EVALUATE = "evaluate anew and set the calibration with Watchlist.set_calibration
 REFUSED: list[tuple[Rule, Request, str, str]] = [
     (
         LawfulBases(allowed=("explicit-consent",)),
-        enrolment(**ASSESSED),
+        enrollment(**ASSESSED),
         "the lawful basis 'legitimate-interest' is not allowed; allowed: explicit-consent",
         "enroll on an allowed basis",
     ),
@@ -152,16 +152,16 @@ REFUSED: list[tuple[Rule, Request, str, str]] = [
     ),
     (
         Purposes(allowed=("a", "b")),
-        enrolment(),
+        enrollment(),
         "the purpose 'loss-prevention' is not allowed; allowed: a, b",
         "[purposes]",
     ),
     (Purposes(), search(), "the purpose 'loss-prevention' is not allowed; allowed: none", "[purposes]"),
-    (Sites(allowed=("x",)), enrolment(), "the site 'store-12' is not allowed; allowed: x", "[sites]"),
+    (Sites(allowed=("x",)), enrollment(), "the site 'store-12' is not allowed; allowed: x", "[sites]"),
     (Sites(allowed=("x",)), search(), "the site 'store-12' is not allowed; allowed: x", "[sites]"),
     (Sites(allowed=("x",)), zone(), "the site 'store-12' is not allowed; allowed: x", "[sites]"),
     (Sites(allowed=("x",)), search(site=None), "no site is named; allowed: x", "[sites]"),
-    (Sites(allowed=("x",)), enrolment(sites=[]), "no site is named; allowed: x", "[sites]"),
+    (Sites(allowed=("x",)), enrollment(sites=[]), "no site is named; allowed: x", "[sites]"),
     (Zones(), search(zone=None), "a search must name a zone", "after opening it"),
     (Zones(), search(open_zones=frozenset()), "the zone 'door' of site 'store-12' is not open", OPEN_HINT),
     (Zones(required=False), search(zone="till"), "the zone 'till' of site 'store-12' is not open", OPEN_HINT),
@@ -174,51 +174,51 @@ REFUSED: list[tuple[Rule, Request, str, str]] = [
     ),
     (
         Categories(allowed=("staff",)),
-        enrolment(),
+        enrollment(),
         "the category 'barred-after-theft' is not allowed; allowed: staff",
         "[categories]",
     ),
     (
         Categories(allowed=("staff",)),
-        enrolment(category=None),
-        "the enrolment names no category; allowed: staff",
+        enrollment(category=None),
+        "the enrollment names no category; allowed: staff",
         "pass category=",
     ),
     (
         Categories(required=False),
-        enrolment(),
+        enrollment(),
         "the category 'barred-after-theft' is not allowed; allowed: none",
         "[categories]",
     ),
-    (Incident(), enrolment(incident_id=None), "the enrolment names no incident", "incident_id="),
+    (Incident(), enrollment(incident_id=None), "the enrollment names no incident", "incident_id="),
     (
         Validity(max_days=365),
-        enrolment(366 * DAY),
+        enrollment(366 * DAY),
         "the consent lasts 366 days, at most 365 are allowed",
         "shorten valid_for",
     ),
     (Adults(), without_attestation(), "nobody attested that the subject is an adult", "adult_attested=True"),
     (
         Vulnerable(),
-        enrolment(vulnerable=True),
+        enrollment(vulnerable=True),
         "the subject is marked as a vulnerable person",
         "invalidate the consent and erase",
     ),
     (
         Sources(allowed=("staff-record",)),
-        enrolment(),
+        enrollment(),
         "source 'live-capture' is not allowed; allowed: staff-record",
         "pass source=",
     ),
     (
         Sources(allowed=("staff-record",)),
-        enrolment(source=None),
+        enrollment(source=None),
         "the source of the pictures is not stated; allowed: staff-record",
         "pass source=",
     ),
-    (Sources(required=False), enrolment(), "source 'live-capture' is not allowed; allowed: none", "pass source="),
-    (DualControl(), approval("ana"), "'ana' prepared the enrolment and cannot approve it", "another person"),
-    (DualControl(), approval("Ana"), "'Ana' prepared the enrolment and cannot approve it", "another person"),
+    (Sources(required=False), enrollment(), "source 'live-capture' is not allowed; allowed: none", "pass source="),
+    (DualControl(), approval("ana"), "'ana' prepared the enrollment and cannot approve it", "another person"),
+    (DualControl(), approval("Ana"), "'Ana' prepared the enrollment and cannot approve it", "another person"),
     (Quality(), quality("passed"), "the policy does not set a quality gate", "[quality]"),
     (Quality(gate="required"), quality("failed"), "the picture failed the quality gate", "evenly lit"),
     (
@@ -249,7 +249,7 @@ REFUSED: list[tuple[Rule, Request, str, str]] = [
     ),
     (
         Recipients(allowed=("police",)),
-        enrolment(recipients=["police", "insurer"]),
+        enrollment(recipients=["police", "insurer"]),
         "the recipient 'insurer' is not allowed; allowed: police",
         "[recipients]",
     ),
@@ -490,15 +490,15 @@ def test_the_deadline_of_media_in_another_timezone_is_midnight_utc() -> None:
     assert rule.deadline("unconfirmed-media", NOW.replace(hour=0)) == NOW.replace(hour=0) + DAY
 
 
-def test_an_enrolment_may_state_what_the_record_leaves_out() -> None:
+def test_an_enrollment_may_state_what_the_record_leaves_out() -> None:
     record = consent(category=None, incident_id=None, source=None)
-    request = EnrolmentRequest(
+    request = EnrollmentRequest(
         consent=record, now=NOW, actor="ana", category="staff", incident_id="7", source="staff-record"
     )
     assert (request.category, request.incident_id, request.source) == ("staff", "7", "staff-record")
 
 
 @pytest.mark.parametrize("name", ["category", "incident_id", "source"])
-def test_an_enrolment_cannot_contradict_the_record(name: str) -> None:
+def test_an_enrollment_cannot_contradict_the_record(name: str) -> None:
     with pytest.raises(InvalidArgument, match=f"the request says {name} 'other'"):
-        EnrolmentRequest(consent=consent(), now=NOW, actor="ana", **{name: "other"})
+        EnrollmentRequest(consent=consent(), now=NOW, actor="ana", **{name: "other"})

@@ -45,7 +45,7 @@ def change(path: Path, *statements: str) -> None:
         ["UPDATE suspensions SET resume_asked_by = '[\"ben\"]'"],
         ["DELETE FROM zones"],
         ["UPDATE zones SET zone = 'till'"],
-        ["UPDATE enrolments SET state = 'ACTIVE'"],
+        ["UPDATE enrollments SET state = 'ACTIVE'"],
         ["DELETE FROM complaints"],
         ["UPDATE complaints SET decided_at = 1, upheld = 0"],
         ["UPDATE meta SET next_template = 1"],
@@ -84,7 +84,7 @@ def test_a_change_under_an_open_watchlist_is_not_covered_up_by_its_next_change(t
         other.watchlist.subjects()
 
 
-def test_a_pending_template_moved_under_an_approved_enrolment_serves_nothing(tmp_path: Path) -> None:
+def test_a_pending_template_moved_under_an_approved_enrollment_serves_nothing(tmp_path: Path) -> None:
     path = tmp_path / "w.db"
     with open_bench(path, policy=Policy.from_dict(DUAL)) as bench:
         bench.enroll("approved", 1)
@@ -93,7 +93,7 @@ def test_a_pending_template_moved_under_an_approved_enrolment_serves_nothing(tmp
             ben.watchlist.approvals.approve(1)
         bench.enroll("pending", 2)
         assert (bench.found(1), bench.found(2)) == (["approved"], [])
-    change(path, "UPDATE templates SET enrolment = 1 WHERE enrolment = 2")
+    change(path, "UPDATE templates SET enrollment = 1 WHERE enrollment = 2")
     with pytest.raises(DatabaseCorrupt), open_bench(path, clock=bench.clock) as again:
         again.found(2)
 
@@ -102,7 +102,7 @@ def test_an_approval_written_into_a_backup_does_not_come_in_with_it(tmp_path: Pa
     with open_bench(tmp_path / "w.db", policy=Policy.from_dict(DUAL)) as bench:
         bench.enroll("pending", 1)
         backup = bench.watchlist.backup(tmp_path / "backup.db")
-        change(backup, "UPDATE enrolments SET state = 'ACTIVE'")
+        change(backup, "UPDATE enrollments SET state = 'ACTIVE'")
         with pytest.raises(BackupInvalid, match="changed"):
             bench.watchlist.restore(backup)
         assert [item.subject_id for item in bench.watchlist.approvals.pending()] == ["pending"]

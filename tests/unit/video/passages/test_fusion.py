@@ -35,7 +35,7 @@ def test_quality_rises_with_score_size_and_frontalness_and_saturates() -> None:
     assert shot_quality(face(0, 0, 112, turn=0.5)) < shot_quality(face(0, 0, 112, turn=0.2))
 
 
-def test_fusion_is_the_renormalised_weighted_mean() -> None:
+def test_fusion_is_the_renormalized_weighted_mean() -> None:
     embeddings = np.stack([unit(1, 0, 0), unit(1, 1, 0)])
     fusion = fuse(embeddings, [0.25, 0.75])
     half = math.sqrt(0.5)

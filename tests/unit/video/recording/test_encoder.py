@@ -14,7 +14,7 @@ from facematch.video.recording.encoder import Encoder
 from tests.unit.video.support import ground, put, read_video
 
 
-def test_times_colours_and_format_are_kept(tmp_path: Path) -> None:
+def test_times_colors_and_format_are_kept(tmp_path: Path) -> None:
     times = [0.0, 0.04, 0.5, 0.51, 2.0]
     image = ground()
     put(image, "ana", 40, 40, 60, 60)
@@ -30,7 +30,7 @@ def test_times_colours_and_format_are_kept(tmp_path: Path) -> None:
         assert not container.streams.audio
 
 
-def test_colours_of_high_definition_are_kept(tmp_path: Path) -> None:
+def test_colors_of_high_definition_are_kept(tmp_path: Path) -> None:
     image = ground(1280, 720)
     put(image, "ben", 400, 200, 300, 300)
     with Encoder(tmp_path / "v.mp4", (1280, 720), Fraction(25)) as encoder:

@@ -32,7 +32,7 @@ from tests.unit.video.support import (
     NOON,
     THRESHOLD,
     VECTORS,
-    ColourAnalyzer,
+    ColorAnalyzer,
     Gallery,
     ground,
     put,
@@ -238,7 +238,7 @@ def test_first_frames_of_a_bystander_are_hidden_before_any_decision(tmp_path: Pa
     assert np.abs(drawn[0][50:86, 140:168].astype(int) - original[0][50:86, 140:168]).mean() > 8
 
 
-class FaintAnalyzer(ColourAnalyzer):
+class FaintAnalyzer(ColorAnalyzer):
     """Is not sure of Ben, ever, and of Ana in her first four frames at the left."""
 
     def detect_faint(self, images: list[Image], floor: float) -> list[tuple[list[Face], list[Face]]]:

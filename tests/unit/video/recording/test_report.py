@@ -15,7 +15,7 @@ from facematch.types import Identification
 from facematch.video import VideoPipeline, VideoResult
 from facematch.video.recording.figure import timeline_figure
 from facematch.video.recording.report import ReportFacts, clock_time, write_report
-from tests.unit.video.support import CONTRACT, NOON, ColourAnalyzer, Gallery, ground, make_alert, put, write_video
+from tests.unit.video.support import CONTRACT, NOON, ColorAnalyzer, Gallery, ground, make_alert, put, write_video
 
 HOSTILE = '<script>alert("x")</script>'
 
@@ -40,7 +40,7 @@ def facts(*subjects: str, interrupted: bool = False) -> ReportFacts:
         recorded_at=None,
         processed_at=NOON,
         actor="olga",
-        analyzer=ColourAnalyzer(),
+        analyzer=ColorAnalyzer(),
         blurred=True,
         every=1,
         min_frames=3,
@@ -84,7 +84,7 @@ def test_settings_and_the_plain_statements(tmp_path: Path) -> None:
         "nothing was kept",
         "0.4500",
         "raised by the caller; tested: FMR 0.001 at 0.4000 on made-up people, 3,000 non-mated trials",
-        "colours 1",
+        "colors 1",
         "Apache-2.0",
         CONTRACT,
         "site-access",
@@ -133,8 +133,8 @@ def test_thumbnails_show_the_candidate_and_nobody_else(tmp_path: Path) -> None:
     assert len(pictures) == 1
     assert "<script" not in page
     raw = np.frombuffer(base64.b64decode(pictures[0]), np.uint8)
-    found = ColourAnalyzer._find(np.asarray(cv2.imdecode(raw, cv2.IMREAD_COLOR)))
-    plain = ColourAnalyzer._find(images[0])
+    found = ColorAnalyzer._find(np.asarray(cv2.imdecode(raw, cv2.IMREAD_COLOR)))
+    plain = ColorAnalyzer._find(images[0])
     assert len(plain) == 2
     sharp = [np.asarray(cv2.imdecode(raw, cv2.IMREAD_COLOR))[:, :, c].astype(float) for c in range(3)]
     assert max(np.abs(np.diff(c, axis=1)).max() for c in sharp) > 20

@@ -68,7 +68,7 @@ def test_clock_repairs_repeated_backward_and_missing_stamps() -> None:
         (None, lambda p: p),
     ],
 )
-def test_rotation_metadata_is_honoured(
+def test_rotation_metadata_is_honored(
     tmp_path: Path,
     rotation: int | None,
     turn: Callable[[np.ndarray[tuple[int, ...], np.dtype[np.uint8]]], np.ndarray[tuple[int, ...], np.dtype[np.uint8]]],

@@ -78,7 +78,7 @@ def test_the_processing_record_is_what_is_configured_and_stored_now(shop: Bench)
     )
     assert cell(text, "Templates by state") == "approved (5 templates)"
     assert cell(text, "Consent records by state") == "GIVEN (3 records); WITHDRAWN (1 record)"
-    assert cell(text, "Enrolment categories") == "staff (1 record); not stated (2 records)"
+    assert cell(text, "Enrollment categories") == "staff (1 record); not stated (2 records)"
     assert cell(text, "Sources of the pictures") == f"**{NOT_STATED}**"
     assert cell(text, "Recipients that consents name") == "Police (1 record)"
     assert f"| {SITE}; entrance | legitimate interest | sign-3 | DPIA-7 | 2026-01-01; by ana |" in text
@@ -190,7 +190,7 @@ def test_a_calibration_is_reported_with_its_interval(shop: Bench) -> None:
     assert cell(text, "Bound of their rate") == (
         f"at most {100 * found.fpir_upper:.3g} % with {100 * found.confidence:.3g} % confidence (one-sided)"
     )
-    assert cell(text, "Calibration artefact") == found.sealed().digest
+    assert cell(text, "Calibration artifact") == found.sealed().digest
     assert cell(text, "Misses of people on the list (FNIR)") == f"**{NOT_STATED}**"
 
 
@@ -202,7 +202,7 @@ def test_without_a_calibration_the_pack_speaks_where_it_is_given(shop: Bench) ->
     assert cell(text, "Threshold (raw cosine)") == "0.6"
     assert cell(text, "Set for (FMR)") == "0.1 %"
     assert cell(text, "Embedder") == "fake"
-    assert cell(text, "Calibration artefact") == "none; the model pack's threshold"
+    assert cell(text, "Calibration artifact") == "none; the model pack's threshold"
 
 
 def test_models_that_cannot_be_loaded_stop_no_report_and_are_said(shop: Bench) -> None:

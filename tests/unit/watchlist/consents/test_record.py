@@ -81,7 +81,7 @@ def test_the_answer_is_judged_by_the_policy_of_its_day(bench: Bench, form: Path)
     bench.watchlist.give_consent("s", valid_for=20 * DAY, evidence=form)
 
 
-def test_a_record_is_filed_once_and_serves_the_enrolment(bench: Bench) -> None:
+def test_a_record_is_filed_once_and_serves_the_enrollment(bench: Bench) -> None:
     consent = bench.consent("s")
     bench.watchlist.record_consent(consent)
     with pytest.raises(ConsentInvalid, match="already"):

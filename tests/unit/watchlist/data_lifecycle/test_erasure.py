@@ -66,7 +66,7 @@ def test_no_row_of_any_table_is_left_but_the_log(bench: Bench, erased: Erasure) 
     ]
     counts = {
         name: connection.execute(f"SELECT count(*) FROM {name}").fetchone()[0]
-        for name in ("subjects", "consents", "consent_events", "consent_purposes", "enrolments", "templates")
+        for name in ("subjects", "consents", "consent_events", "consent_purposes", "enrollments", "templates")
     }
     connection.close()
     assert holding == ["audit"]

@@ -189,7 +189,7 @@ def test_a_backup_from_before_renewed_keys_and_templates_is_still_good(bench: Be
     assert bench.found(0) == ["stays"]
 
 
-def test_a_pending_enrolment_comes_back_as_pending(tmp_path: Path) -> None:
+def test_a_pending_enrollment_comes_back_as_pending(tmp_path: Path) -> None:
     dual = Policy.from_dict({**Policy.profile("access-control").to_dict(), "dual_control": {"required": True}})
     with open_bench(tmp_path / "a.db", policy=dual) as bench:
         bench.enroll("s", 1)

@@ -100,7 +100,7 @@ def test_a_consent_that_has_not_begun_keeps_its_subject(bench: Bench, start: dat
     assert _did(bench.watchlist.sweep()) == ((), (), ())
 
 
-def test_an_enrolment_that_nobody_approved_is_rejected(tmp_path: Path) -> None:
+def test_an_enrollment_that_nobody_approved_is_rejected(tmp_path: Path) -> None:
     with open_bench(tmp_path / "a.db", policy=_policy(dual_control={"required": True})) as bench:
         bench.enroll("s", 1)
         first = bench.clock.now

@@ -494,13 +494,13 @@ def test_what_the_consent_says_is_on_the_page(bench: Bench) -> None:
     assert "not recorded" not in page
 
 
-def test_an_enrolment_that_waits_is_exported_as_pending(tmp_path: Path) -> None:
+def test_an_enrollment_that_waits_is_exported_as_pending(tmp_path: Path) -> None:
     strict = Policy.from_dict({**Policy.profile("access-control").to_dict(), "dual_control": {"required": True}})
     with open_bench(tmp_path / "strict.db", policy=strict) as bench:
         bench.enroll(ERIKA, 1)
         assert states(bench, 0) == ("pending", "pending")
         bench.watchlist.actors.grant("bo", "approver")
-        number = bench.watchlist.approvals.pending()[0].enrolment_id
+        number = bench.watchlist.approvals.pending()[0].enrollment_id
         with opened_by(bench, "bo") as theirs:
             theirs.approvals.approve(number)
         assert states(bench, 1) == ("active", "active")

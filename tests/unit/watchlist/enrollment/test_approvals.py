@@ -1,4 +1,4 @@
-"""Dual control: an enrolment is found only after another person has approved it."""
+"""Dual control: an enrollment is found only after another person has approved it."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def bob(bench: Bench) -> Iterator[Watchlist]:
         yield watchlist
 
 
-def test_a_pending_enrolment_is_in_no_search_until_it_is_approved(bench: Bench, bob: Watchlist) -> None:
+def test_a_pending_enrollment_is_in_no_search_until_it_is_approved(bench: Bench, bob: Watchlist) -> None:
     consent = bench.consent("s")
     made = bench.watchlist.enroll("s", [picture(1), picture(1, 1)], consent=consent)
     assert (made.state, len(made.template_ids)) == ("pending", 2)
@@ -55,17 +55,21 @@ def test_a_pending_enrolment_is_in_no_search_until_it_is_approved(bench: Bench, 
         with pytest.raises(ConsentRequired):
             watchlist.verify("s", picture(1), purpose=PURPOSE, site=SITE)
     waiting = bob.approvals.pending()
-    assert [(w.enrolment_id, w.subject_id, w.templates, w.actor) for w in waiting] == [
-        (made.enrolment_id, "s", 2, "ana")
+    assert [(w.enrollment_id, w.subject_id, w.templates, w.actor) for w in waiting] == [
+        (made.enrollment_id, "s", 2, "ana")
     ]
     assert (waiting[0].consent_record_id, waiting[0].created_at) == (consent.record_id, bench.clock.now)
     assert [record.state for record in bench.watchlist.subjects()] == ["pending"]
-    bob.approvals.approve(waiting[0].enrolment_id)
+    bob.approvals.approve(waiting[0].enrollment_id)
     assert bench.found(1) == ["s"]
     assert bench.watchlist.verify("s", picture(1), purpose=PURPOSE, site=SITE).matched
     assert bob.approvals.pending() == ()
     entry = next(e for e in bench.entries() if e.action == "approve")
-    assert (entry.actor, entry.details["prepared_by"], entry.details["enrolment"]) == ("bob", "ana", made.enrolment_id)
+    assert (entry.actor, entry.details["prepared_by"], entry.details["enrollment"]) == (
+        "bob",
+        "ana",
+        made.enrollment_id,
+    )
 
 
 @pytest.mark.parametrize("actor", ["ana", "Ana", "ANA"])
@@ -77,16 +81,16 @@ def test_whoever_prepared_it_cannot_approve_it_under_any_spelling(bench: Bench, 
     assert len(bench.watchlist.approvals.pending()) == 1
 
 
-def test_each_enrolment_is_approved_by_itself(bench: Bench, bob: Watchlist) -> None:
+def test_each_enrollment_is_approved_by_itself(bench: Bench, bob: Watchlist) -> None:
     consent = bench.enroll("s", 1)
     second = bench.watchlist.enroll("s", picture(2), consent=consent)
-    assert second.enrolment_id is not None
-    bob.approvals.approve(second.enrolment_id)
+    assert second.enrollment_id is not None
+    bob.approvals.approve(second.enrollment_id)
     assert (bench.found(1), bench.found(2)) == ([], ["s"])
     assert [record.state for record in bench.watchlist.subjects()] == ["active"]
 
 
-def test_a_rejected_enrolment_is_gone_from_table_and_file(bench: Bench, bob: Watchlist) -> None:
+def test_a_rejected_enrollment_is_gone_from_table_and_file(bench: Bench, bob: Watchlist) -> None:
     bench.enroll("s", 1)
     assert bob.approvals.reject(1, reason="not the person of the incident") == 1
     assert bench.found(1) == []
@@ -113,7 +117,7 @@ def test_whoever_prepared_it_may_take_it_back(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize("ended", ["withdraw", "revoke", "invalidate", "expire"])
-def test_an_enrolment_whose_consent_has_ended_is_not_approved(bench: Bench, bob: Watchlist, ended: str) -> None:
+def test_an_enrollment_whose_consent_has_ended_is_not_approved(bench: Bench, bob: Watchlist, ended: str) -> None:
     bench.enroll("s", 1, valid_for=timedelta(days=5))
     if ended == "expire":
         bench.clock.advance(timedelta(days=5))
@@ -124,7 +128,7 @@ def test_an_enrolment_whose_consent_has_ended_is_not_approved(bench: Bench, bob:
     assert bench.found(1) == []
 
 
-def test_an_enrolment_that_the_policy_would_not_take_any_more_is_not_approved(bench: Bench, bob: Watchlist) -> None:
+def test_an_enrollment_that_the_policy_would_not_take_any_more_is_not_approved(bench: Bench, bob: Watchlist) -> None:
     bench.enroll("s", 1)
     bench.watchlist.policies.set(_policy(dual_control={"required": True}, purposes={"allowed": ["events"]}))
     with pytest.raises(PolicyRefused, match="purpose"):
@@ -184,12 +188,12 @@ def test_an_overridden_quality_gate_waits_for_another_person(tmp_path: Path) -> 
             bench.watchlist.enroll("s", picture(1), consent=bench.consent("s"))
         made = bench.watchlist.enroll("s", picture(1), consent=bench.consent("s"), quality_override="the only picture")
         assert made.state == "pending"
-        assert made.enrolment_id is not None
+        assert made.enrollment_id is not None
         assert bench.found(1) == []
         with pytest.raises(SeparationOfDuties):
-            bench.watchlist.approvals.approve(made.enrolment_id)
+            bench.watchlist.approvals.approve(made.enrollment_id)
         with _as(bench, "bob") as bob:
-            bob.approvals.approve(made.enrolment_id)
+            bob.approvals.approve(made.enrollment_id)
         assert bench.found(1) == ["s"]
 
 

@@ -13,7 +13,7 @@ from facematch.errors import (
     ConsentInvalid,
     ConsentRequired,
     ContractMismatch,
-    EnrolmentRefused,
+    EnrollmentRefused,
     InvalidArgument,
 )
 from facematch.governance import Consent, ConsentState
@@ -27,7 +27,7 @@ DAY = timedelta(days=1)
 
 class _NoPictures(FakeAnalyzer):
     def detect(self, images: Any) -> Any:
-        raise AssertionError("a picture was analysed")
+        raise AssertionError("a picture was analyzed")
 
     analyze = detect
 
@@ -42,7 +42,7 @@ def test_enrolling_without_consent_stores_nothing_and_looks_at_no_picture(tmp_pa
         assert bench.watchlist.audit.entries(limit=3)[0].outcome == "refused"
 
 
-def test_an_enrolment_says_what_it_stored(bench: Bench) -> None:
+def test_an_enrollment_says_what_it_stored(bench: Bench) -> None:
     consent = bench.consent("s")
     result = bench.watchlist.enroll("s", [picture(1), picture(1, 2)], consent=consent)
     assert result.subject_id == "s"
@@ -183,19 +183,19 @@ def test_each_unusable_picture_is_refused_with_its_code_and_the_rest_is_used(ben
 
 
 def test_when_no_picture_can_be_used_nothing_is_stored_and_the_refusal_is_audited(bench: Bench) -> None:
-    with pytest.raises(EnrolmentRefused) as caught:
+    with pytest.raises(EnrollmentRefused) as caught:
         bench.watchlist.enroll("s", [synthetic_picture([]), synthetic_picture([1, 2])], consent=bench.consent("s"))
     assert [r.code for r in caught.value.refusals] == ["no_face", "several_faces"]
     entry = bench.last()
     assert (entry.action, entry.outcome) == ("enroll", "refused")
-    assert entry.details == {"code": "enrolment_refused", "pictures": 2, "refusals": ["no_face", "several_faces"]}
+    assert entry.details == {"code": "enrollment_refused", "pictures": 2, "refusals": ["no_face", "several_faces"]}
     assert bench.watchlist.subjects() == []
     assert bench.watchlist.identify(picture(1), purpose=PURPOSE, site=SITE).generation == 0
 
 
 def test_a_picture_stands_once_on_a_record(bench: Bench) -> None:
     bench.enroll("s", 1)
-    with pytest.raises(EnrolmentRefused) as caught:
+    with pytest.raises(EnrollmentRefused) as caught:
         bench.watchlist.enroll("s", [picture(1), picture(1)])
     assert [r.code for r in caught.value.refusals] == ["enrolled_already"] * 2
     bench.enroll("t", 1)
@@ -317,7 +317,7 @@ def test_bytes_are_hashed_as_the_file_they_are(bench: Bench, tmp_path: Path) -> 
     assert [r.code for r in result.refusals] == ["duplicate_picture"]
 
 
-def test_a_withdrawal_during_the_analysis_stops_the_enrolment(tmp_path: Path) -> None:
+def test_a_withdrawal_during_the_analysis_stops_the_enrollment(tmp_path: Path) -> None:
     path = tmp_path / "a.db"
     with open_bench(path) as first:
         first.enroll("s", 1)

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
-from facematch.errors import EnrolmentRefused, PurposeRequired, QualityTooLow
+from facematch.errors import EnrollmentRefused, PurposeRequired, QualityTooLow
 from facematch.faces import FaceAnalyzer
 from facematch.testing import synthetic_consent
 from facematch.types import Image, QualityGate
@@ -42,9 +42,9 @@ def test_the_gate_names_the_failing_components(watchlist: Watchlist, astronaut: 
 
 
 def test_a_mixed_refusal_is_no_quality_error(watchlist: Watchlist, astronaut: Image, group: Image) -> None:
-    with pytest.raises(EnrolmentRefused) as caught:
+    with pytest.raises(EnrollmentRefused) as caught:
         watchlist.enroll("s-1", [blurred(astronaut), group], consent=synthetic_consent("s-1", purposes=[PURPOSE]))
-    assert caught.value.code == "enrolment_refused"
+    assert caught.value.code == "enrollment_refused"
 
 
 def test_the_gate_can_be_set(watchlist: Watchlist, astronaut: Image) -> None:
@@ -54,7 +54,7 @@ def test_the_gate_can_be_set(watchlist: Watchlist, astronaut: Image) -> None:
     assert len(result.template_ids) == 1
 
 
-def test_enrolment_says_who_looks_alike(watchlist: Watchlist, astronaut: Image) -> None:
+def test_enrollment_says_who_looks_alike(watchlist: Watchlist, astronaut: Image) -> None:
     watchlist.enroll("s-1", [astronaut], consent=synthetic_consent("s-1", purposes=[PURPOSE]))
     mirrored = np.ascontiguousarray(astronaut[:, ::-1])
     again = watchlist.enroll("s-2", [mirrored], consent=synthetic_consent("s-2", purposes=[PURPOSE]))
@@ -63,7 +63,7 @@ def test_enrolment_says_who_looks_alike(watchlist: Watchlist, astronaut: Image) 
     assert apart.look_alikes == ()  # no search could reach them together
 
 
-def test_who_was_compared_on_enrolment_is_audited(watchlist: Watchlist, astronaut: Image) -> None:
+def test_who_was_compared_on_enrollment_is_audited(watchlist: Watchlist, astronaut: Image) -> None:
     """Otherwise to enroll a stranger and erase them again would be a search that left no trace of its answer."""
     for subject, pixels in (("s-1", astronaut), ("s-2", np.ascontiguousarray(astronaut[:, ::-1]))):
         watchlist.enroll(subject, [pixels], consent=synthetic_consent(subject, purposes=[PURPOSE]))

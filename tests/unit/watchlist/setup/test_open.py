@@ -353,7 +353,7 @@ def test_an_erasure_that_a_reader_holds_up_says_so_and_is_finished_later(tmp_pat
     assert b"s-unmistakable" not in files
 
 
-def test_a_full_disk_undoes_the_enrolment(tmp_path: Path) -> None:
+def test_a_full_disk_undoes_the_enrollment(tmp_path: Path) -> None:
     with open_bench(tmp_path / "a.db") as bench:
         bench.enroll("s", 1)
         database = bench.watchlist._core.database
