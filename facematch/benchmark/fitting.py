@@ -154,11 +154,11 @@ def _moments(groups: Sequence[NDArray[np.float64]]) -> tuple[NDArray[np.float64]
     first = np.stack([pictures[0] for pictures in groups])
     count, dimension = first.shape
     mean = first.mean(axis=0)
-    centerd = first - mean
-    covariance = centerd.T @ centerd / (count - 1)
+    centered = first - mean
+    covariance = centered.T @ centered / (count - 1)
     trace = float(np.trace(covariance))
     even = trace**2 / dimension
-    squares = float((_pairs(centerd) ** 2).mean()) * (count / (count - 1)) ** 2
+    squares = float((_pairs(centered) ** 2).mean()) * (count / (count - 1)) ** 2
     kept = np.sqrt(max(0.0, squares - even) / (float((covariance**2).sum()) - even))
     values, axes = np.linalg.eigh(covariance)
     total = kept * values + (1 - kept) * trace / dimension

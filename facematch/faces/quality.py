@@ -1,6 +1,6 @@
 """Quality components of a face, from the picture and five landmarks alone.
 
-Pose is found by fitting a rigid five-point head under scaled orthographic projection: with centerd model points ``M``
+Pose is found by fitting a rigid five-point head under scaled orthographic projection: with centered model points ``M``
 and image points ``P``, the least-squares ``A = P M^+`` holds the first two rows of the scaled rotation (DeMenthon &
 Davis, "Model-based object pose in 25 lines of code", IJCV 15, 1995, the first step of POSIT).
 """
@@ -27,8 +27,8 @@ _DEPTH: Final = np.array([-6.0, -6.0, 14.0, -1.0, -1.0])
 """How far eyes, nose tip and mouth corners stand out of a frontal face, in units of the 112-pixel template."""
 
 _HEAD: Final = np.column_stack([ARCFACE_112.astype(np.float64), -_DEPTH])
-_CENTERD: Final = _HEAD - _HEAD.mean(axis=0)
-_FIT: Final = np.linalg.pinv(_CENTERD.T)
+_CENTERED: Final = _HEAD - _HEAD.mean(axis=0)
+_FIT: Final = np.linalg.pinv(_CENTERED.T)
 
 
 def head_pose(landmarks: NDArray[np.floating]) -> tuple[float, float, float]:
@@ -133,6 +133,6 @@ def head_landmarks(yaw: float, pitch: float, roll: float) -> FloatArray:
     about_y = np.array([[math.cos(y), 0, -math.sin(y)], [0, 1, 0], [math.sin(y), 0, math.cos(y)]])
     about_x = np.array([[1, 0, 0], [0, math.cos(p), -math.sin(p)], [0, math.sin(p), math.cos(p)]])
     about_z = np.array([[math.cos(r), -math.sin(r), 0], [math.sin(r), math.cos(r), 0], [0, 0, 1]])
-    turned = _CENTERD @ (about_z @ about_x @ about_y).T
+    turned = _CENTERED @ (about_z @ about_x @ about_y).T
     points: FloatArray = (turned[:, :2] + 56).astype(np.float32)
     return points

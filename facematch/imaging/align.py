@@ -26,7 +26,7 @@ def similarity_transforms(landmarks: NDArray[np.floating], template: NDArray[np.
 
     The minimiser of ``sum |s R x_i + t - y_i|^2`` over scale, rotation and translation, after Umeyama, "Least-squares
     estimation of transformation parameters between two point patterns", TPAMI 13(4), 1991. In the plane it has a
-    closed form without a decomposition: with centerd points as complex numbers, ``s e^{i phi} = sum conj(x) y / sum
+    closed form without a decomposition: with centered points as complex numbers, ``s e^{i phi} = sum conj(x) y / sum
     |x|^2``. A rotation is always found; a mirrored solution is excluded, as in Umeyama's.
 
     Args:

@@ -33,7 +33,7 @@ def embedding_contract(model: EmbedderModel) -> EmbeddingContract:
         "crop_size": model.crop_size,
         "template": [list(point) for point in model.template],
         "dimension": model.dimension,
-        "normalization": "l2",
+        "normalisation": "l2",
     }
     if model.flip:
         terms["flip"] = True

@@ -17,15 +17,16 @@ from contextlib import closing, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy import Connection, Engine, create_engine, event, insert, make_url, text
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.pool import QueuePool, StaticPool
 
 from facematch.errors import DatabaseCorrupt, DatabaseTooNew, DatabaseUnavailable, DatabaseUnsupported, WatchlistClosed
 from facematch.governance import to_microseconds, utc_now
+from facematch.storage import append_only
 from facematch.storage.change_log import watch_changes
 from facematch.storage.errors import database_errors
-from facematch.storage.schema import APPLICATION_ID, HEAD, REVISIONS
+from facematch.storage.schema import APPLICATION_ID, HEAD, REVISIONS, alembic_version, meta, metadata
 
 __all__ = ["BUSY_TIMEOUT_S", "Database"]
 
@@ -181,22 +182,22 @@ class Database:
         with self.read() as connection:
             if _version(connection, self.name) == HEAD:
                 return
-        from facematch.storage import migrations  # Alembic takes a while to import
-
         with self.write() as connection:
             version = _version(connection, self.name)  # another process may have been quicker
-            if version == HEAD:
-                return
-            migrations.upgrade(connection)
             if version is None:
-                connection.exec_driver_sql(f"PRAGMA application_id = {APPLICATION_ID}")
-                connection.execute(
-                    text(
-                        "INSERT INTO meta (id, generation, rotation, next_template, scrub_pending, created_at) "
-                        "VALUES (1, 0, 1, 1, 0, :now)"
-                    ),
-                    {"now": to_microseconds(utc_now())},
-                )
+                _create_tables(connection)
+            elif version != HEAD:
+                from facematch.storage import migrations  # Alembic takes a while to import
+
+                migrations.upgrade(connection)
+
+
+def _create_tables(connection: Connection) -> None:
+    metadata.create_all(connection, checkfirst=False)
+    connection.execute(insert(alembic_version).values(version_num=HEAD))
+    connection.exec_driver_sql(f"PRAGMA application_id = {APPLICATION_ID}")
+    first = {"id": 1, "generation": 0, "rotation": 1, "next_template": 1, "scrub_pending": 0}
+    connection.execute(insert(meta).values(**first, created_at=to_microseconds(utc_now())))
 
 
 def _path_of(url: str) -> Path | None:

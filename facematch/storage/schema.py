@@ -1,9 +1,9 @@
 """The tables of a watchlist database, as SQLAlchemy Core metadata.
 
-The migrations build the schema; a test holds that they and this metadata say the same. Times are whole microseconds
+New databases are created from this metadata; Alembic's migrations bring older ones to it. Times are whole microseconds
 since 1970-01-01T00:00:00Z. What is personal about a subject is sealed under the subject's data key, which lies in the
 vault and not here; columns in the clear hold opaque references, purposes, sites, zones, states, times and actors. The
-audit tables and the history tables are append-only by triggers (see the migrations).
+audit tables and the history tables are append-only by triggers (:mod:`facematch.storage.append_only`).
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ from sqlalchemy import (
     Integer,
     LargeBinary,
     MetaData,
+    PrimaryKeyConstraint,
+    String,
     Table,
     Text,
     UniqueConstraint,
@@ -28,6 +30,7 @@ __all__ = [
     "REVISIONS",
     "actor_roles",
     "actors",
+    "alembic_version",
     "audit",
     "audit_checkpoints",
     "audit_head",
@@ -54,7 +57,7 @@ __all__ = [
 APPLICATION_ID = 0x464D5731
 """``PRAGMA application_id`` of a facematch watchlist (the bytes ``FMW1``)."""
 
-REVISIONS = ("0001", "0002", "0003", "0004")
+REVISIONS = ("0001",)
 """Every migration, oldest first. Kept here so that an up-to-date database opens without Alembic."""
 
 HEAD = REVISIONS[-1]
@@ -67,6 +70,13 @@ metadata = MetaData(
         "fk": "fk_%(table_name)s_%(column_0_N_name)s",
         "pk": "pk_%(table_name)s",
     }
+)
+
+alembic_version = Table(
+    "alembic_version",
+    metadata,
+    Column("version_num", String(32), nullable=False),
+    PrimaryKeyConstraint("version_num", name="alembic_version_pkc"),
 )
 
 meta = Table(

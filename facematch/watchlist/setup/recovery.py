@@ -29,7 +29,6 @@ from facematch.storage.key_vault import KeyVault, require_unused, vault_path
 from facematch.storage.schema import actor_roles, actors, consents, meta, policies
 from facematch.watchlist.administration.policies import add_policy
 from facematch.watchlist.consents.end import carry_out, suspend_restored
-from facematch.watchlist.sealing import seal_plain_rows
 from facematch.watchlist.session import Core
 
 __all__ = ["check_policy", "default_keys", "finish", "reconcile", "unlock"]
@@ -103,15 +102,9 @@ def finish(core: Core, policy: Policy) -> None:
                 actor=core.actor, role=Role.OWNER.value, granted_by=core.actor, granted_at=moment
             )
         )
-        sealed = seal_plain_rows(core, connection)
-        generation = core.store.generation(connection)
-        if sealed:
-            core.store.mark_unscrubbed(connection, max(generation, 1))
-        details = {"policy": policy.digest, "owner": core.actor, "sealed_subjects": sealed, "generation": generation}
+        details = {"policy": policy.digest, "owner": core.actor, "generation": core.store.generation(connection)}
         write_governance_mac(connection, core.codec)
         core.audit(connection, AuditAction.CREATE_WATCHLIST, AuditOutcome.DONE, details, now=now)
-    if sealed:
-        core.database.scrub(required=False)
 
 
 def check_policy(core: Core, wanted: Policy | None) -> None:

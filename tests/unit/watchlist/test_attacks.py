@@ -26,10 +26,8 @@ from facematch.governance import Consent
 from facematch.governance.policy import Policy
 from facematch.governance.roles import Role
 from facematch.storage.consents import ConsentTable
-from facematch.testing import FakeAnalyzer, ManualClock, synthetic_consent
-from facematch.watchlist import Watchlist, sealing
-from facematch.watchlist.setup import recovery as installation
-from tests.unit.watchlist.setup.test_open import _plain_database
+from facematch.testing import FakeAnalyzer
+from facematch.watchlist import Watchlist
 from tests.unit.watchlist.support import PURPOSE, SITE, Bench, open_bench, picture
 
 
@@ -56,25 +54,6 @@ def put_back(copy: Path, path: Path) -> None:
     for end in ("-wal", "-shm"):
         path.with_name(path.name + end).unlink(missing_ok=True)
     shutil.copy(copy, path)
-
-
-def test_an_upgrade_that_is_cut_off_before_its_commit_is_finished_by_the_next_opening(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    path, clock = tmp_path / "old.db", ManualClock()
-    _plain_database(path, [synthetic_consent("s-1", now=clock.now)], "0002")
-    seal = sealing.seal_plain_rows
-
-    def cut_off(core: Any, connection: Any) -> int:
-        seal(core, connection)
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch:
-        patch.setattr(installation, "seal_plain_rows", cut_off)
-        with pytest.raises(KeyboardInterrupt):
-            Watchlist.open(f"sqlite:///{path}", actor="ana", analyzer=FakeAnalyzer(), clock=clock)
-    with open_bench(path, clock=clock) as bench:
-        assert bench.found(1) == ["s-1"]
 
 
 def test_an_opening_beside_a_busy_process_does_not_take_its_work_for_a_restored_backup(

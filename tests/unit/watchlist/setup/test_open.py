@@ -1,18 +1,14 @@
 from __future__ import annotations
 
-import json
 import os
 import sqlite3
 import subprocess
 import sys
-import zlib
 from collections.abc import Callable
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
-from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
@@ -29,17 +25,16 @@ from facematch.errors import (
     InvalidArgument,
     WatchlistClosed,
 )
-from facematch.governance import Consent, to_microseconds
 from facematch.settings import Settings
 from facematch.storage import migrations
 from facematch.storage.database import Database
 from facematch.storage.schema import APPLICATION_ID, HEAD, REVISIONS, metadata
-from facematch.testing import FakeAnalyzer, ManualClock, synthetic_consent
+from facematch.testing import FakeAnalyzer
 from facematch.watchlist import Watchlist
 from tests.unit.watchlist.support import PURPOSE, Bench, open_bench, picture
 
 
-def test_migrations_and_metadata_say_the_same(tmp_path: Path) -> None:
+def test_created_database_and_metadata_agree(tmp_path: Path) -> None:
     path = tmp_path / "a.db"
     Database(f"sqlite:///{path}").close()
     engine = create_engine(f"sqlite:///{path}")
@@ -47,80 +42,6 @@ def test_migrations_and_metadata_say_the_same(tmp_path: Path) -> None:
         differences = compare_metadata(MigrationContext.configure(connection), metadata)
     engine.dispose()
     assert differences == []
-
-
-def _plain_database(path: Path, consents: list[Consent], revision: str) -> None:
-    """A database as an earlier schema kept it: everything in the clear."""
-    contract = FakeAnalyzer().contract
-    engine = create_engine(f"sqlite:///{path}")
-    with engine.begin() as connection:
-        settings = migrations.config()
-        settings.attributes["connection"] = connection
-        command.upgrade(settings, revision)
-    engine.dispose()
-    with closing(sqlite3.connect(path)) as raw:
-        raw.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-        head = (1, len(consents), contract.digest, contract.dimension, contract.embedder, 0, 0)
-        raw.execute("INSERT INTO meta VALUES (?, ?, ?, ?, ?, ?, ?)", head)
-        for key, consent in enumerate(consents, 1):
-            record = consent.to_dict()
-            (event,) = record.pop("events")
-            start, end = consent.valid_from, consent.valid_until
-            assert start is not None
-            assert end is not None
-            valid = (to_microseconds(start), to_microseconds(end))
-            raw.execute("INSERT INTO subjects VALUES (?, ?, ?, 0)", (key, consent.subject_id, f"ref-{key}"))
-            record_row = (key, consent.record_id, key, consent.digest, json.dumps(record), event["state"], *valid)
-            raw.execute("INSERT INTO consents VALUES (?, ?, ?, ?, ?, ?, ?, ?)", record_row)
-            raw.execute("INSERT INTO consent_purposes VALUES (?, ?)", (key, consent.purposes[0]))
-            event_row = (key, 0, valid[0], event["actor"], event["state"], valid[1], None)
-            raw.execute("INSERT INTO consent_events VALUES (?, ?, ?, ?, ?, ?, ?)", event_row)
-            vector = FakeAnalyzer().embedding(key).astype("<f4").tobytes()
-            binding = "\n".join((f"ref-{key}", consent.record_id, "d" * 64, contract.digest)).encode()
-            row = (10 * key, key, key, vector, zlib.crc32(vector, zlib.crc32(binding)), "d" * 64, 0.9, 80.0, 0)
-            raw.execute("INSERT INTO templates VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
-            raw.execute("INSERT INTO audit VALUES (?, 5, 'ana', 'enroll', 'done', ?, '{\"x\":1}')", (key, f"ref-{key}"))
-        raw.commit()
-
-
-@pytest.mark.parametrize("revision", ["0001", "0002"])
-def test_a_plain_database_of_an_earlier_revision_is_sealed_with_everything_in_it(tmp_path: Path, revision: str) -> None:
-    path, clock = tmp_path / "old.db", ManualClock()
-    people = [synthetic_consent(f"subject-{n}-unmistakable", now=clock.now) for n in (1, 2)]
-    _plain_database(path, people, revision)
-    needles = [*(c.subject_id.encode() for c in people), FakeAnalyzer().embedding(1).astype("<f4").tobytes()]
-    assert [needle in path.read_bytes() for needle in needles] == [True] * 3
-    with open_bench(path, clock=clock) as bench:
-        assert [bench.found(1), bench.found(2)] == [[people[0].subject_id], [people[1].subject_id]]
-        assert bench.watchlist.consents(people[0].subject_id) == [people[0]]
-        assert bench.watchlist.calibration is None
-        assert bench.watchlist.templates() == 2
-        assert [(e.seq, e.action, e.subject_ref) for e in bench.watchlist.audit.entries()[:3]] == [
-            (1, "enroll", "ref-1"),
-            (2, "enroll", "ref-2"),
-            (3, "create_watchlist", None),
-        ]
-        assert bench.watchlist.audit.verify().ok
-        new = bench.watchlist.enroll("third", picture(3), consent=bench.consent("third"))
-        assert new.template_ids == (21,)
-    with closing(sqlite3.connect(path)) as raw:
-        assert raw.execute("SELECT version_num FROM alembic_version").fetchall() == [(HEAD,)]
-        assert raw.execute("SELECT count(*) FROM sqlite_schema WHERE name LIKE 'plain%'").fetchone() == (0,)
-    assert [needle in path.read_bytes() for needle in needles] == [False] * 3
-
-
-def test_a_damaged_plain_database_is_refused_and_left_as_it_is(tmp_path: Path) -> None:
-    path, clock = tmp_path / "old.db", ManualClock()
-    _plain_database(path, [synthetic_consent("s", now=clock.now)], "0002")
-    with closing(sqlite3.connect(path)) as raw:
-        raw.execute("UPDATE templates SET checksum = checksum + 1")
-        raw.commit()
-    with pytest.raises(DatabaseCorrupt, match="earlier version"):
-        Watchlist.open(f"sqlite:///{path}", actor="ana")
-    with closing(sqlite3.connect(path)) as raw:
-        tables = {row[0] for row in raw.execute("SELECT name FROM sqlite_schema")}
-        assert {"plain_templates", "plain_subjects"} <= tables
-        assert raw.execute("SELECT count(*) FROM plain_templates").fetchone() == (1,)
 
 
 def test_the_list_of_revisions_is_that_of_the_scripts() -> None:
