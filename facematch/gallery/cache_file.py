@@ -27,11 +27,12 @@ import numpy as np
 from facematch.errors import FacematchError, KeyUnavailable
 from facematch.gallery.metadata import ConsentScope, GalleryMetadata
 from facematch.gallery.snapshot import Snapshot
+from facematch.governance import AuditAction
 from facematch.governance.keys import new_key, seal, unseal
 from facematch.protocols import VectorIndex
-from facematch.storage.database import Database
+from facematch.storage.database import Authorization, Database
 from facematch.storage.key_vault import KeyVault
-from facematch.storage.subjects import generation_of
+from facematch.storage.sql import generation_of
 from facematch.types import EmbeddingContract, FloatArray
 
 __all__ = ["GalleryCacheFile", "SavedGallery", "gallery_path"]
@@ -42,6 +43,7 @@ _ID_BYTES = 16
 _SEALED_KEY_BYTES = 60
 _HEAD = len(_MAGIC) + _ID_BYTES + _SEALED_KEY_BYTES
 _MOST_SECTIONS = 1 << 20
+_SAVING = Authorization("facematch", AuditAction.REPAIR)
 _BLOCK_BYTES = 32 << 20
 _STRINGS = ("subject_ids", "subject_refs")
 
@@ -115,7 +117,7 @@ class GalleryCacheFile:
             with os.fdopen(os.open(part, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600), "w+b") as stream:
                 _write(stream, file_id, key, snapshot)
                 stream.flush()
-                with self._database.write() as connection:  # an erasure that discards the file comes before or after
+                with self._database.write(_SAVING) as connection:  # an erasure that discards the file comes before or after
                     if generation_of(connection) != snapshot.generation:
                         return False
                     outer = self._vault.key(_KEY) if self._vault.names(_KEY) else self._vault.make_key(_KEY)

@@ -1,46 +1,36 @@
-"""Which threshold and subject rule a search applies, and what must be said about them."""
+"""Decision rules: threshold and subject rule of a search, and what must be noted about the gallery in scope."""
 
 from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
-from typing import Literal
 
-from facematch.errors import ContractMismatch, GalleryOutgrown
+from facematch.errors import ContractMismatch
 from facematch.gallery.snapshot import Scope
 from facematch.matching import Calibration, SubjectRule, effective_threshold
 from facematch.types import EmbeddingContract, OperatingPoint
 
-__all__ = ["DecisionRule", "DecisionSettings", "Outgrown", "check_calibration"]
+__all__ = ["DecisionRule", "DecisionSettings", "check_calibration"]
 
 logger = logging.getLogger(__name__)
-
-Outgrown = Literal["warn", "refuse"]
-"""What happens when a gallery is larger than its threshold was tested with."""
 
 
 @dataclass(frozen=True, slots=True)
 class DecisionRule:
-    """What one search applies.
+    """Threshold and subject rule of one search.
 
     Attributes:
         threshold: Raw cosine.
         rule: How a subject's score comes from its templates.
         point: The tested operating point below the threshold, or ``None`` where the caller's own value rules.
-        outgrown: What happens when the gallery is larger than tested.
     """
 
     threshold: float
     rule: SubjectRule
     point: OperatingPoint | None
-    outgrown: Outgrown
 
     def notes(self, scope: Scope) -> tuple[str, ...]:
-        """What a reader of the answer must know about the gallery.
-
-        Raises:
-            GalleryOutgrown: The gallery is larger than tested, and that is to be refused.
-        """
+        """Where the gallery in scope is larger than tested, in words; the policy says whether that is refused."""
         found = []
         if self.point is not None and self.point.gallery_size is not None and scope.subjects > self.point.gallery_size:
             found.append(
@@ -58,10 +48,6 @@ class DecisionRule:
                 f"a subject has only {scope.fewest_templates} of the {self.point.templates} templates that the "
                 f"threshold was tested with, and {self.rule} averages over fewer"
             )
-        if found and self.outgrown == "refuse":
-            raise GalleryOutgrown(
-                "; ".join(found), hint="calibrate for this gallery size and set it with Watchlist.set_calibration()"
-            )
         for note in found:
             logger.warning("gallery outgrew its calibration: %s", note)
         return tuple(found)
@@ -69,24 +55,22 @@ class DecisionRule:
 
 @dataclass(frozen=True, slots=True)
 class DecisionSettings:
-    """From the calibration in force to the rules of one search.
+    """What the threshold of a search is made from.
 
     Attributes:
         contract: The contract of the vectors that are compared.
         packed: The tested operating point of the pack, which rules where no calibration was set.
         floor: The watchlist's own threshold for every search, or ``None``.
         requested: The caller's threshold for this search, or ``None``.
-        outgrown: What happens when the gallery is larger than tested.
     """
 
     contract: EmbeddingContract
     packed: OperatingPoint | None
     floor: float | None
     requested: float | None
-    outgrown: Outgrown
 
-    def rules(self, calibration: Calibration | None) -> DecisionRule:
-        """The rules under a calibration.
+    def rule(self, calibration: Calibration | None) -> DecisionRule:
+        """The decision rule under a calibration.
 
         Raises:
             ContractMismatch: The calibration or the pack's threshold belongs to another contract.
@@ -95,9 +79,7 @@ class DecisionSettings:
         """
         point = self.packed if calibration is None else calibration.operating_point()
         threshold = effective_threshold(point, self.contract.digest, self.requested, default=self.floor)
-        return DecisionRule(
-            threshold, SubjectRule.parse(point.rule if point is not None else "max"), point, self.outgrown
-        )
+        return DecisionRule(threshold, SubjectRule.parse("max" if point is None else point.rule), point)
 
 
 def check_calibration(calibration: Calibration, contract: EmbeddingContract | None) -> None:

@@ -62,7 +62,7 @@ class Gallery:
     Args:
         store: Reads the database.
         new_index: Makes an empty index of a given dimension.
-        standing: Reads what governs.
+        governance: Reads what governs.
         file: The gallery file, or ``None`` to keep none.
     """
 
@@ -70,14 +70,14 @@ class Gallery:
         self,
         store: SubjectTable,
         new_index: Callable[[int], VectorIndex],
-        standing: GovernanceStateCache,
+        governance: GovernanceStateCache,
         file: GalleryCacheFile | None = None,
     ) -> None:
-        self.store = store
+        self.subjects = store
         self.new_index = new_index
-        self._standing = standing
+        self._governance = governance
         self._lock = threading.Lock()
-        self._marks = ConsentMacs(store.codec)
+        self._macs = ConsentMacs(store.cipher)
         self._snapshot: Snapshot | None = None
         self._file = file
         self._saved: Ints | None = None
@@ -89,7 +89,7 @@ class Gallery:
             DatabaseCorrupt: A template is damaged.
         """
         with self._lock:
-            generation = self.store.generation(connection)
+            generation = self.subjects.generation(connection)
             current = self._snapshot
             if current is not None and current.generation >= generation:
                 return current
@@ -137,23 +137,23 @@ class Gallery:
             self._saved = None
 
     def _load(self, connection: Connection, generation: int, current: Snapshot | None) -> Snapshot:
-        contract = self.store.contract(connection)
-        rotation = self.store.rotation_version(connection)
+        contract = self.subjects.contract(connection)
+        rotation = self.subjects.rotation_version(connection)
         base = self._base(contract, rotation, current)
         changed = None
         if base is not None:
-            changed = changed_since(connection, self.store.codec, base.generation, base.mark, generation)
+            changed = changed_since(connection, self.subjects.cipher, base.generation, base.mark, generation)
         if base is None or changed is None:  # of another history: template ids may stand for other vectors
             base = _Base.nothing(None if contract is None else self.new_index(contract.dimension))
         columns = self._columns(connection, base, changed)
-        mark, standing = mark_of(connection, generation), self._standing.at(connection)
+        mark, governance = mark_of(connection, generation), self._governance.at(connection)
         calibration = current_calibration(connection)
-        matrix = None if contract is None else self.store.codec.rotation(rotation, contract.dimension)
+        matrix = None if contract is None else self.subjects.cipher.rotation(rotation, contract.dimension)
         self._bring_index(connection, columns, contract, base)  # last: it changes a shared object
         return Snapshot(
             generation=generation,
             mark=mark,
-            standing=standing,
+            governance=governance,
             calibration=calibration,
             contract=contract,
             rotation=rotation,
@@ -183,12 +183,12 @@ class Gallery:
         """What has changed, put into the columns that are known."""
         known = base.columns
         if known is None or changed is None or len(changed) > max(_FEW, known.subject_keys.size // _MANY):
-            self._marks.check(connection)
-            return read_columns(connection, self.store, keys=None, known={} if known is None else known.names())
+            self._macs.check(connection)
+            return read_columns(connection, self.subjects, keys=None, known={} if known is None else known.names())
         if not changed:
             return known
-        self._marks.check(connection, changed)
-        return known.replacing(changed, read_columns(connection, self.store, keys=changed, known={}))
+        self._macs.check(connection, changed)
+        return known.replacing(changed, read_columns(connection, self.subjects, keys=changed, known={}))
 
     def _bring_index(
         self, connection: Connection, columns: GalleryMetadata, contract: EmbeddingContract | None, base: _Base
@@ -200,7 +200,7 @@ class Gallery:
         known = np.empty(0, dtype=np.int64) if base.columns is None else base.columns.template_ids
         new = np.setdiff1d(columns.template_ids, known, assume_unique=True)
         gone = np.setdiff1d(known, columns.template_ids, assume_unique=True)
-        vectors = self.store.vectors(connection, new.tolist(), contract) if new.size else []
+        vectors = self.subjects.vectors(connection, new.tolist(), contract) if new.size else []
         if gone.size:
             index.remove(gone)
             with suppress(VectorIndexError):  # they are removed; an engine elsewhere may let go of them later

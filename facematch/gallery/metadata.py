@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import Connection, Select, select
 
-from facematch.governance import OPEN_STATES
+from facematch.governance.consent.scope import OPEN_STATE_NAMES, covers, overlaps
 from facematch.storage.consents import contested_subjects
 from facematch.storage.schema import (
     consent_purposes,
@@ -20,7 +20,8 @@ from facematch.storage.schema import (
     enrollments,
     templates,
 )
-from facematch.storage.subjects import SubjectTable, in_parts
+from facematch.storage.sql import in_parts
+from facematch.storage.subjects import SubjectTable
 
 __all__ = ["Bools", "ConsentScope", "GalleryMetadata", "Ints", "Objects", "read_columns"]
 
@@ -45,13 +46,11 @@ class ConsentScope:
 
     def admits(self, purpose: str, site: str | None, zone: str | None) -> bool:
         """Whether a search for a purpose at a place may reach it; a search without a place only what covers all."""
-        here = not self.sites or site in self.sites
-        return here and (not self.zones or zone in self.zones) and purpose in self.purposes
+        return covers(self.purposes, self.sites, self.zones, purpose=purpose, site=site, zone=zone)
 
     def overlaps(self, purposes: Sequence[str], sites: Sequence[str]) -> bool:
         """Whether some search could reach both it and a record of these purposes and sites."""
-        together = not sites or not self.sites or not self.sites.isdisjoint(sites)
-        return together and not self.purposes.isdisjoint(purposes)
+        return overlaps(self.purposes, self.sites, purposes, sites)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -187,7 +186,6 @@ def read_columns(
         .where(enrollments.c.state == "ACTIVE", t.subject.not_in(contested_subjects()))
     )
     found = np.asarray(sorted(tuple(row) for row in rows(active, t.subject)), dtype=np.int64).reshape(-1, 3)
-    open_states = {state.value for state in OPEN_STATES}
     return GalleryMetadata(
         subject_keys=_ints([subject.key for subject in people]),
         subject_ids=np.asarray([subject.subject_id for subject in people], dtype=object),
@@ -197,7 +195,7 @@ def read_columns(
         consent_places=which,
         valid_from=_ints([row.valid_from for row in records]),
         valid_until=_ints([row.valid_until for row in records]),
-        is_open=np.asarray([row.state in open_states for row in records], dtype=bool),
+        is_open=np.asarray([row.state in OPEN_STATE_NAMES for row in records], dtype=bool),
         template_ids=np.ascontiguousarray(found[:, 0]),
         template_subject=np.ascontiguousarray(found[:, 1]),
         template_consent=np.ascontiguousarray(found[:, 2]),

@@ -92,7 +92,7 @@ class Snapshot:
     Attributes:
         generation: The database's generation.
         mark: The mark of the database's history up to it, or ``None`` where that was not noted.
-        standing: Policies, roles, zones and suspensions.
+        governance: Policies, roles, zones and suspensions.
         calibration: The calibration artifact in force, or ``None``.
         contract: The embedding contract of all templates, or ``None`` before the first enrollment.
         rotation: Version of the rotation that the vectors are under.
@@ -106,7 +106,7 @@ class Snapshot:
 
     generation: int
     mark: str | None
-    standing: GovernanceState
+    governance: GovernanceState
     calibration: Calibration | None
     contract: EmbeddingContract | None
     rotation: int

@@ -4,18 +4,18 @@ Nothing here knows a database or a model. The rules fail closed: what is missing
 that says what to do.
 """
 
-from facematch.governance.audit import AuditAction, AuditEntry, AuditLog, AuditOutcome, AuditRecord, AuditWriter
+from facematch.governance.audit import AuditAction, AuditEntry, AuditOutcome, AuditRecord
 from facematch.governance.consent.consent import MAX_VALIDITY, Consent, Particulars
 from facematch.governance.consent.parts import ConsentEvent, Controller, PrivacyNotice
 from facematch.governance.consent.states import OPEN_STATES, TRANSITIONS, ConsentState
 from facematch.governance.names import check_purpose, check_site, check_subject_id, check_zone
 from facematch.governance.policy import Policy, PolicyVersion, PolicyVersions
+from facematch.governance.policy.separation import check_separation
 from facematch.governance.roles import (
     PERMISSIONS,
     Role,
     check_other_person,
     check_permitted,
-    check_separation,
     permitted,
 )
 from facematch.governance.terms import CAPTURE_BASES, LAWFUL_BASES, SOURCES
@@ -32,10 +32,8 @@ __all__ = [
     "TRANSITIONS",
     "AuditAction",
     "AuditEntry",
-    "AuditLog",
     "AuditOutcome",
     "AuditRecord",
-    "AuditWriter",
     "Consent",
     "ConsentEvent",
     "ConsentState",

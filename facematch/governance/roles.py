@@ -7,22 +7,21 @@ Stopping is easy and starting again is not: every role may withdraw and suspend.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from facematch.errors import AccessDenied, InvalidArgument, SeparationOfDuties
 from facematch.governance.names import same_name
-
-if TYPE_CHECKING:
-    from facematch.governance.policy import Policy
+from facematch.types import PlainResult
 
 __all__ = [
     "PERMISSIONS",
+    "ActorRoles",
     "Role",
     "check_other_person",
     "check_permitted",
-    "check_separation",
     "parse_roles",
     "permitted",
 ]
@@ -117,6 +116,19 @@ PERMISSIONS: Final[Mapping[str, frozenset[Role]]] = MappingProxyType(
 :class:`~facematch.governance.audit.AuditAction`."""
 
 
+@dataclass(frozen=True, slots=True)
+class ActorRoles(PlainResult):
+    """An actor and the roles that it holds.
+
+    Attributes:
+        actor: Its name.
+        roles: The roles; empty where the actor has none any more.
+    """
+
+    actor: str
+    roles: frozenset[Role]
+
+
 def parse_roles(names: Iterable[str]) -> frozenset[Role]:
     """Roles by name.
 
@@ -160,17 +172,6 @@ def check_permitted(actor: str, roles: Iterable[str], action: str) -> None:
         f"{actor!r} {having}, and none permits {str(action)!r}",
         hint=f"an admin can grant one of: {', '.join(needed)}" if needed else "no role permits this action",
     )
-
-
-def check_separation(roles: Iterable[str], policy: Policy) -> None:
-    """Refuse a set of roles that the policy lets no single actor hold.
-
-    Raises:
-        SeparationOfDuties: The policy separates two of them, or does not say which it separates.
-    """
-    refusal = policy.separate_roles.refusal(frozenset(roles))
-    if refusal is not None:
-        raise SeparationOfDuties(refusal.message, hint=refusal.hint)
 
 
 def check_other_person(first: str, second: str, what: str) -> None:

@@ -6,6 +6,8 @@ notice that stands at its entrance, and an assessment of necessity and impact.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, BaseModel, ModelWrapValidatorHandler, ValidationError, model_validator
@@ -13,8 +15,9 @@ from pydantic import AfterValidator, BaseModel, ModelWrapValidatorHandler, Valid
 from facematch.errors import ZoneClosed
 from facematch.governance.consent.parts import CONFIG, Name, Reference, Site, ZoneName, first_problem
 from facematch.governance.terms import check_capture_basis
+from facematch.types import PlainResult
 
-__all__ = ["Zone"]
+__all__ = ["OpenZone", "Zone"]
 
 _HINT = "a zone needs site, zone, capture_basis, notice_id and assessment_ref"
 
@@ -68,3 +71,18 @@ class Zone(BaseModel):
     def key(self) -> tuple[str, str]:
         """Site and zone: what a search names."""
         return self.site, self.zone
+
+
+@dataclass(frozen=True, slots=True)
+class OpenZone(PlainResult):
+    """A camera zone that is open.
+
+    Attributes:
+        zone: What it is and on which grounds people who pass are searched.
+        opened_at: Since when, UTC.
+        opened_by: Who opened it.
+    """
+
+    zone: Zone
+    opened_at: datetime
+    opened_by: str

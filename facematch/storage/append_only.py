@@ -7,11 +7,6 @@ audit log's hashes and by the MACs.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
-
-from sqlalchemy import Connection, event
-
-from facematch.storage.schema import metadata
 
 __all__ = ["triggers"]
 
@@ -48,9 +43,3 @@ def _forbid(table: str, name: str, statement: str, when: str | None = None) -> s
         f"CREATE TRIGGER {table}_{name} BEFORE {statement} ON {table} {condition}"
         f"BEGIN SELECT RAISE(ABORT, 'the table {table} is append-only'); END"
     )
-
-
-@event.listens_for(metadata, "after_create")
-def _create(_target: Any, connection: Connection, **_: Any) -> None:
-    for statement in triggers():
-        connection.exec_driver_sql(statement)

@@ -51,7 +51,7 @@ def watch_changes(connection: Any) -> None:
             )
 
 
-def note_changes(connection: Connection, codec: SubjectCipher, generation: int) -> None:
+def note_changes(connection: Connection, cipher: SubjectCipher, generation: int) -> None:
     """Store which subjects the transaction has changed, as those of a new generation."""
     rows = connection.exec_driver_sql("SELECT subject FROM changed ORDER BY subject LIMIT ?", (_MOST + 1,))
     keys = [int(row[0]) for row in rows]
@@ -59,7 +59,7 @@ def note_changes(connection: Connection, codec: SubjectCipher, generation: int) 
     named = None if len(keys) > _MOST else json.dumps(keys, separators=(",", ":"))
     before = mark_of(connection, generation - 1)
     nonce = secrets.token_hex(8)
-    mark = _mark(codec, before, generation, named, nonce)
+    mark = _mark(cipher, before, generation, named, nonce)
     connection.execute(insert(changes).values(generation=generation, subjects=named, nonce=nonce, mark=mark))
     connection.execute(delete(changes).where(changes.c.generation <= generation - _KEPT))
 
@@ -71,13 +71,13 @@ def mark_of(connection: Connection, generation: int) -> str | None:
 
 
 def changed_since(
-    connection: Connection, codec: SubjectCipher, generation: int, mark: str | None, until: int
+    connection: Connection, cipher: SubjectCipher, generation: int, mark: str | None, until: int
 ) -> set[int] | None:
     """Keys of the subjects that generations after one changed; ``None`` where everything must be read.
 
     Args:
         connection: A transaction.
-        codec: Knows the key of the marks.
+        cipher: Knows the key of the marks.
         generation: The generation that is known.
         mark: Its mark, when it was read.
         until: The present generation.
@@ -90,7 +90,7 @@ def changed_since(
         select(changes).where(changes.c.generation > generation).order_by(changes.c.generation)
     ):
         wanted += 1
-        right = _mark(codec, mark, row.generation, row.subjects, row.nonce)
+        right = _mark(cipher, mark, row.generation, row.subjects, row.nonce)
         if row.generation != wanted or row.subjects is None or row.mark != right:
             return None
         found.update(json.loads(row.subjects))
@@ -98,5 +98,5 @@ def changed_since(
     return found if wanted == until else None
 
 
-def _mark(codec: SubjectCipher, before: str | None, generation: int, named: str | None, nonce: str) -> str:
-    return codec.mark("changes", json.dumps([before or _START, generation, named, nonce]))
+def _mark(cipher: SubjectCipher, before: str | None, generation: int, named: str | None, nonce: str) -> str:
+    return cipher.mark("changes", json.dumps([before or _START, generation, named, nonce]))

@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Row, Select, func, insert, or_, select, updat
 
 from facematch.errors import ConsentInvalid, ConsentRequired, DatabaseCorrupt, FacematchError, KeyUnavailable
 from facematch.governance import OPEN_STATES, Consent, ConsentState, to_microseconds
+from facematch.governance.consent.scope import OPEN_STATE_NAMES, in_force
 from facematch.storage.encryption import SubjectCipher
 from facematch.storage.integrity.consent_mac import clear_columns
 from facematch.storage.schema import (
@@ -25,7 +26,8 @@ from facematch.storage.schema import (
     subjects,
     templates,
 )
-from facematch.storage.subjects import Subject, new_key
+from facematch.storage.sql import new_key
+from facematch.storage.subjects import Subject
 
 __all__ = [
     "ConsentLine",
@@ -34,7 +36,6 @@ __all__ = [
     "check_new_record",
     "checked_record",
     "contested_subjects",
-    "subject_state",
 ]
 
 _ENDED = frozenset({ConsentState.WITHDRAWN, ConsentState.REVOKED, ConsentState.INVALIDATED})
@@ -72,41 +73,25 @@ class ConsentLine:
     templates: int
     pending: int
 
+    @property
+    def active_templates(self) -> int:
+        """Number of approved templates that stand on it."""
+        return self.templates - self.pending
+
     def in_force(self, moment: int) -> bool:
         """Whether the record allows processing at a moment, in microseconds."""
-        return self.is_open and self.valid_from <= moment < self.valid_until
-
-
-def subject_state(filed: Sequence[ConsentLine], moment: int, *, restricted: bool) -> str:
-    """What a search can do with a subject; the values are those of :class:`facematch.types.SubjectRecord`.
-
-    Args:
-        filed: The subject's consent records.
-        moment: Microseconds.
-        restricted: Whether the reference is contested.
-    """
-    in_force = [line for line in filed if line.in_force(moment)]
-    still_open = [line for line in filed if line.is_open]
-    if restricted:
-        return "restricted"
-    if any(line.templates > line.pending for line in in_force):
-        return "active"
-    if in_force or any(moment < line.valid_from for line in still_open):
-        return "pending"
-    if still_open:
-        return "expired"
-    return "withdrawn" if any(line.valid_until for line in filed) else "requested"
+        return in_force(is_open=self.is_open, valid_from=self.valid_from, valid_until=self.valid_until, moment=moment)
 
 
 class ConsentTable:
     """The SQL of consent records.
 
     Args:
-        codec: Seals and unseals them.
+        cipher: Seals and unseals them.
     """
 
-    def __init__(self, codec: SubjectCipher) -> None:
-        self._codec = codec
+    def __init__(self, cipher: SubjectCipher) -> None:
+        self._cipher = cipher
 
     def of(self, connection: Connection, subject: Subject) -> list[StoredConsent]:
         """The consent records of a subject, oldest first."""
@@ -147,8 +132,8 @@ class ConsentTable:
                 record_id=consent.record_id,
                 subject=subject.key,
                 mark=mark,
-                record=self._codec.seal_json(subject.subject_ref, data, f"consent record {consent.record_id}"),
-                **clear_columns(self._codec, consent, subject.subject_ref),
+                record=self._cipher.seal_json(subject.subject_ref, data, f"consent record {consent.record_id}"),
+                **clear_columns(self._cipher, consent, subject.subject_ref),
             )
         )
         key = new_key(result.inserted_primary_key)
@@ -166,7 +151,7 @@ class ConsentTable:
     ) -> None:
         """Store the last event of ``changed``, which is ``stored`` after one transition."""
         self._add_event(connection, subject, stored.key, changed, len(changed.events) - 1)
-        columns = clear_columns(self._codec, changed, subject.subject_ref)
+        columns = clear_columns(self._cipher, changed, subject.subject_ref)
         connection.execute(update(consents).where(consents.c.id == stored.key).values(**columns))
 
     def lines(self, connection: Connection) -> dict[int, list[ConsentLine]]:
@@ -185,14 +170,13 @@ class ConsentTable:
         sites: dict[int, list[str]] = defaultdict(list)
         for key, site in connection.execute(select(consent_sites)):
             sites[key].append(site)
-        open_states = {state.value for state in OPEN_STATES}
         lines: dict[int, list[ConsentLine]] = defaultdict(list)
         for row in connection.execute(select(consents).order_by(consents.c.id)):
             if not isinstance(row.valid_from, int) or not isinstance(row.valid_until, int):
                 raise DatabaseCorrupt("a consent record in the database is damaged", hint=_RESTORE)
             lines[row.subject].append(
                 ConsentLine(
-                    row.state in open_states,
+                    row.state in OPEN_STATE_NAMES,
                     row.valid_from,
                     row.valid_until,
                     tuple(purposes[row.id]),
@@ -212,12 +196,12 @@ class ConsentTable:
         query = (
             select(consents.c.record_id, subjects.c.id, subjects.c.subject_ref)
             .join(subjects, subjects.c.id == consents.c.subject)
-            .where(consents.c.state.in_([state.value for state in OPEN_STATES]))
+            .where(consents.c.state.in_(OPEN_STATE_NAMES))
         )
         return [(row[0], row[1], row[2]) for row in connection.execute(query)]
 
     def _mark(self, consent: Consent) -> str:
-        return self._codec.mark("consent", consent.digest)
+        return self._cipher.mark("consent", consent.digest)
 
     def _add_event(
         self, connection: Connection, subject: Subject, consent_key: int, consent: Consent, position: int
@@ -230,7 +214,7 @@ class ConsentTable:
                 position=position,
                 time=to_microseconds(event.time),
                 state=event.state.value,
-                event=self._codec.seal_json(subject.subject_ref, data, _event_name(consent.record_id, position)),
+                event=self._cipher.seal_json(subject.subject_ref, data, _event_name(consent.record_id, position)),
             )
         )
 
@@ -238,10 +222,10 @@ class ConsentTable:
         query = select(consent_events).where(consent_events.c.consent == row.id).order_by(consent_events.c.position)
         try:
             events = [
-                self._codec.unseal_json(subject.subject_ref, event.event, _event_name(row.record_id, event.position))
+                self._cipher.unseal_json(subject.subject_ref, event.event, _event_name(row.record_id, event.position))
                 for event in connection.execute(query)
             ]
-            data = self._codec.unseal_json(subject.subject_ref, row.record, f"consent record {row.record_id}")
+            data = self._cipher.unseal_json(subject.subject_ref, row.record, f"consent record {row.record_id}")
             consent = Consent.from_dict({**data, "events": events})
         except KeyUnavailable:
             raise
@@ -249,7 +233,7 @@ class ConsentTable:
             raise DatabaseCorrupt("a consent record in the database is damaged", hint=_RESTORE) from error
         columns = ("state", "valid_from", "valid_until", "clear_mark")
         stored = {column: getattr(row, column) for column in columns}
-        if stored != clear_columns(self._codec, consent, subject.subject_ref) or consent.record_id != row.record_id:
+        if stored != clear_columns(self._cipher, consent, subject.subject_ref) or consent.record_id != row.record_id:
             raise DatabaseCorrupt("a consent record contradicts its events", hint=_RESTORE)
         for column, names in (
             (consent_purposes.c.purpose, consent.purposes),

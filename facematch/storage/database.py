@@ -14,21 +14,23 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, nullcontext
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, insert, make_url, text
+from sqlalchemy import Connection, Engine, create_engine, create_mock_engine, event, insert, make_url, text
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.pool import QueuePool, StaticPool
 
 from facematch.errors import DatabaseCorrupt, DatabaseTooNew, DatabaseUnavailable, DatabaseUnsupported, WatchlistClosed
-from facematch.governance import to_microseconds, utc_now
-from facematch.storage import append_only
+from facematch.governance import AuditAction, to_microseconds, utc_now
+from facematch.storage.append_only import triggers
 from facematch.storage.change_log import watch_changes
 from facematch.storage.errors import database_errors
 from facematch.storage.schema import APPLICATION_ID, HEAD, REVISIONS, alembic_version, meta, metadata
 
-__all__ = ["BUSY_TIMEOUT_S", "Database"]
+__all__ = ["BUSY_TIMEOUT_S", "Authorization", "Database"]
 
 BUSY_TIMEOUT_S = 15.0
 """How long a transaction waits for another process before it is given up."""
@@ -36,6 +38,22 @@ BUSY_TIMEOUT_S = 15.0
 _SHORT_WAIT_S = 0.2
 _MAGIC = b"SQLite format 3\0"
 _RESTORE = "restore it from a backup, or name another file to begin a new watchlist"
+
+
+@dataclass(frozen=True, slots=True)
+class Authorization:
+    """What a write transaction is opened with: the actor and the action that a role, or maintenance, permits.
+
+    Attributes:
+        actor: The actor.
+        action: What is done.
+    """
+
+    actor: str
+    action: AuditAction
+
+
+_SCHEMA = Authorization("facematch", AuditAction.CREATE_WATCHLIST)
 
 
 class Database:
@@ -82,15 +100,20 @@ class Database:
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
-        """A read transaction: everything read in it belongs to one moment."""
+        """A read transaction: everything read in it belongs to one moment, and SQLite refuses to write in it."""
         self._require_open()
         guard = self._lock if self._path is None else nullcontext()
         with database_errors(self.name), guard, self._engine.connect() as connection, connection.begin():
             yield connection
 
     @contextmanager
-    def write(self) -> Iterator[Connection]:
-        """A write transaction: nobody else writes from its first statement to its commit; any error undoes it all."""
+    def write(self, authorization: Authorization) -> Iterator[Connection]:
+        """A write transaction: no other writes from its first statement to its commit; any error undoes it all.
+
+        Args:
+            authorization: Under whose call it is opened.
+        """
+        assert isinstance(authorization, Authorization)
         self._require_open()
         with database_errors(self.name), self._lock, self._engine.connect() as connection:
             writing = connection.execution_options(facematch_write=True)
@@ -113,6 +136,7 @@ class Database:
             connection = pooled.cursor()  # no transaction: VACUUM and checkpoints refuse to run in one
             wait = self._busy_timeout_s if required else _SHORT_WAIT_S
             try:
+                connection.execute("PRAGMA query_only = 0")
                 connection.execute(f"PRAGMA busy_timeout = {round(wait * 1000)}")
                 row = connection.execute("SELECT scrub_pending FROM meta").fetchone()
                 if row is None:
@@ -182,7 +206,7 @@ class Database:
         with self.read() as connection:
             if _version(connection, self.name) == HEAD:
                 return
-        with self.write() as connection:
+        with self.write(_SCHEMA) as connection:
             version = _version(connection, self.name)  # another process may have been quicker
             if version is None:
                 _create_tables(connection)
@@ -192,8 +216,18 @@ class Database:
                 migrations.upgrade(connection)
 
 
+@cache
+def _creation() -> tuple[str, ...]:
+    """The statements that create all tables, indexes and triggers; compiled once a process."""
+    statements: list[str] = []
+    engine: Any = create_mock_engine("sqlite://", lambda sql, *_, **__: statements.append(str(sql.compile(engine))))
+    metadata.create_all(engine, checkfirst=False)
+    return (*statements, *triggers())
+
+
 def _create_tables(connection: Connection) -> None:
-    metadata.create_all(connection, checkfirst=False)
+    for statement in _creation():
+        connection.exec_driver_sql(statement)
     connection.execute(insert(alembic_version).values(version_num=HEAD))
     connection.exec_driver_sql(f"PRAGMA application_id = {APPLICATION_ID}")
     first = {"id": 1, "generation": 0, "rotation": 1, "next_template": 1, "scrub_pending": 0}
@@ -301,8 +335,10 @@ def _set_up(connection: Any, _record: Any) -> None:
 
 def _begin(connection: Connection) -> None:
     write = connection.get_execution_options().get("facematch_write", False)
+    raw: Any = connection.connection.dbapi_connection
+    raw.execute(f"PRAGMA query_only = {int(not write)}")
     if write:
-        watch_changes(connection.connection.dbapi_connection)
+        watch_changes(raw)
     connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
 
 

@@ -1,4 +1,4 @@
-"""What governs a search at one generation: policies, roles, open zones, suspensions."""
+"""Governance state of the database at one generation: policies, roles, open zones, suspensions."""
 
 from __future__ import annotations
 
@@ -13,54 +13,20 @@ from facematch.errors import DatabaseCorrupt, FacematchError, Suspended
 from facematch.governance import from_microseconds
 from facematch.governance.policy import Policy, PolicyVersion, PolicyVersions
 from facematch.governance.roles import Role
+from facematch.governance.suspensions import Suspension
 from facematch.storage.encryption import SubjectCipher
 from facematch.storage.integrity.governance_mac import check_governance_mac
 from facematch.storage.schema import actor_roles, policies, suspensions, zones
-from facematch.storage.subjects import generation_of
+from facematch.storage.sql import generation_of
 
-__all__ = ["GovernanceState", "GovernanceStateCache", "Suspension"]
+__all__ = ["GovernanceState", "GovernanceStateCache"]
 
 _RESTORE = "restore the database from a backup"
 
 
 @dataclass(frozen=True, slots=True)
-class Suspension:
-    """A standing order that nobody may be identified somewhere.
-
-    Attributes:
-        suspension_id: Its number.
-        site: The site; ``None`` for every site.
-        zone: The zone of the site; ``None`` for all of it.
-        reason: Why.
-        since: From when on, UTC.
-        actor: Who suspended.
-        resume_asked_by: Who asked to lift it so far; the policy says how many people it takes, at least two.
-    """
-
-    suspension_id: int
-    site: str | None
-    zone: str | None
-    reason: str
-    since: datetime
-    actor: str
-    resume_asked_by: tuple[str, ...]
-
-    def concerns(self, site: str | None, zone: str | None) -> bool:
-        """Whether a search at ``site`` and ``zone`` is suspended; one that names no place is suspended by any."""
-        if self.site is not None and site is not None and self.site != site:
-            return False
-        return self.zone is None or zone is None or self.zone == zone
-
-    def where(self) -> str:
-        """The place in words."""
-        if self.site is None:
-            return "everywhere"
-        return f"at site {self.site!r}" + ("" if self.zone is None else f", zone {self.zone!r}")
-
-
-@dataclass(frozen=True, slots=True)
 class GovernanceState:
-    """What governs, as one generation of the database has it.
+    """Governance state (policies, roles, zones, suspensions) at one database generation.
 
     Attributes:
         generation: The generation.
@@ -99,24 +65,24 @@ class GovernanceState:
             if suspension.concerns(site, zone):
                 raise Suspended(
                     f"identification is suspended {suspension.where()} since {suspension.since.isoformat()}",
-                    hint="two people together can lift it with Watchlist.resume()",
+                    hint="two people together can lift it with Watchlist.suspensions.lift()",
                 )
 
 
 class GovernanceStateCache:
-    """Reads the standing of a generation once, and checks that nobody changed it from outside.
+    """Reads the governance state of a generation once, and checks its MAC.
 
     Args:
-        codec: Knows the key of the mark.
+        cipher: Knows the key of the MAC.
     """
 
-    def __init__(self, codec: SubjectCipher) -> None:
-        self._codec = codec
+    def __init__(self, cipher: SubjectCipher) -> None:
+        self._cipher = cipher
         self._lock = threading.Lock()
         self._kept: GovernanceState | None = None
 
     def at(self, connection: Connection) -> GovernanceState:
-        """The standing that the transaction of ``connection`` sees.
+        """The governance state that the transaction of ``connection`` sees.
 
         Raises:
             DatabaseCorrupt: A table is damaged.
@@ -125,7 +91,7 @@ class GovernanceStateCache:
         with self._lock:
             if self._kept is not None and self._kept.generation == generation:
                 return self._kept
-        check_governance_mac(connection, self._codec)
+        check_governance_mac(connection, self._cipher)
         made = _read(connection, generation)
         with self._lock:
             if self._kept is None or self._kept.generation <= generation:

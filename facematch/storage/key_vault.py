@@ -15,13 +15,17 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import TypeAlias
 
 from facematch.errors import DatabaseUnavailable, KeyUnavailable, VaultCorrupt, WatchlistError
 from facematch.governance.keys import SigningKey, derive, new_key, seal, unseal
 from facematch.protocols import KeyProvider
 from facematch.storage.errors import as_facematch_error
 
-__all__ = ["KeyVault", "require_unused", "vault_path"]
+__all__ = ["KeyVault", "Tombstone", "require_unused", "vault_path"]
+
+Tombstone: TypeAlias = tuple[str, str, int]
+"""Kind (a final consent state, or ``ERASED``), reference (of a consent record or a subject), time in microseconds."""
 
 _FORMAT = 1
 _APPLICATION_ID = 0x464D5631  # FMV1
@@ -35,7 +39,7 @@ CREATE TABLE vault (
     provider_key TEXT NOT NULL, wrapped BLOB NOT NULL, high_water INTEGER NOT NULL
 );
 CREATE TABLE keys (name TEXT PRIMARY KEY, wrapped BLOB NOT NULL, generation INTEGER NOT NULL) WITHOUT ROWID;
-CREATE TABLE endings (
+CREATE TABLE tombstones (
     kind TEXT NOT NULL, ref TEXT NOT NULL, time INTEGER NOT NULL, PRIMARY KEY (kind, ref)
 ) WITHOUT ROWID;
 """
@@ -236,30 +240,30 @@ class KeyVault:
 
     # --- what a restored backup must not undo
 
-    def note_endings(self, endings: Sequence[tuple[str, str, int]]) -> None:
+    def record_tombstones(self, tombstones: Sequence[Tombstone]) -> None:
         """Remember for good that something ended.
 
         Args:
-            endings: Kind (a consent state such as ``WITHDRAWN``, or ``ERASED``), reference (a consent record's id or a
+            tombstones: Kind (a consent state such as ``WITHDRAWN``, or ``ERASED``), reference (a consent record's id or a
                 subject's reference) and time in microseconds.
         """
         with self._writing() as connection:
-            connection.executemany("INSERT OR IGNORE INTO endings VALUES (?, ?, ?)", endings)
+            connection.executemany("INSERT OR IGNORE INTO tombstones VALUES (?, ?, ?)", tombstones)
 
-    def forget_endings(self, endings: Sequence[tuple[str, str, int]]) -> None:
+    def remove_tombstones(self, tombstones: Sequence[Tombstone]) -> None:
         """Take back what was noted for a transaction that then failed."""
         with self._writing() as connection:
-            connection.executemany("DELETE FROM endings WHERE kind = ? AND ref = ? AND time = ?", endings)
+            connection.executemany("DELETE FROM tombstones WHERE kind = ? AND ref = ? AND time = ?", tombstones)
 
     def note_generation(self, generation: int) -> None:
         """Remember that the database reached this generation, so that an older one is known for what it is."""
         with self._writing() as connection:
             connection.execute("UPDATE vault SET high_water = max(high_water, ?)", (generation,))
 
-    def endings(self) -> dict[str, tuple[str, int]]:
-        """Everything that ended: reference to kind and time; an erasure outweighs whatever ended before it."""
+    def tombstones(self) -> dict[str, tuple[str, int]]:
+        """All tombstones: reference to kind and time; an erasure outweighs what ended before it."""
         with self._lock, self._errors():
-            query = "SELECT ref, kind, time FROM endings ORDER BY kind = 'ERASED', time"
+            query = "SELECT ref, kind, time FROM tombstones ORDER BY kind = 'ERASED', time"
             rows = self._connection.execute(query).fetchall()
         return {ref: (kind, time) for ref, kind, time in rows}
 
@@ -378,7 +382,7 @@ def _holds_subjects(path: Path) -> bool:
         if not tables:
             return False
         found = connection.execute("SELECT count(*) FROM keys WHERE name LIKE 'subject:%'").fetchone()[0]
-        ended = connection.execute("SELECT count(*) FROM endings").fetchone()[0]
+        ended = connection.execute("SELECT count(*) FROM tombstones").fetchone()[0]
     return bool(found + ended)
 
 

@@ -29,11 +29,11 @@ from facematch.storage.schema import (
     subjects,
     templates,
 )
+from facematch.storage.sql import generation_of, in_parts, new_key
 from facematch.types import EmbeddingContract, FloatArray
 
 _RESTORE = "restore the database from a backup"
 _FEW = 32
-_PART = 500
 
 __all__ = ["Erased", "NewTemplate", "Subject", "SubjectTable", "in_parts", "new_key"]
 
@@ -76,22 +76,22 @@ class SubjectTable:
     """The SQL of subjects and templates.
 
     Args:
-        codec: How what is personal is sealed; the only place that seals or unseals it here.
+        cipher: How what is personal is sealed; the only place that seals or unseals it here.
     """
 
-    def __init__(self, codec: SubjectCipher) -> None:
-        self.codec = codec
+    def __init__(self, cipher: SubjectCipher) -> None:
+        self.cipher = cipher
 
     def generation(self, connection: Connection) -> int:
         """How often the database has changed in a way that a search could notice."""
         return generation_of(connection)
 
-    def bump(self, connection: Connection) -> int:
+    def begin_generation(self, connection: Connection) -> int:
         """Begin a new generation and return it; everything else of the transaction must be written by then."""
         connection.execute(update(meta).values(generation=meta.c.generation + 1))
-        write_governance_mac(connection, self.codec)
+        write_governance_mac(connection, self.cipher)
         generation = self.generation(connection)
-        note_changes(connection, self.codec, generation)
+        note_changes(connection, self.cipher, generation)
         return generation
 
     def contract(self, connection: Connection) -> EmbeddingContract | None:
@@ -138,7 +138,7 @@ class SubjectTable:
     def subject(self, connection: Connection, subject_id: str) -> Subject | None:
         """The subject of that id, if there is one."""
         row = connection.execute(
-            select(subjects.c.id, subjects.c.subject_ref).where(subjects.c.lookup == self.codec.lookup(subject_id))
+            select(subjects.c.id, subjects.c.subject_ref).where(subjects.c.lookup == self.cipher.lookup(subject_id))
         ).one_or_none()
         return None if row is None else Subject(row.id, subject_id, row.subject_ref)
 
@@ -170,7 +170,7 @@ class SubjectTable:
             name = names.get(row.subject_ref)
             if name is None:
                 data_key = data_keys[row.subject_ref]
-                name = self.codec.unseal_text(row.subject_ref, row.sealed_id, "a subject id", key=data_key)
+                name = self.cipher.unseal_text(row.subject_ref, row.sealed_id, "a subject id", key=data_key)
             found.append(Subject(row.id, name, row.subject_ref))
         return sorted(found, key=lambda subject: subject.subject_id)
 
@@ -185,7 +185,7 @@ class SubjectTable:
         ).one_or_none()
         if row is None:
             raise DatabaseCorrupt("a row in the database has lost its subject", hint=_RESTORE)
-        return Subject(key, self.codec.unseal_text(row.subject_ref, row.sealed_id, "a subject id"), row.subject_ref)
+        return Subject(key, self.cipher.unseal_text(row.subject_ref, row.sealed_id, "a subject id"), row.subject_ref)
 
     def references(self, connection: Connection) -> dict[str, int]:
         """References and keys of all subjects."""
@@ -193,18 +193,18 @@ class SubjectTable:
 
     def _keys_of(self, subject_refs: Sequence[str]) -> dict[str, bytes]:
         """The data keys of subjects; all are read at once where many are wanted."""
-        keys = self.codec.subject_keys() if len(subject_refs) > _FEW else {}
-        return {ref: keys[ref] if ref in keys else self.codec.subject_key(ref) for ref in subject_refs}
+        keys = self.cipher.subject_keys() if len(subject_refs) > _FEW else {}
+        return {ref: keys[ref] if ref in keys else self.cipher.subject_key(ref) for ref in subject_refs}
 
     def add_subject(self, connection: Connection, subject_id: str, now: datetime) -> Subject:
         """A new subject, with a data key and a random reference for the audit log."""
         subject_ref = str(uuid.UUID(bytes=secrets.token_bytes(16), version=4))
-        self.codec.new_subject(subject_ref, self.generation(connection), subject_id)
+        self.cipher.new_subject(subject_ref, self.generation(connection), subject_id)
         result = connection.execute(
             insert(subjects).values(
-                lookup=self.codec.lookup(subject_id),
+                lookup=self.cipher.lookup(subject_id),
                 subject_ref=subject_ref,
-                sealed_id=self.codec.seal_text(subject_ref, subject_id, "a subject id"),
+                sealed_id=self.cipher.seal_text(subject_ref, subject_id, "a subject id"),
                 created_at=to_microseconds(now),
             )
         )
@@ -234,7 +234,7 @@ class SubjectTable:
                 state="PENDING" if pending else "ACTIVE",
                 override=None
                 if override is None
-                else self.codec.seal_text(subject.subject_ref, override, "a quality override"),
+                else self.cipher.seal_text(subject.subject_ref, override, "a quality override"),
                 actor=actor,
                 created_at=to_microseconds(now),
             )
@@ -265,7 +265,7 @@ class SubjectTable:
         """
         template_id = int(connection.execute(select(meta.c.next_template)).scalar_one())
         connection.execute(update(meta).values(next_template=template_id + 1))
-        mark = self.codec.sample_mark(subject.subject_ref, template.sample_digest)
+        mark = self.cipher.sample_mark(subject.subject_ref, template.sample_digest)
         rotation = self.rotation_version(connection)
         ids = TemplateIds(template_id, subject.subject_ref, consent[1], mark, contract.digest, rotation, enrollment)
         connection.execute(
@@ -274,7 +274,7 @@ class SubjectTable:
                 subject=subject.key,
                 consent=consent[0],
                 enrollment=enrollment,
-                vector=self.codec.encode(template.vector, ids),
+                vector=self.cipher.encode(template.vector, ids),
                 sample_mark=mark,
                 detection_score=template.detection_score,
                 face_height_px=template.face_height_px,
@@ -335,11 +335,11 @@ class SubjectTable:
         connection.execute(update(meta).values(rotation=version))
         if contract is None:
             return 0
-        back = self.codec.rotation(old, contract.dimension).T
+        back = self.cipher.rotation(old, contract.dimension).T
         count = 0
         for template_id, ids, vector in self._decoded(connection, _SEALED, contract, old):
             plain = (vector.astype(np.float64) @ back).astype(np.float32)
-            sealed = self.codec.encode(plain, replace(ids, rotation=version))
+            sealed = self.cipher.encode(plain, replace(ids, rotation=version))
             connection.execute(update(templates).where(templates.c.template_id == template_id).values(vector=sealed))
             count += 1
         return count
@@ -354,7 +354,7 @@ class SubjectTable:
             ref = row.subject_ref
             bound = (row.template_id, ref, row.record_id, row.sample_mark, contract.digest, version, row.enrollment)
             ids = TemplateIds(*bound)
-            yield row.template_id, ids, self.codec.decode(row.vector, ids, contract.dimension, key=keys[ref])
+            yield row.template_id, ids, self.cipher.decode(row.vector, ids, contract.dimension, key=keys[ref])
 
 
 _SEALED = (
@@ -369,25 +369,3 @@ _SEALED = (
     .join(subjects, subjects.c.id == templates.c.subject)
     .join(consents, consents.c.id == templates.c.consent)
 )
-
-
-def in_parts(keys: Sequence[int]) -> Iterator[Sequence[int]]:
-    """Keys in parts that one statement can name."""
-    for start in range(0, len(keys), _PART):
-        yield keys[start : start + _PART]
-
-
-def generation_of(connection: Connection) -> int:
-    """The generation that a transaction sees."""
-    generation = connection.exec_driver_sql("SELECT generation FROM meta").scalar_one()  # asked for at every step
-    if not isinstance(generation, int):
-        raise DatabaseCorrupt("the generation of the database is damaged", hint=_RESTORE)
-    return generation
-
-
-def new_key(primary_key: Sequence[object] | None) -> int:
-    """The integer key of a row just inserted."""
-    assert primary_key is not None
-    key = primary_key[0]
-    assert isinstance(key, int)
-    return key

@@ -15,8 +15,22 @@ from __future__ import annotations
 from facematch.errors import PictureRefusal
 from facematch.types.faces import Box, EmbeddingContract, Face, FloatArray, Image, ImageSource
 from facematch.types.index import IdSet, IndexStats, Matches
+from facematch.types.plain import PlainResult, to_plain
 from facematch.types.quality import FaceQuality, QualityGate
-from facematch.types.records import Erasure, PendingEnrollment, Renewal, SubjectRecord, Sweep, Withdrawal
+from facematch.types.records import (
+    ApprovalDecision,
+    Complaint,
+    Disclosure,
+    Erasure,
+    FiledConsent,
+    KeyStatus,
+    PendingEnrollment,
+    Restored,
+    RetentionRun,
+    SubjectRecord,
+    TemplateCount,
+    Withdrawal,
+)
 from facematch.types.results import (
     Alert,
     Candidate,
@@ -26,35 +40,45 @@ from facematch.types.results import (
     OperatingPoint,
     PicturePreview,
     Probe,
+    SearchTerms,
     Verification,
 )
 
 __all__ = [
     "Alert",
+    "ApprovalDecision",
     "Box",
     "Candidate",
+    "Complaint",
+    "Disclosure",
     "EmbeddingContract",
     "Enrollment",
     "EnrollmentPreview",
     "Erasure",
     "Face",
     "FaceQuality",
+    "FiledConsent",
     "FloatArray",
     "IdSet",
     "Identification",
     "Image",
     "ImageSource",
     "IndexStats",
+    "KeyStatus",
     "Matches",
     "OperatingPoint",
     "PendingEnrollment",
     "PicturePreview",
     "PictureRefusal",
+    "PlainResult",
     "Probe",
     "QualityGate",
-    "Renewal",
+    "Restored",
+    "RetentionRun",
+    "SearchTerms",
     "SubjectRecord",
-    "Sweep",
+    "TemplateCount",
     "Verification",
     "Withdrawal",
+    "to_plain",
 ]

@@ -51,6 +51,8 @@ class QualityGate:
     """What a face must reach to be enrolled.
 
     Attributes:
+        min_face_height_px: Least height of the face's box in pixels.
+        min_detection_score: Least detection score in ``[0, 1]``.
         min_inter_eye_px: Least distance of the eyes in pixels.
         min_sharpness: Least sharpness.
         min_brightness: Least mean luminance.
@@ -62,9 +64,11 @@ class QualityGate:
         max_roll: Greatest tilt either way in degrees.
 
     Raises:
-        InvalidArgument: A limit is not a number.
+        InvalidArgument: A limit is not a number, or out of its range.
     """
 
+    min_face_height_px: float = 40.0
+    min_detection_score: float = 0.8
     min_inter_eye_px: float = 20.0
     min_sharpness: float = 0.02
     min_brightness: float = 25.0
@@ -80,9 +84,18 @@ class QualityGate:
             value: Any = getattr(self, field.name)
             if isinstance(value, bool) or not isinstance(value, int | float) or math.isnan(value):
                 raise InvalidArgument(f"{field.name} must be a number, got {value!r}")
+        for name, top in (("min_face_height_px", math.inf), ("min_detection_score", 1.0)):
+            if not 0.0 <= getattr(self, name) <= top:
+                raise InvalidArgument(
+                    f"{name} must be a number from 0 to {top:g}, got {getattr(self, name)!r}",
+                    hint="leave it out for the default",
+                )
 
     def failures(self, quality: FaceQuality) -> dict[str, str]:
-        """The components that fail: name to value and limit in words; empty when the face passes."""
+        """The components that fail: name to value and limit in words; empty when the face passes.
+
+        The face's height and detection score are no quality components; enrollment checks them before it measures any.
+        """
         lower = {
             "inter_eye_px": self.min_inter_eye_px,
             "sharpness": self.min_sharpness,

@@ -1,4 +1,4 @@
-"""What the watchlist answers about its subjects, and the receipts it gives when something ends."""
+"""What the watchlist answers about its subjects, and the receipts of what was changed."""
 
 from __future__ import annotations
 
@@ -7,11 +7,26 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-__all__ = ["Erasure", "PendingEnrollment", "Renewal", "SubjectRecord", "Sweep", "Withdrawal"]
+from facematch.types.plain import PlainResult
+
+__all__ = [
+    "ApprovalDecision",
+    "Complaint",
+    "Disclosure",
+    "Erasure",
+    "FiledConsent",
+    "KeyStatus",
+    "PendingEnrollment",
+    "Restored",
+    "RetentionRun",
+    "SubjectRecord",
+    "TemplateCount",
+    "Withdrawal",
+]
 
 
 @dataclass(frozen=True, slots=True)
-class Withdrawal:
+class Withdrawal(PlainResult):
     """Receipt of ``withdraw``, ``revoke`` and ``invalidate``: from ``generation`` on, no search returns the subject.
 
     Attributes:
@@ -32,24 +47,26 @@ class Withdrawal:
 
 
 @dataclass(frozen=True, slots=True)
-class Renewal:
-    """Receipt of ``renew``.
+class FiledConsent(PlainResult):
+    """Receipt of a consent record that was filed, answered or renewed.
 
     Attributes:
         subject_id: The subject.
-        consent_record_id: The record that was renewed.
-        valid_until: Its new end, UTC.
+        consent_record_id: The record.
+        state: Its state now.
+        valid_until: When it ends, UTC; ``None`` where consent was not given.
         generation: Generation of the database after the commit.
     """
 
     subject_id: str
     consent_record_id: str
-    valid_until: datetime
+    state: str
+    valid_until: datetime | None
     generation: int
 
 
 @dataclass(frozen=True, slots=True)
-class Erasure:
+class Erasure(PlainResult):
     """Receipt of ``erase``: what was removed.
 
     Attributes:
@@ -73,7 +90,7 @@ class Erasure:
 
 
 @dataclass(frozen=True, slots=True)
-class SubjectRecord:
+class SubjectRecord(PlainResult):
     """One line of the list of subjects.
 
     Attributes:
@@ -96,7 +113,7 @@ class SubjectRecord:
 
 
 @dataclass(frozen=True, slots=True)
-class PendingEnrollment:
+class PendingEnrollment(PlainResult):
     """An enrollment that waits for another actor.
 
     Attributes:
@@ -117,8 +134,8 @@ class PendingEnrollment:
 
 
 @dataclass(frozen=True, slots=True)
-class Sweep:
-    """What a run of the retention sweeper did, or would do.
+class RetentionRun(PlainResult):
+    """What one application of the policy's retention did, or would do.
 
     Attributes:
         at: The moment it ran for, UTC.
@@ -137,3 +154,105 @@ class Sweep:
     pruned: int
     dry_run: bool
     certificates: tuple[Mapping[str, Any], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovalDecision(PlainResult):
+    """What became of an enrollment that waited for an approval.
+
+    Attributes:
+        enrollment_id: Its number.
+        subject_id: The subject.
+        decision: ``"approved"`` or ``"rejected"``.
+        templates: Number of templates that were put in force, or deleted.
+        generation: Generation of the database after the commit.
+    """
+
+    enrollment_id: int
+    subject_id: str
+    decision: str
+    templates: int
+    generation: int
+
+
+@dataclass(frozen=True, slots=True)
+class Complaint(PlainResult):
+    """A complaint about a reference.
+
+    Attributes:
+        complaint_id: Its number.
+        subject_id: The subject.
+        state: ``"open"``, ``"upheld"`` or ``"not upheld"``; only the last lifts the restriction.
+        generation: Generation of the database after the commit.
+    """
+
+    complaint_id: int
+    subject_id: str
+    state: str
+    generation: int
+
+
+@dataclass(frozen=True, slots=True)
+class Disclosure(PlainResult):
+    """What may be handed to a recipient that the subject's consent names: consent records, never a template.
+
+    Attributes:
+        subject_id: The subject.
+        recipient: The recipient.
+        disclosed_at: When, UTC.
+        consents: The consent records as plain data.
+    """
+
+    subject_id: str
+    recipient: str
+    disclosed_at: datetime
+    consents: tuple[Mapping[str, Any], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TemplateCount(PlainResult):
+    """Number of templates that are stored.
+
+    Attributes:
+        subject_id: Of which subject; ``None`` for all.
+        templates: The number.
+    """
+
+    subject_id: str | None
+    templates: int
+
+
+@dataclass(frozen=True, slots=True)
+class KeyStatus(PlainResult):
+    """State of a watchlist's keys, without the keys.
+
+    Attributes:
+        provider_key: Name of the provider's key that wraps the vault key.
+        subjects: Number of data keys.
+        rotation: Version of the rotation that templates are stored under.
+        signing_key: Name of the key that signs.
+        signing_public_key: Its public part, 32 bytes in hexadecimal; verifiers need it from a source they trust.
+    """
+
+    provider_key: str
+    subjects: int
+    rotation: int
+    signing_key: str
+    signing_public_key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Restored(PlainResult):
+    """What came of restoring a backup.
+
+    Attributes:
+        ended: Consent records of the backup that had ended since, and were ended again.
+        erased: Subjects of the backup that had been erased since, and were erased again.
+        unreadable: Subjects whose data keys are gone, which were dropped.
+        generation: Generation of the database after the commit.
+    """
+
+    ended: int
+    erased: int
+    unreadable: int
+    generation: int

@@ -8,6 +8,7 @@ from typing import Any
 
 from facematch.errors import InvalidArgument, PictureRefusal
 from facematch.types.faces import Box, Face
+from facematch.types.plain import PlainResult, to_plain
 from facematch.types.quality import FaceQuality
 
 __all__ = [
@@ -19,6 +20,7 @@ __all__ = [
     "OperatingPoint",
     "PicturePreview",
     "Probe",
+    "SearchTerms",
     "Verification",
 ]
 
@@ -82,6 +84,10 @@ class Candidate:
     subject_id: str
     score: float
     template_id: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """The candidate as plain data, ready for JSON; without its template."""
+        return {"subject_id": self.subject_id, "score": round(self.score, 6)}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -197,7 +203,7 @@ class Verification:
 
 
 @dataclass(frozen=True, slots=True)
-class Enrollment:
+class Enrollment(PlainResult):
     """What one ``enroll`` call stored.
 
     Attributes:
@@ -222,6 +228,33 @@ class Enrollment:
     look_alikes: tuple[Candidate, ...] = ()
     state: str = "active"
     enrollment_id: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class SearchTerms(PlainResult):
+    """What would rule a search that is permitted now; nothing was searched.
+
+    Attributes:
+        purpose: What for.
+        site: The site, or ``None``.
+        zone: The zone of the site, or ``None``.
+        threshold: The threshold that would apply, a raw cosine.
+        gallery_size: Number of subjects that the search could reach.
+        generation: Generation of the gallery.
+        contract: Digest of the embedding contract.
+        policy_version: Version of the policy that rules.
+        notes: Where the gallery is larger than the threshold was tested with, in words.
+    """
+
+    purpose: str
+    site: str | None
+    zone: str | None
+    threshold: float
+    gallery_size: int
+    generation: int
+    contract: str
+    policy_version: int
+    notes: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,21 +296,17 @@ class EnrollmentPreview:
 
     def to_dict(self) -> dict[str, Any]:
         """The preview as plain data."""
-
-        def plain(candidates: tuple[Candidate, ...]) -> list[dict[str, Any]]:
-            return [{"subject_id": c.subject_id, "score": round(c.score, 6)} for c in candidates]
-
         return {
             "pictures": [
                 {
                     "picture": item.picture,
                     "quality": None if item.quality is None else item.quality.to_dict(),
                     "refusal": None if item.refusal is None else item.refusal.to_dict(),
-                    "look_alikes": plain(item.look_alikes),
+                    "look_alikes": to_plain(item.look_alikes),
                 }
                 for item in self.pictures
             ],
-            "look_alikes": None if self.look_alikes is None else plain(self.look_alikes),
+            "look_alikes": to_plain(self.look_alikes),
             "gallery_size": self.gallery_size,
             "planning_only": {"fpir_now": self.fpir_now, "fpir_then": self.fpir_then},
         }
@@ -345,7 +374,7 @@ class Alert:
             "alert_id": self.alert_id,
             "subject_id": self.subject_id,
             "score": round(self.score, 6),
-            "candidates": [{"subject_id": c.subject_id, "score": round(c.score, 6)} for c in self.candidates],
+            "candidates": [candidate.to_dict() for candidate in self.candidates],
             "started_at": self.started_at.isoformat(),
             "ended_at": self.ended_at.isoformat(),
             "start_s": round(self.start_s, 3),

@@ -1,12 +1,17 @@
-"""What the operations of a watchlist share: database, store, gallery, clock, actor, who may do what, and the audit."""
+"""Sessions of actors on a watchlist's resources, and the operations that alone may read and write them.
+
+An operation is one call of an actor: authorized by a role when it begins, and once more inside each of its write
+transactions. ``Database.write`` asks for an :class:`~facematch.storage.database.Authorization`, and only this module
+makes one, so there is no way to write without an operation. Nothing depends on the thread or on a context variable:
+sessions and operations are objects, which threads may use side by side.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from contextvars import ContextVar
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any
 
 from sqlalchemy import Connection
 
@@ -18,340 +23,326 @@ from facematch.errors import (
     KeyUnavailable,
     ModelError,
     SubjectNotFound,
+    WatchlistClosed,
     WatchlistError,
 )
-from facematch.gallery.gallery import Gallery
 from facematch.gallery.snapshot import Snapshot
-from facematch.governance import AuditAction, AuditOutcome, AuditRecord, to_utc
-from facematch.governance.keys import SigningKey
+from facematch.governance import AuditAction, AuditOutcome, AuditRecord, to_microseconds
 from facematch.governance.names import is_subject_id
-from facematch.governance.policy import Policy
+from facematch.governance.policy import PolicyVersion
 from facematch.governance.roles import check_permitted
-from facematch.protocols import Clock
-from facematch.storage.audit_log import TableAuditWriter
-from facematch.storage.audit_log.group_commit import GroupCommit
-from facematch.storage.consents import ConsentTable
-from facematch.storage.database import Database
-from facematch.storage.encryption import SubjectCipher
-from facematch.storage.governance_state import GovernanceState, GovernanceStateCache
+from facematch.storage.database import Authorization
+from facematch.storage.governance_state import GovernanceState
 from facematch.storage.integrity.governance_mac import check_governance_mac
-from facematch.storage.key_vault import KeyVault
+from facematch.storage.key_vault import Tombstone
 from facematch.storage.subjects import Subject
+from facematch.watchlist.resources import Resources
 
-__all__ = ["Core"]
-
-T = TypeVar("T")
+__all__ = ["Maintenance", "Operation", "Session", "Transaction"]
 
 _WRITABLE = (SubjectNotFound, KeyUnavailable, BackupInvalid)
 """Errors of a watchlist whose database can still be written to."""
 
-_ATTEMPTS = 5
-"""Searches outside the write lock before one is done inside it, where nobody can come in between."""
 
-
-class Core:
-    """The shared parts of one open watchlist.
+class Session:
+    """One actor on the resources of an open watchlist; as cheap as an object.
 
     Args:
-        database: Transactions.
-        codec: Seals and unseals under the vault's keys.
-        gallery: The projection that searches run on.
-        standing: Reads policies, roles, zones and suspensions.
-        actor: Who is using the watchlist.
-        clock: The present moment.
+        resources: What is shared.
+        actor: The actor that every operation is authorized for and audited under.
     """
 
-    def __init__(
-        self,
-        database: Database,
-        codec: SubjectCipher,
-        gallery: Gallery,
-        standing: GovernanceStateCache,
-        *,
-        actor: str,
-        clock: Clock,
-    ) -> None:
-        self.database = database
-        self.codec = codec
-        self.store = gallery.store
-        self.filing = ConsentTable(codec)
-        self.gallery = gallery
+    def __init__(self, resources: Resources, actor: str) -> None:
+        self._resources = resources
         self.actor = actor
-        self.clock = clock
-        self.signer: SigningKey = codec.vault.signing_key()
-        self.origin = f"facematch.watchlist/{codec.vault.watchlist_id}"
-        self._standing = standing
-        self.searches = GroupCommit(database, self.append_audit)
-        self._acting: ContextVar[AuditAction | None] = ContextVar("acting", default=None)
+        self._closed = False
 
     @property
-    def vault(self) -> KeyVault:
-        """The keys."""
-        return self.codec.vault
-
-    def close(self) -> None:
-        """Close database and vault and forget the gallery; may be called again."""
-        if not self.database.closed:
-            self.gallery.save_if_due()
-        self.forget()
-        self.database.close()
-        self.vault.close()
-
-    def forget(self) -> None:
-        """Drop what was read from the database."""
-        self.gallery.forget()
-        self._standing.forget()
-
-    def now(self) -> datetime:
-        """The present moment by the injected clock, in UTC.
+    def resources(self) -> Resources:
+        """What is shared.
 
         Raises:
-            InvalidArgument: The clock gave a moment without a timezone.
+            WatchlistClosed: The session is closed.
         """
-        return to_utc(self.clock(), "the clock's time")
-
-    def snapshot(self) -> Snapshot:
-        """The gallery, brought up to the database."""
-        first = not self.gallery.loaded
-        with self.database.read() as connection:
-            snapshot = self.gallery.refresh(connection)
-        if first:
-            self.gallery.save_if_due()  # reading it took longer than that
-        return snapshot
+        if self._closed:
+            raise WatchlistClosed("the watchlist is closed", hint="open it again with Watchlist.open()")
+        return self._resources
 
     @contextmanager
-    def concluding(self) -> Iterator[tuple[Connection, list[tuple[str, str, int]]]]:
-        """A write transaction that ends something for good: a consent, or a subject.
+    def operation(self, action: AuditAction, *, subject_id: str | None = None) -> Iterator[Operation]:
+        """One call: refused unless a role permits it; a facematch error that leaves the block is audited.
 
-        What is put into the list (kind, reference, microseconds) is noted in the vault just before the commit. Cut off
-        between the two, the next opening finishes the work; a restored backup cannot undo it.
-        """
-        endings: list[tuple[str, str, int]] = []
-        noted = False
-        try:
-            with self.writing() as connection:
-                yield connection, endings
-                self.vault.note_endings(endings)
-                noted = True
-        except BaseException:
-            if noted and self._undone(endings):
-                self.vault.forget_endings(endings)
-            raise
-
-    def _undone(self, endings: list[tuple[str, str, int]]) -> bool:
-        """Whether the database still holds what was to end; an interruption may also come just after the commit."""
-        with self.database.read() as connection:
-            there = {*self.store.references(connection), *(row[0] for row in self.filing.open_records(connection))}
-        return any(ref in there for _, ref, _ in endings)
-
-    @contextmanager
-    def new_subjects(self) -> Iterator[list[str]]:
-        """References of subjects whose data keys are made in the block; keys without a subject go again.
-
-        Stands around the transaction. Where it is cut off, the next opening clears up.
-        """
-        made: list[str] = []
-        try:
-            yield made
-        except BaseException:
-            with self.database.read() as connection:
-                there = self.store.references(connection)
-            for subject_ref in made:
-                if subject_ref not in there:
-                    self.codec.destroy_subject(subject_ref)
-            raise
-
-    @contextmanager
-    def changing(self) -> Iterator[Connection]:
-        """A write transaction that changes what governs; it begins a new generation at its end."""
-        with self.writing() as connection:
-            yield connection
-            self.store.bump(connection)
-
-    @contextmanager
-    def writing(self) -> Iterator[Connection]:
-        """A write transaction of the operation that goes on: roles that were taken since it began are gone here.
-
-        A generation that was begun in it is noted in the vault, so that an older database is known for what it is.
-
-        Raises:
-            AccessDenied: No role of the actor permits the operation any more.
-        """
-        action = self._acting.get()
-        with self.database.write() as connection:
-            check_governance_mac(connection, self.codec)  # a change from outside must not get the mark of ours
-            before = self.store.generation(connection)
-            if action is not None:
-                self.authorize(action, self.standing(connection))
-            yield connection
-            after = self.store.generation(connection)
-        if after > before:
-            self.vault.note_generation(after)
-
-    def standing(self, connection: Connection) -> GovernanceState:
-        """Policies, roles, zones and suspensions; ask before anything is changed in the transaction."""
-        return self._standing.at(connection)
-
-    def policy(self, connection: Connection, now: datetime) -> Policy:
-        """The policy in force."""
-        return self.standing(connection).policy(now).policy
-
-    def concluded(self, compute: Callable[[Snapshot], tuple[AuditRecord, T]]) -> T:
-        """The result of ``compute`` on a gallery that was still current when its audit entry was stored.
+        An unknown subject id is not kept: it may be a name. Errors of the database itself are not audited, because
+        there is nothing to write them to.
 
         Args:
-            compute: Gives the entry and the result; it must not change the database.
+            action: What is done.
+            subject_id: Whom it concerns, for the entry of a refusal.
 
         Raises:
-            AuditError: The entry could not be written; there is no result.
+            AccessDenied: No role of the actor permits it.
         """
-        for _ in range(_ATTEMPTS):
-            snapshot = self.snapshot()
-            record, result = compute(snapshot)
-            if self.searches.commit(snapshot.generation, record):
-                return result
-        with self.database.write() as connection:  # nobody comes in between here
-            snapshot = self.gallery.refresh(connection)
-            if snapshot.generation != self.store.generation(connection):  # the file was put back under our feet
-                self.forget()
-                snapshot = self.gallery.refresh(connection)
-            record, result = compute(snapshot)
-            self.append_audit(connection, [record])
-            return result
+        operation = Operation(self, action, subject_id)
+        try:
+            with operation.read() as connection:
+                operation.authorize(self.resources.governance.at(connection))
+            yield operation
+        except FacematchError as error:
+            if not isinstance(error, WatchlistError) or isinstance(error, _WRITABLE):
+                operation.audit_failure(error)
+            raise
 
-    def require_subject(self, connection: Connection, subject_id: str) -> Subject:
-        """The subject of that id.
+    @contextmanager
+    def inspection(self) -> Iterator[tuple[Connection, GovernanceState]]:
+        """A read of how the watchlist is set up, for an actor with any role; not audited.
 
         Raises:
-            SubjectNotFound: There is none.
+            AccessDenied: The actor has no role.
         """
-        subject = self.store.subject(connection, subject_id)
-        if subject is None:
-            raise SubjectNotFound(
-                f"there is no subject {subject_id!r} on the watchlist",
-                hint="check the spelling; Watchlist.subjects() lists them",
-            )
-        return subject
+        resources = self.resources
+        with resources.database.read() as connection:
+            governance = resources.governance.at(connection)
+            if not governance.roles.get(self.actor):
+                raise AccessDenied(
+                    f"{self.actor!r} has no role on this watchlist",
+                    hint="an admin can grant one with Watchlist.actors.grant()",
+                )
+            yield connection, governance
 
-    def authorize(self, action: AuditAction, standing: GovernanceState) -> None:
+    def configuration(self) -> GovernanceState:
+        """Policies, roles, zones and suspensions, for an actor with any role.
+
+        Raises:
+            AccessDenied: The actor has none.
+        """
+        with self.inspection() as (_, governance):
+            return governance
+
+    def close(self) -> None:
+        """End the session; the resources stay open. May be called again."""
+        self._closed = True
+
+
+class Operation:
+    """One authorized call of an actor; get it from :meth:`Session.operation`.
+
+    Args:
+        session: Whose call it is.
+        action: What is done.
+        subject_id: Whom it concerns, or ``None``.
+
+    Attributes:
+        details: Goes into the audit entry of a refusal, together with the error's code.
+    """
+
+    def __init__(self, session: Session, action: AuditAction, subject_id: str | None = None) -> None:
+        self.session = session
+        self.action = action
+        self.resources = session.resources
+        self.details: dict[str, Any] = {}
+        self._subject_id = subject_id
+
+    @property
+    def actor(self) -> str:
+        """The actor."""
+        return self.session.actor
+
+    @property
+    def authorization(self) -> Authorization:
+        """What opens a write transaction."""
+        return Authorization(self.actor, self.action)
+
+    def now(self) -> datetime:
+        """The present moment, UTC."""
+        return self.resources.now()
+
+    def authorize(self, governance: GovernanceState) -> None:
         """Refuse what the actor has no role for.
 
         Raises:
             AccessDenied: No role of the actor permits it.
         """
-        check_permitted(self.actor, standing.roles.get(self.actor, frozenset()), action)
+        check_permitted(self.actor, governance.roles.get(self.actor, frozenset()), self.action)
 
-    def require_known(self, standing: GovernanceState) -> None:
-        """Refuse to tell an actor without any role how the watchlist is set up.
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """A read transaction."""
+        with self.resources.database.read() as connection:
+            yield connection
 
-        Raises:
-            AccessDenied: The actor has no role.
-        """
-        if not standing.roles.get(self.actor):
-            raise AccessDenied(
-                f"{self.actor!r} has no role on this watchlist",
-                hint="an admin can grant one with Watchlist.actors.grant()",
-            )
+    def snapshot(self) -> Snapshot:
+        """The gallery, brought up to the database."""
+        return self.resources.snapshot()
 
-    def configuration(self) -> GovernanceState:
-        """Policies, roles, zones and suspensions, for an actor who has a role.
+    @contextmanager
+    def write(self) -> Iterator[Transaction]:
+        """A write transaction, authorized once more; what it began besides the database is undone where it fails.
 
-        Raises:
-            AccessDenied: The actor has none.
-        """
-        with self.database.read() as connection:
-            standing = self.standing(connection)
-        self.require_known(standing)
-        return standing
-
-    def append_audit(self, connection: Connection, records: Sequence[AuditRecord]) -> None:
-        """Append audit entries in the transaction of ``connection``.
+        Its tombstones are recorded in the vault just before the commit: cut off between the two, the next opening
+        finishes the work, and a restored backup cannot undo it. A generation that it began is noted in the vault after
+        the commit, so that an older database is known for what it is.
 
         Raises:
-            AuditError: They could not be written; the transaction must not commit.
+            AccessDenied: No role of the actor permits the operation any more.
         """
-        self.audit_writer(connection).append_many(records)
+        resources = self.resources
+        transaction: Transaction | None = None
+        buried = False
+        try:
+            with resources.database.write(self.authorization) as connection:
+                check_governance_mac(connection, resources.cipher)  # a change from outside must not get our MAC
+                before = resources.subjects.generation(connection)
+                governance = resources.governance.at(connection)
+                self.authorize(governance)
+                transaction = Transaction(self, connection, governance)
+                yield transaction
+                after = resources.subjects.generation(connection)
+                if transaction.tombstones:
+                    resources.vault.record_tombstones(transaction.tombstones)
+                    buried = True
+        except BaseException:
+            if transaction is not None:
+                self._undo(transaction, buried=buried)
+            raise
+        if after > before:
+            resources.vault.note_generation(after)
 
-    def audit_writer(self, connection: Connection) -> TableAuditWriter:
-        """Appends to the audit log in the transaction of ``connection``."""
-        return TableAuditWriter(connection, self.signer, self.codec.seal_bytes, origin=self.origin)
-
-    def audit(
-        self,
-        connection: Connection,
-        action: AuditAction,
-        outcome: AuditOutcome,
-        details: dict[str, Any],
-        *,
-        subject: Subject | None = None,
-        now: datetime | None = None,
-        private: dict[str, Any] | None = None,
-    ) -> int:
-        """Write one audit entry in the transaction of ``connection`` and return its ``seq``.
-
-        Raises:
-            AuditError: It could not be written; the transaction must not commit.
-        """
-        record = self.audit_record(action, outcome, details, subject=subject, now=now, private=private)
-        return self.audit_writer(connection).append(record)
+    def _undo(self, transaction: Transaction, *, buried: bool) -> None:
+        """Take back what a failed transaction left in the vault; an interruption may also come just after a commit."""
+        if not buried and not transaction.new_refs:
+            return
+        resources = self.resources
+        with resources.database.read() as connection:
+            subjects = resources.subjects.references(connection)
+            records = {row[0] for row in resources.consents.open_records(connection)}
+        if buried and any(ref in subjects or ref in records for _, ref, _ in transaction.tombstones):
+            resources.vault.remove_tombstones(transaction.tombstones)
+        for subject_ref in transaction.new_refs:
+            if subject_ref not in subjects:
+                resources.cipher.destroy_subject(subject_ref)
 
     def audit_record(
         self,
-        action: AuditAction,
         outcome: AuditOutcome,
         details: dict[str, Any],
         *,
-        subject: Subject | None = None,
+        subject_ref: str | None = None,
         now: datetime | None = None,
         private: dict[str, Any] | None = None,
+        action: AuditAction | None = None,
     ) -> AuditRecord:
-        """An audit entry of this actor, not written yet."""
+        """An audit entry of this call, not written yet."""
         return AuditRecord(
             time=self.now() if now is None else now,
             actor=self.actor,
-            action=action,
+            action=self.action if action is None else action,
             outcome=outcome,
-            subject_ref=None if subject is None else subject.subject_ref,
+            subject_ref=subject_ref,
             details=details,
             private={} if private is None else private,
         )
 
-    @contextmanager
-    def operation(self, action: AuditAction, *, subject_id: str | None = None) -> Iterator[dict[str, Any]]:
-        """One call: refused unless a role permits it; what leaves the block as one of our errors is audited.
+    def audit_failure(self, error: FacematchError) -> None:
+        """Write the audit entry of a call that was refused, or that failed for its models or keys."""
+        failed = isinstance(error, ModelError | InferenceError | KeyUnavailable)
+        outcome = AuditOutcome.FAILED if failed else AuditOutcome.REFUSED
+        resources = self.resources
+        with resources.database.write(self.authorization) as connection:
+            known = self._subject_id if is_subject_id(self._subject_id) else None
+            subject = None if known is None else resources.subjects.subject(connection, known)
+            ref = None if subject is None else subject.subject_ref
+            record = self.audit_record(outcome, {**self.details, "code": error.code}, subject_ref=ref)
+            resources.append_audit(connection, [record])
 
-        An unknown subject id is not kept: it may be a name. Errors of the database itself are not audited, because
-        there is nothing to write them to.
 
-        Yields:
-            Details to fill in; they go into the entry of a refusal together with the error's code.
+class Maintenance(Operation):
+    """An operation that needs no role: creation and recovery while a watchlist is being opened, audited as others."""
+
+    def authorize(self, governance: GovernanceState) -> None:
+        """Permit it; there may be no roles yet."""
+
+
+class Transaction:
+    """A write transaction of an operation; get it from :meth:`Operation.write`.
+
+    Args:
+        operation: The call.
+        connection: The database connection, in the transaction.
+        governance: Policies, roles, zones and suspensions as they stood at its beginning.
+
+    Attributes:
+        tombstones: What ends for good with the commit; recorded in the vault just before it.
+        new_refs: References of subjects whose data keys were made in it.
+    """
+
+    def __init__(self, operation: Operation, connection: Connection, governance: GovernanceState) -> None:
+        self.operation = operation
+        self.connection = connection
+        self.governance = governance
+        self.now = operation.now()
+        self.tombstones: list[Tombstone] = []
+        self.new_refs: list[str] = []
+
+    @property
+    def actor(self) -> str:
+        """The actor."""
+        return self.operation.actor
+
+    @property
+    def policy(self) -> PolicyVersion:
+        """The policy in force."""
+        return self.governance.policy(self.now)
+
+    def require_subject(self, subject_id: str) -> Subject:
+        """The subject of that id.
 
         Raises:
-            AccessDenied: No role of the actor permits it.
+            SubjectNotFound: There is none.
         """
-        details: dict[str, Any] = {}
-        try:
-            with self.database.read() as connection:
-                standing = self.standing(connection)
-            self.authorize(action, standing)
-            outer = self._acting.set(action)
-            try:
-                yield details
-            finally:
-                self._acting.reset(outer)
-        except FacematchError as error:
-            unwritable = isinstance(error, WatchlistError) and not isinstance(error, _WRITABLE)
-            if unwritable:
-                raise
-            failed = isinstance(error, ModelError | InferenceError | KeyUnavailable)
-            with self.database.write() as connection:
-                known = subject_id if is_subject_id(subject_id) else None
-                subject = None if known is None else self.store.subject(connection, known)
-                self.audit(
-                    connection,
-                    action,
-                    AuditOutcome.FAILED if failed else AuditOutcome.REFUSED,
-                    {**details, "code": error.code},
-                    subject=subject,
-                )
-            raise
+        return self.operation.resources.require_subject(self.connection, subject_id)
+
+    def add_subject(self, subject_id: str) -> Subject:
+        """A new subject with a data key; the key goes again where the transaction fails."""
+        subject = self.operation.resources.subjects.add_subject(self.connection, subject_id, self.now)
+        self.new_refs.append(subject.subject_ref)
+        return subject
+
+    def bury(self, kind: str, *references: str) -> None:
+        """Record tombstones: that consent records or subjects of these references have ended for good."""
+        moment = to_microseconds(self.now)
+        self.tombstones.extend((kind, reference, moment) for reference in references)
+
+    def begin_generation(self, *, unscrubbed: bool = False) -> int:
+        """Begin a new generation and return it; everything else but audit entries must be written by then.
+
+        Args:
+            unscrubbed: The files may hold bytes that were deleted, and must be rebuilt.
+        """
+        subjects = self.operation.resources.subjects
+        generation = subjects.begin_generation(self.connection)
+        if unscrubbed:
+            subjects.mark_unscrubbed(self.connection, generation)
+        return generation
+
+    def audit(
+        self,
+        details: dict[str, Any],
+        *,
+        subject: Subject | None = None,
+        private: dict[str, Any] | None = None,
+        action: AuditAction | None = None,
+    ) -> int:
+        """Write the audit entry of what was done, and return its ``seq``.
+
+        Raises:
+            AuditError: It could not be written; the transaction must not commit.
+        """
+        record = self.operation.audit_record(
+            AuditOutcome.DONE,
+            details,
+            subject_ref=None if subject is None else subject.subject_ref,
+            now=self.now,
+            private=private,
+            action=action,
+        )
+        return self.operation.resources.audit_writer(self.connection).append(record)

@@ -2,92 +2,102 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from os import PathLike
 from pathlib import Path
-from typing import Self
+from types import TracebackType
+from typing import Any, Self
 
-from facematch.gallery.decision import DecisionSettings, Outgrown
-from facematch.governance import AuditAction, Consent, check_subject_id
+from facematch.governance import Consent, ConsentState
+from facematch.governance.names import check_name
 from facematch.governance.policy import Policy
 from facematch.matching import Calibration
-from facematch.protocols import Analyzer, Clock, KeyProvider, VectorIndex
+from facematch.protocols import Analyzer, Clock, KeyProvider, Progress, VectorIndex
 from facematch.settings import Settings, Use
+from facematch.storage.audit_log import AuditLog
 from facematch.types import (
     Enrollment,
     EnrollmentPreview,
+    Erasure,
     Face,
     Identification,
     ImageSource,
     QualityGate,
+    Restored,
+    RetentionRun,
+    SearchTerms,
     Verification,
+    Withdrawal,
 )
-from facematch.watchlist import search as identification
-from facematch.watchlist import subjects as records
-from facematch.watchlist.administration.audit import GovernedAuditLog
+from facematch.watchlist import search
 from facematch.watchlist.administration.policies import Policies
 from facematch.watchlist.administration.reports import Reports
 from facematch.watchlist.administration.roles import Actors
+from facematch.watchlist.administration.suspensions import Suspensions
 from facematch.watchlist.administration.zones import Zones
+from facematch.watchlist.calibration import set_calibration
+from facematch.watchlist.consents.consents import Consents
+from facematch.watchlist.consents.end import end
+from facematch.watchlist.data_lifecycle.backup import backup
+from facematch.watchlist.data_lifecycle.erasure import erase
+from facematch.watchlist.data_lifecycle.restore import restore
+from facematch.watchlist.data_lifecycle.retention import apply_retention
+from facematch.watchlist.data_lifecycle.verify_erasure import ErasureCheck, verify_erasure
 from facematch.watchlist.data_rights.rights import Rights
-from facematch.watchlist.enrollment import enroll as enrollment
 from facematch.watchlist.enrollment.approvals import Approvals
-from facematch.watchlist.enrollment.picture_checks import Gates
+from facematch.watchlist.enrollment.enroll import enroll
 from facematch.watchlist.enrollment.preview import preview
 from facematch.watchlist.keys import Keys
-from facematch.watchlist.lifecycle import SubjectLifecycle
-from facematch.watchlist.operations import Operations
-from facematch.watchlist.session import Core
-from facematch.watchlist.setup import open as opening
-from facematch.watchlist.setup.defaults import LazyAnalyzer
+from facematch.watchlist.session import Session
+from facematch.watchlist.setup.open import open_session
+from facematch.watchlist.subjects import Subjects
 
 __all__ = ["Watchlist"]
 
 DEFAULT_GATE = QualityGate()
 
 
-class Watchlist(SubjectLifecycle, Operations):
+class Watchlist:
     """Enrolled subjects, each under a consent record, in one database. Make one with :meth:`open`.
 
-    A context manager; threads may share it, and any number of processes may open the same file: a withdrawal in one
-    is seen by the very next search in every other. Every call writes an audit entry in the same transaction as its
-    effect; where the entry cannot be written, nothing is done.
+    A context manager. Threads may share it, and other actors act on the same open watchlist by :meth:`acting_as`; any
+    number of processes may open the same file: a withdrawal in one is seen by the very next search in every other.
+    Every call blocks, so an event loop runs it in a thread (``asyncio.to_thread``). Every call writes an audit entry
+    in the same transaction as its effect; where the entry cannot be written, nothing is done.
 
     Searches return *candidates* for a person to judge, never identities. What an actor may do is a matter of roles;
-    what the watchlist may be used for is a matter of its policy. Everything personal is sealed under keys that lie
+    what the watchlist may be used for is a matter of its policy. Everything personal is encrypted under keys that lie
     beside the database, in its vault.
 
     Attributes:
-        audit: The audit log.
+        subjects: The subjects, listed with their state.
+        consents: Consent records: filed, answered, renewed, revoked, listed.
+        approvals: Enrollments that wait for another actor.
+        suspensions: Suspensions of identification.
+        zones: Camera zones and on which grounds they are open.
         policies: The policies, and what ruled when.
         actors: Who may do what.
-        approvals: Enrollments that wait for another actor.
-        zones: Camera zones and on which grounds they are open.
-        keys: Keys: their state, rotation, renewal of templates.
+        keys: Keys: their status, rotation, renewal of templates.
         rights: Complaints, disclosures, access by subjects to their data.
         reports: Reports from the live configuration.
+        audit: The audit log.
     """
 
-    def __init__(
-        self,
-        core: Core,
-        *,
-        analyzer: LazyAnalyzer,
-        threshold: float | None,
-        outgrown: Outgrown,
-    ) -> None:
-        super().__init__(core)
-        self._analyzer = analyzer
-        self._threshold = threshold
-        self._outgrown = outgrown
-        self.audit = GovernedAuditLog(core)
-        self.policies = Policies(core)
-        self.actors = Actors(core)
-        self.approvals = Approvals(core)
-        self.zones = Zones(core)
-        self.keys = Keys(core)
-        self.rights = Rights(core)
-        self.reports = Reports(core, lambda: self.analyzer)
+    def __init__(self, session: Session, *, owner: bool = True) -> None:
+        self._session = session
+        self._owner = owner
+        resources = session.resources
+        self.subjects = Subjects(session)
+        self.consents = Consents(session)
+        self.approvals = Approvals(session)
+        self.suspensions = Suspensions(session)
+        self.zones = Zones(session)
+        self.policies = Policies(session)
+        self.actors = Actors(session)
+        self.keys = Keys(session)
+        self.rights = Rights(session)
+        self.reports = Reports(session)
+        self.audit = AuditLog(session, resources.signer, origin=resources.origin)
 
     @classmethod
     def open(
@@ -101,7 +111,6 @@ class Watchlist(SubjectLifecycle, Operations):
         clock: Clock | None = None,
         threshold: float | None = None,
         index: str | Callable[[int], VectorIndex] = "auto",
-        outgrown: Outgrown = "warn",
         keys: KeyProvider | None = None,
         policy: Policy | str | PathLike[str] | None = None,
         settings: Settings | None = None,
@@ -112,20 +121,18 @@ class Watchlist(SubjectLifecycle, Operations):
 
         Args:
             url: ``sqlite:///relative.db``, ``sqlite:////absolute.db``, or ``sqlite://`` for one in memory.
-            actor: Who is using it, for the audit log; default the settings' actor, else the login name.
+            actor: Who is using it, for roles and the audit log; default the settings' actor, else the login name.
             pack: Model pack, loaded on first need: listing, withdrawing and erasing work without it.
             use: What the models are used for; default from the settings.
             analyzer: An analyzer to use instead of a pack.
             clock: Gives the present moment; default the system's clock.
-            threshold: Raises the pack's tested threshold for every search, a raw cosine.
+            threshold: Raises the tested threshold for every search, a raw cosine.
             index: Name of a registered index (``auto``, ``exact``), or a callable that makes an empty one of a given
                 dimension.
-            outgrown: What happens when more subjects, or more templates a subject, are in scope than the threshold was
-                tested with: ``"warn"`` notes it in the answer and in the log, ``"refuse"`` raises ``GalleryOutgrown``.
             keys: Where the key that locks it comes from; default ``FACEMATCH_KEY``, else a file beside the database.
-            policy: The policy of a new watchlist: a :class:`~facematch.governance.policy.Policy`, the name of a
-                packaged profile, or the path of a document; default the profile ``access-control``. For a watchlist
-                that is there already, it must be the policy in force.
+            policy: The policy of a new watchlist: a policy, the name of a packaged profile, or the path of a document;
+                default the profile ``access-control``. For a watchlist that is there already, it must be the policy in
+                force.
             settings: Machine settings; default from the environment.
 
         Raises:
@@ -139,20 +146,41 @@ class Watchlist(SubjectLifecycle, Operations):
             ContractMismatch: ``analyzer`` makes other vectors than the enrolled ones.
             InvalidArgument: Another argument is malformed.
         """
-        checked = opening.checked_threshold(threshold, outgrown)
-        core, lazy = opening.open_core(
+        session = open_session(
             url,
             actor=actor,
             analyzer=analyzer,
             pack=pack,
             use=use,
             clock=clock,
+            threshold=threshold,
             index=index,
             keys=keys,
             policy=policy,
             settings=settings,
         )
-        return cls(core, analyzer=lazy, threshold=checked, outgrown=outgrown)
+        return cls(session)
+
+    def acting_as(self, actor: str) -> Self:
+        """The same open watchlist for another actor, at no cost: database, keys, gallery and models are shared.
+
+        Closing it ends that actor's use only; closing the watchlist that was opened closes it for all.
+
+        Raises:
+            InvalidArgument: The name is malformed.
+            WatchlistClosed: After :meth:`close`.
+        """
+        return type(self)(Session(self._session.resources, check_name(actor, "actor")), owner=False)
+
+    @property
+    def actor(self) -> str:
+        """Who is using the watchlist."""
+        return self._session.actor
+
+    @property
+    def clock(self) -> Clock:
+        """Gives the present moment."""
+        return self._session.resources.clock
 
     @property
     def analyzer(self) -> Analyzer:
@@ -163,7 +191,7 @@ class Watchlist(SubjectLifecycle, Operations):
             ModelError: The pack cannot be loaded.
             WatchlistClosed: After :meth:`close`.
         """
-        return self._analyzer.get(self._core)
+        return self._session.resources.analyzer
 
     def enroll(
         self,
@@ -171,8 +199,6 @@ class Watchlist(SubjectLifecycle, Operations):
         images: ImageSource | Sequence[ImageSource],
         *,
         consent: Consent | None = None,
-        min_face_height: float = 40.0,
-        min_detection_score: float = 0.8,
         quality_gate: QualityGate = DEFAULT_GATE,
         quality_override: str | None = None,
         reuse_consent: bool = False,
@@ -186,11 +212,9 @@ class Watchlist(SubjectLifecycle, Operations):
             subject_id: Opaque identifier: 1 to 128 visible characters.
             images: Paths, bytes of picture files, or BGR arrays.
             consent: The subject's consent record.
-            min_face_height: Smallest height of the face's box, in pixels.
-            min_detection_score: Lowest detection score, in ``[0, 1]``.
-            quality_gate: Limits on the quality components (sharpness, pose, light ...).
-            quality_override: Why pictures that fail the quality gate are to be taken all the same, where the policy
-                allows that; the enrollment then waits for another actor.
+            quality_gate: Limits on the face's height, its detection score, and the quality components.
+            quality_override: Why pictures whose quality components fail the gate are to be taken all the same, where
+                the policy allows that; the enrollment then waits for another actor.
             reuse_consent: Where a filed record in force stands on the same evidence as ``consent`` and says the same,
                 use that one instead of filing another. Then the same call may be made again without harm: pictures that
                 are enrolled already are refused as such, without being decoded, and evidence of a consent that has
@@ -207,20 +231,17 @@ class Watchlist(SubjectLifecycle, Operations):
             InvalidArgument: An argument is malformed.
             AuditError: The audit entry could not be written; nothing was stored.
         """
-        core = self._core
-        gates = Gates(min_face_height, min_detection_score, quality_gate)
-        return enrollment.enroll(
-            core,
-            lambda: self.analyzer,
+        return enroll(
+            self._session,
             subject_id,
             images,
             consent=consent,
-            gates=gates,
+            gate=quality_gate,
             override=quality_override,
             reuse=reuse_consent,
         )
 
-    def preview(
+    def preview_enrollment(
         self,
         images: ImageSource | Sequence[ImageSource],
         *,
@@ -237,19 +258,13 @@ class Watchlist(SubjectLifecycle, Operations):
             InvalidArgument: An argument is malformed.
             AuditError: The audit entry could not be written; there is no answer.
         """
-        gates = Gates(quality=quality_gate)
-        with self._core.operation(AuditAction.PREVIEW):
-            request = None if purpose is None else identification.Request(purpose, site, zone)
-            book = None if request is None else self._rule_book(None)
-            if request is not None and book is not None:
-                identification.require_permitted(self._core, request, book, AuditAction.PREVIEW)
-            return preview(self._core, self.analyzer, images, gates, request=request, book=book)
+        return preview(self._session, images, quality_gate, purpose=purpose, site=site, zone=zone)
 
     def identify(
         self,
         image: ImageSource,
         *,
-        purpose: str = "",
+        purpose: str,
         site: str | None = None,
         zone: str | None = None,
         top_k: int = 5,
@@ -266,7 +281,7 @@ class Watchlist(SubjectLifecycle, Operations):
             threshold: Raises the threshold for this search, a raw cosine.
 
         Raises:
-            PurposeRequired: No purpose was given.
+            PurposeRequired: The purpose is empty.
             AccessDenied: No role of the actor permits it.
             Suspended: Identification is suspended there.
             PolicyRefused: The policy refuses the purpose, the place or the gallery.
@@ -277,19 +292,15 @@ class Watchlist(SubjectLifecycle, Operations):
             ContractMismatch: The watchlist was enrolled with other models.
             AuditError: The audit entry could not be written; there is no answer.
         """
-        core = self._core
-        with core.operation(AuditAction.IDENTIFY) as details:
-            request = identification.Request(purpose, site, zone, top_k)
-            details.update(request.details())
-            book = self._rule_book(threshold)
-            identification.require_permitted(core, request, book, AuditAction.IDENTIFY)
-            return identification.identify(core, self.analyzer.analyze([image])[0], request, book)
+        return search.identify(
+            self._session, image, purpose=purpose, site=site, zone=zone, top_k=top_k, threshold=threshold
+        )
 
     def identify_faces(
         self,
         faces: Sequence[Face],
         *,
-        purpose: str = "",
+        purpose: str,
         site: str | None = None,
         zone: str | None = None,
         top_k: int = 5,
@@ -300,23 +311,21 @@ class Watchlist(SubjectLifecycle, Operations):
         Raises:
             InvalidArgument: A face has no embedding, or one that is not finite or not of unit length.
         """
-        core = self._core
-        with core.operation(AuditAction.IDENTIFY) as details:
-            request = identification.Request(purpose, site, zone, top_k)
-            details.update(request.details())
-            return identification.identify(core, list(faces), request, self._rule_book(threshold))
+        return search.identify_faces(
+            self._session, faces, purpose=purpose, site=site, zone=zone, top_k=top_k, threshold=threshold
+        )
 
     def verify(
         self,
         subject_id: str,
         image: ImageSource,
         *,
-        purpose: str = "",
+        purpose: str,
         site: str | None = None,
         zone: str | None = None,
         threshold: float | None = None,
     ) -> Verification:
-        """Compare the one face of a picture with one subject (1:1).
+        """Compare the one face of a picture with one subject (1:1); arguments otherwise as of :meth:`identify`.
 
         Args:
             subject_id: The claimed subject.
@@ -332,21 +341,91 @@ class Watchlist(SubjectLifecycle, Operations):
         Raises:
             SubjectNotFound: There is no such subject.
             ConsentRequired: No consent of the subject in force covers purpose and site.
-            PurposeRequired: No purpose was given.
+            PurposeRequired: The purpose is empty.
             ImageDecodeError: The picture cannot be decoded.
             ThresholdTooLow: The threshold is below the tested one.
             AuditError: The audit entry could not be written; there is no answer.
         """
-        core = self._core
-        with core.operation(AuditAction.VERIFY, subject_id=subject_id) as details:
-            check_subject_id(subject_id)
-            request = identification.Request(purpose, site, zone, 1)
-            details.update(request.details())
-            book = self._rule_book(threshold)
-            identification.require_permitted(core, request, book, AuditAction.VERIFY)
-            identification.require_reachable(core, subject_id, request)
-            faces = self.analyzer.analyze([image])[0]
-            return identification.verify(core, subject_id, faces, request, book)
+        return search.verify(
+            self._session, subject_id, image, purpose=purpose, site=site, zone=zone, threshold=threshold
+        )
+
+    def search_terms(
+        self, *, purpose: str, site: str | None = None, zone: str | None = None, threshold: float | None = None
+    ) -> SearchTerms:
+        """What would rule a search now: threshold, gallery in scope, policy; refused as :meth:`identify` would be."""
+        return search.search_terms(self._session, purpose=purpose, site=site, zone=zone, threshold=threshold)
+
+    def withdraw(self, subject_id: str, *, reason: str) -> Withdrawal:
+        """The subject ends every open consent, also one that has expired or not begun.
+
+        From the commit on no search in any process can return the subject, and no restored backup brings the consent
+        back. The templates stay until :meth:`erase` or :meth:`apply_retention`.
+
+        Args:
+            subject_id: The subject.
+            reason: Why; sealed under the subject's key, and gone with it.
+
+        Raises:
+            SubjectNotFound: There is no such subject.
+            ConsentTransitionError: Everything has ended already.
+            AuditError: The audit entry could not be written; nothing was withdrawn.
+        """
+        return end(self._session, subject_id, reason, ConsentState.WITHDRAWN)
+
+    def erase(self, subject_id: str, *, reason: str) -> Erasure:
+        """Remove a subject: templates, consent records, the row itself, and the data key that they were sealed under.
+
+        The file is rebuilt and the write-ahead log emptied, so neither keeps the bytes. Backups keep sealed bytes that
+        cannot be opened any more. Other processes drop the vectors from memory with their next search. The audit
+        entries stay, under a random reference that no longer leads anywhere.
+
+        Args:
+            subject_id: The subject.
+            reason: Why; in the certificate, and stored nowhere.
+
+        Raises:
+            SubjectNotFound: There is no such subject.
+            ErasureUnfinished: The rows and the key are gone, but another process kept the files from being rebuilt;
+                the next open or erase finishes the work.
+            AuditError: The audit entry could not be written; nothing was erased.
+        """
+        return erase(self._session, subject_id, reason)
+
+    def verify_erasure(
+        self, certificate: Mapping[str, Any] | str | bytes, *, extra_files: Sequence[Path] = ()
+    ) -> ErasureCheck:
+        """Prove an erasure by its certificate: by rows, gallery, key state, audit log, and the bytes of all files.
+
+        Args:
+            certificate: What :meth:`erase` returned, as plain data or JSON.
+            extra_files: More files to scan, such as snapshots that should hold nothing.
+
+        Raises:
+            ReceiptInvalid: The certificate is not genuine.
+        """
+        return verify_erasure(self._session, certificate, extra_files)
+
+    def apply_retention(
+        self,
+        *,
+        dry_run: bool = False,
+        progress: Progress | None = None,
+        on_erasure: Callable[[Erasure], None] | None = None,
+    ) -> RetentionRun:
+        """Apply the policy's retention now, by the watchlist's clock: expire, erase, reject and prune what is due.
+
+        Args:
+            dry_run: Only say what would be done.
+            progress: Called for every subject that is erased.
+            on_erasure: Called with every receipt as soon as it is there, so that its certificate can be kept even if
+                the run is cut off later.
+
+        Raises:
+            AccessDenied: No role of the actor permits it.
+            DatabaseUnavailable: Another process kept the files from being rebuilt; a later run goes on.
+        """
+        return apply_retention(self._session, dry_run=dry_run, progress=progress, on_erasure=on_erasure)
 
     def set_calibration(self, calibration: str | Path | Calibration) -> Calibration:
         """Put a calibration artifact in force: its threshold and subject rule, with the next search of every process.
@@ -359,14 +438,51 @@ class Watchlist(SubjectLifecycle, Operations):
             ContractMismatch: It belongs to other models than the enrolled templates.
             AuditError: The audit entry could not be written; nothing changed.
         """
-        return records.set_calibration(self._core, calibration)
+        return set_calibration(self._session, calibration)
 
     @property
     def calibration(self) -> Calibration | None:
         """The calibration artifact in force; ``None`` where the pack's own threshold rules."""
-        self._core.configuration()
-        return self._core.snapshot().calibration
+        self._session.configuration()
+        return self._session.resources.snapshot().calibration
 
-    def _rule_book(self, requested: float | None) -> DecisionSettings:
-        analyzer = self.analyzer
-        return DecisionSettings(analyzer.contract, analyzer.operating_point, self._threshold, requested, self._outgrown)
+    def backup(self, path: str | Path, *, vault_copy: str | Path | None = None) -> Path:
+        """Write a backup of the database; it holds no keys.
+
+        Args:
+            path: A file that is not there yet.
+            vault_copy: Where the one current copy of the vault is kept; it is overwritten. Never keep older copies.
+
+        Raises:
+            DatabaseUnavailable: It cannot be written.
+        """
+        return backup(self._session, Path(path), None if vault_copy is None else Path(vault_copy))
+
+    def restore(self, path: str | Path) -> Restored:
+        """Bring back subjects, consents and templates from a backup of this watchlist.
+
+        Withdrawals and erasures made after the backup are applied again. Audit log, policies, roles, zones, suspensions
+        and complaints are not restored. Identification is suspended everywhere until two people lift that.
+
+        Raises:
+            BackupInvalid: The file is no backup of this watchlist.
+            AuditError: The audit entry could not be written; nothing changed.
+        """
+        return restore(self._session, Path(path))
+
+    def close(self) -> None:
+        """Close the watchlist for all actors, or end this actor's use of it; may be called again."""
+        resources = self._session._resources if self._owner else None  # noqa: SLF001 - also of a closed session
+        self._session.close()
+        if resources is not None:
+            resources.close()
+
+    def __enter__(self) -> Self:
+        _ = self._session.resources
+        return self
+
+    def __exit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Close."""
+        self.close()

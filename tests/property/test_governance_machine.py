@@ -572,10 +572,10 @@ class GovernanceMachine(RuleBasedStateMachine):
     def _ending_of(self, record: Record) -> datetime:
         core = self.handles[0]._core
         with core.database.read() as connection:
-            found = core.filing.by_record_id(connection, record.record_id)
+            found = core.consents.by_record_id(connection, record.record_id)
             assert found is not None
-            subject = core.store.subject_by_key(connection, found[1])
-            stored = core.filing.of(connection, subject)
+            subject = core.subjects.subject_by_key(connection, found[1])
+            stored = core.consents.of(connection, subject)
         return next(s.consent.events[-1].time for s in stored if s.consent.record_id == record.record_id)
 
     # --- crashes
@@ -603,7 +603,7 @@ class GovernanceMachine(RuleBasedStateMachine):
         core = self.handles[handle]._core
         owner, name, when = step.split()
         return (
-            {"vault": core.vault, "database": core.database, "store": core.store, "codec": core.codec}[owner],
+            {"vault": core.vault, "database": core.database, "store": core.subjects, "codec": core.cipher}[owner],
             name,
             when,
         )
@@ -613,9 +613,9 @@ class GovernanceMachine(RuleBasedStateMachine):
         handle=handles,
         step=st.sampled_from(
             [
-                ("vault note_endings before", False),  # nothing is noted, nothing is committed
+                ("vault record_tombstones before", False),  # nothing is noted, nothing is committed
                 ("store bump after", False),
-                ("vault note_endings after", True),  # noted and not committed: the next opening carries it out
+                ("vault record_tombstones after", True),  # noted and not committed: the next opening carries it out
                 ("vault note_generation before", True),  # committed
                 ("vault note_generation after", True),
             ]
@@ -665,7 +665,7 @@ class GovernanceMachine(RuleBasedStateMachine):
             def gone(_: str) -> bool:
                 raise Cut
 
-            setattr(core.codec, "destroy_subject", gone)  # noqa: B010
+            setattr(core.cipher, "destroy_subject", gone)  # noqa: B010
         with self._cut(*self._seam(handle, step)):
             self.handles[handle].enroll(subject, self._picture(person), consent=consent)
 
@@ -747,7 +747,7 @@ class GovernanceMachine(RuleBasedStateMachine):
     def there_is_a_key_for_every_subject_and_for_nobody_who_was_erased(self) -> None:
         if not self.handles:
             return
-        keys = set(self.handles[0]._core.codec.subject_refs())
+        keys = set(self.handles[0]._core.cipher.subject_refs())
         there = {person.ref for person in self.people.values()}
         assert there <= keys
         assert not keys & self.erased

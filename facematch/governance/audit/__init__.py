@@ -15,19 +15,17 @@ from facematch.governance.audit.entries import (
     Sealer,
     Unsealer,
 )
-from facematch.governance.audit.log import AuditLog, AuditVerification, AuditWriter
+from facematch.governance.audit.findings import AuditVerification
 from facematch.governance.audit.proofs import ConsistencyProof, InclusionProof
 from facematch.governance.audit.verifier import Checkpoint, Finding
 
 __all__ = [
     "AuditAction",
     "AuditEntry",
-    "AuditLog",
     "AuditOutcome",
     "AuditRecord",
     "AuditSigner",
     "AuditVerification",
-    "AuditWriter",
     "Checkpoint",
     "ConsistencyProof",
     "Details",

@@ -16,9 +16,10 @@ from typing import Any, Self, Unpack
 from facematch.errors import ConsentInvalid, ConsentTransitionError, InvalidArgument
 from facematch.governance.consent.evidence import evidence_digest, notice_of
 from facematch.governance.consent.fields import MAX_VALIDITY, ConsentLayout, Particulars
+from facematch.governance.consent.scope import covers, in_force
 from facematch.governance.consent.states import OPEN_STATES, TRANSITIONS, ConsentState
 from facematch.governance.names import check_name, check_text
-from facematch.governance.time import to_utc, utc_now
+from facematch.governance.time import to_microseconds, to_utc, utc_now
 
 __all__ = ["MAX_VALIDITY", "Consent", "Particulars"]
 
@@ -164,21 +165,25 @@ class Consent(ConsentLayout):
         Raises:
             InvalidArgument: ``now`` has no timezone.
         """
-        moment = to_utc(now, "now")
+        moment = to_microseconds(to_utc(now, "now"))
         start, end = self.valid_from, self.valid_until
-        return self.state in OPEN_STATES and start is not None and end is not None and start <= moment < end
+        if start is None or end is None:
+            return False
+        is_open = self.state in OPEN_STATES
+        return in_force(
+            is_open=is_open, valid_from=to_microseconds(start), valid_until=to_microseconds(end), moment=moment
+        )
 
     def covers(self, purpose: str, site: str | None, now: datetime, zone: str | None = None) -> bool:
         """Whether the record allows a search for ``purpose`` at ``site``, in ``zone`` of it, at ``now``.
 
-        A record without sites covers every site and searches without one; a record with sites covers only searches
-        that name one of them. The same holds for zones.
+        What a scope covers is said by :func:`facematch.governance.consent.scope.covers`.
 
         Raises:
             InvalidArgument: ``now`` has no timezone.
         """
-        there = (not self.sites or site in self.sites) and (not self.zones or zone in self.zones)
-        return self.in_force(now) and purpose in self.purposes and there
+        there = covers(self.purposes, self.sites, self.zones, purpose=purpose, site=site, zone=zone)
+        return there and self.in_force(now)
 
     def give(
         self,

@@ -119,11 +119,13 @@ class CalibrationFacts:
         target_fpir: The false-positive identification rate that it holds, a share in ``(0, 1)``.
         gallery_size: Subjects in the tested gallery, or ``None`` where that is unknown.
         measured_at: The day of the test.
+        templates: Templates a subject in the tested gallery, or ``None`` where that is unknown.
     """
 
     target_fpir: float
     gallery_size: int | None
     measured_at: date
+    templates: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,6 +139,7 @@ class SearchRequest:
         zone: In which zone of it, or ``None``.
         open_zones: The zones that are open now, as ``(site, zone)``.
         gallery_subjects: How many subjects are in scope.
+        most_templates: The largest number of templates that one of them has.
         calibration: What the threshold was tested for, or ``None`` where it was not.
 
     Raises:
@@ -149,6 +152,7 @@ class SearchRequest:
     zone: str | None = None
     open_zones: frozenset[tuple[str, str]] = frozenset()
     gallery_subjects: int = 0
+    most_templates: int = 0
     calibration: CalibrationFacts | None = None
 
     def __post_init__(self) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from facematch.errors import InvalidArgument, PolicyInvalid
 from facematch.governance.names import check_name
@@ -55,6 +56,17 @@ class PolicyVersion:
                 f"and was set with {self.digest[:12]}",
                 hint="the stored policy was changed; restore a backup",
             )
+
+    def to_dict(self) -> dict[str, Any]:
+        """The version as plain data, ready for JSON, with the whole policy."""
+        return {
+            "version": self.version,
+            "digest": self.digest,
+            "effective_from": self.effective_from.isoformat(),
+            "set_at": self.set_at.isoformat(),
+            "actor": self.actor,
+            "policy": self.policy.to_dict(),
+        }
 
 
 class PolicyVersions:

@@ -14,8 +14,8 @@ from sqlalchemy import Connection
 
 from facematch.errors import AuditError, FacematchError
 from facematch.governance import AuditRecord
-from facematch.storage.database import Database
-from facematch.storage.subjects import generation_of
+from facematch.storage.database import Authorization, Database
+from facematch.storage.sql import generation_of
 
 __all__ = ["GroupCommit"]
 
@@ -26,7 +26,8 @@ _MOST = 512
 class _Ticket:
     """One search that waits for its commit."""
 
-    def __init__(self, generation: int, record: AuditRecord) -> None:
+    def __init__(self, generation: int, record: AuditRecord, authorization: Authorization) -> None:
+        self.authorization = authorization
         self.generation = generation
         self.record = record
         self.done = False
@@ -49,7 +50,7 @@ class GroupCommit:
         self._queue_lock = threading.Lock()
         self._turn = threading.Lock()
 
-    def commit(self, generation: int, record: AuditRecord) -> bool:
+    def commit(self, generation: int, record: AuditRecord, authorization: Authorization) -> bool:
         """Append the entry of a search, if the database is still at the generation that it was made at.
 
         Returns:
@@ -58,7 +59,7 @@ class GroupCommit:
         Raises:
             AuditError: The entry could not be written; the answer must not be given.
         """
-        ticket = _Ticket(generation, record)
+        ticket = _Ticket(generation, record, authorization)
         with self._queue_lock:
             self._queue.append(ticket)
         with self._turn:
@@ -72,7 +73,7 @@ class GroupCommit:
 
     def _write(self, batch: list[_Ticket]) -> None:
         try:
-            with self._database.write() as connection:
+            with self._database.write(batch[0].authorization) as connection:
                 now = generation_of(connection)
                 for ticket in batch:
                     ticket.current = ticket.generation == now

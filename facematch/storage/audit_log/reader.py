@@ -1,63 +1,102 @@
-"""The log of a watchlist as its users see it; see :class:`facematch.governance.AuditLog`."""
+"""The audit log as its users see it: read, verified, proved and exported, each by an authorized operation."""
 
 from __future__ import annotations
 
 import json
 import os
 import shutil
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
-from sqlalchemy import Row, func, select
+from sqlalchemy import Connection, Row, func, select
 
 from facematch.errors import AuditTampered, DatabaseCorrupt, DatabaseUnavailable, FacematchError, InvalidArgument
 from facematch.governance.audit.checkpoint import DEFAULT_ORIGIN, AuditSigner, read_checkpoint
 from facematch.governance.audit.entries import AuditAction, AuditEntry, AuditOutcome, AuditRecord
-from facematch.governance.audit.log import AuditVerification
-from facematch.governance.audit.merkle import consistency_path, inclusion_path
+from facematch.governance.audit.findings import AuditVerification
 from facematch.governance.audit.proofs import ConsistencyProof, InclusionProof
 from facematch.governance.audit.verifier import Checkpoint
-from facematch.governance.time import from_microseconds, to_utc, utc_now
-from facematch.protocols import Clock
+from facematch.governance.time import from_microseconds
 from facematch.storage.audit_log.export import publish, require_free, write_export
-from facematch.storage.audit_log.state import TAMPERED_HINT, Head, node_getter, read_head, read_tree
-from facematch.storage.audit_log.verify import canonical_row, verify_log
+from facematch.storage.audit_log.prove import prove_consistency, prove_inclusion, signed_head
+from facematch.storage.audit_log.state import TAMPERED_HINT
+from facematch.storage.audit_log.verify import verify_log
 from facematch.storage.audit_log.writer import TableAuditWriter
-from facematch.storage.database import Database
 from facematch.storage.schema import audit, audit_checkpoints
 
-__all__ = ["TableAuditLog"]
+__all__ = ["AuditLog", "LogAccess", "LogOperation", "LogTransaction"]
 
 
-class TableAuditLog:
-    """Reads, verifies, proves and exports the log.
+class LogTransaction(Protocol):
+    """A write transaction of an operation on the log."""
+
+    @property
+    def connection(self) -> Connection:
+        """The connection, in the transaction."""
+        ...
+
+
+class LogOperation(Protocol):
+    """An authorized operation on the log."""
+
+    @property
+    def actor(self) -> str:
+        """The actor, for entries."""
+        ...
+
+    def now(self) -> datetime:
+        """The present moment, UTC."""
+        ...
+
+    def read(self) -> AbstractContextManager[Connection]:
+        """A read transaction."""
+        ...
+
+    def write(self) -> AbstractContextManager[LogTransaction]:
+        """A write transaction."""
+        ...
+
+
+class LogAccess(Protocol):
+    """What authorizes operations on the log: a session of an actor."""
+
+    def operation(self, action: AuditAction) -> AbstractContextManager[LogOperation]:
+        """An operation, refused unless a role permits it."""
+        ...
+
+
+class AuditLog:
+    """The audit log of a watchlist; reach it as ``Watchlist.audit``.
+
+    Every method raises ``AccessDenied`` unless a role of the actor permits it.
 
     Args:
-        database: The watchlist's database.
+        access: Authorizes each call.
         signer: The log's key. Its public key is what the log is verified with, so it must not come from the database.
         origin: Name of the log in its signatures.
-        actor: Who uses it, for the entries of checkpoints and exports.
-        clock: The present moment.
     """
 
-    def __init__(
-        self,
-        database: Database,
-        signer: AuditSigner,
-        *,
-        origin: str = DEFAULT_ORIGIN,
-        actor: str = "facematch",
-        clock: Clock = utc_now,
-    ) -> None:
-        self._database = database
+    def __init__(self, access: LogAccess, signer: AuditSigner, *, origin: str = DEFAULT_ORIGIN) -> None:
+        self._access = access
         self._signer = signer
         self._origin = origin
-        self._actor = actor
-        self._clock = clock
+
+    @property
+    def public_key(self) -> bytes:
+        """The key that checkpoints are verified with, 32 bytes; hand it to auditors by a way that they trust."""
+        return self._signer.public_key
+
+    @property
+    def origin(self) -> str:
+        """Name of the log in its checkpoints."""
+        return self._origin
 
     def __len__(self) -> int:
         """Number of entries, pruned ones included."""
-        with self._database.read() as connection:
+        with self._reading() as connection:
             return int(connection.execute(select(func.coalesce(func.max(audit.c.seq), 0))).scalar_one())
 
     def entries(
@@ -81,7 +120,7 @@ class TableAuditLog:
             query = query.where(audit.c.seq >= since_seq)
         if subject_ref is not None:
             query = query.where(audit.c.subject_ref == subject_ref)
-        with self._database.read() as connection:
+        with self._reading() as connection:
             rows = connection.execute(query if limit is None else query.limit(limit)).all()
         return [_entry(row) for row in reversed(rows)]
 
@@ -95,7 +134,7 @@ class TableAuditLog:
             checkpoint: One that was kept elsewhere, or its text.
         """
         note = checkpoint.note if isinstance(checkpoint, Checkpoint) else checkpoint
-        with self._database.read() as connection:
+        with self._reading() as connection:
             return verify_log(connection, public_key=self._signer.public_key, origin=self._origin, outside=note)
 
     def checkpoint(self) -> Checkpoint:
@@ -105,10 +144,9 @@ class TableAuditLog:
             AuditError: It could not be written.
             AuditTampered: The end of the log is not what was signed.
         """
-        with self._database.write() as connection:
-            return TableAuditWriter(connection, self._signer, origin=self._origin).checkpoint(
-                self._record(AuditAction.CHECKPOINT, {})
-            )
+        with self._access.operation(AuditAction.CHECKPOINT) as operation, operation.write() as tx:
+            writer = TableAuditWriter(tx.connection, self._signer, origin=self._origin)
+            return writer.checkpoint(_record(operation, AuditAction.CHECKPOINT, {}))
 
     def checkpoints(self) -> list[Checkpoint]:
         """The checkpoints made so far, oldest first.
@@ -116,7 +154,7 @@ class TableAuditLog:
         Raises:
             AuditTampered: One is damaged.
         """
-        with self._database.read() as connection:
+        with self._reading() as connection:
             notes = connection.execute(select(audit_checkpoints.c.note).order_by(audit_checkpoints.c.id)).scalars()
             try:
                 return [read_checkpoint(str(note)) for note in notes]
@@ -133,29 +171,8 @@ class TableAuditLog:
             InvalidArgument: There is no such entry, or its content was pruned.
             AuditTampered: The proof does not hold: the entry or the tree is not what was signed.
         """
-        with self._database.read() as connection:
-            head = self._head(read_head(connection))
-            if not head.pruned < seq <= head.size:
-                raise InvalidArgument(
-                    f"there is no audit entry {seq}: the log has {head.pruned + 1} to {head.size}",
-                    hint="entries() lists what is there",
-                )
-            row = connection.execute(select(audit).where(audit.c.seq == seq)).one_or_none()
-            entry = None if row is None else canonical_row(row)
-            path = inclusion_path(seq - 1, head.size, node_getter(connection))
-        proof = InclusionProof(seq, head.size, tuple(path), entry or b"")
-        if not proof.verify(head.root):
-            raise AuditTampered(f"audit entry {seq} is not what was signed", hint=TAMPERED_HINT)
-        return proof
-
-    def root_at(self, size: int) -> bytes:
-        """The root of the first ``size`` entries, 32 bytes, proved to be what the signed log begins with.
-
-        Raises:
-            InvalidArgument: The log has fewer.
-            AuditTampered: The tree is not what was signed.
-        """
-        return self._consistent(size)[1]
+        with self._reading() as connection:
+            return prove_inclusion(connection, seq, public_key=self.public_key, origin=self._origin)
 
     def consistency(self, old_size: int) -> ConsistencyProof:
         """Prove that the log begins with the log of ``old_size`` entries.
@@ -167,7 +184,8 @@ class TableAuditLog:
             InvalidArgument: The log was never of that size.
             AuditTampered: The proof does not hold: the tree is not what was signed.
         """
-        return self._consistent(old_size)[0]
+        with self._reading() as connection:
+            return prove_consistency(connection, old_size, public_key=self.public_key, origin=self._origin)[0]
 
     def export(self, folder: str | os.PathLike[str]) -> Path:
         """Write everything that an offline verification needs into a new folder, readable by its owner only.
@@ -183,54 +201,35 @@ class TableAuditLog:
             AuditTampered: The head or an entry is damaged.
             AuditError: The entry could not be written; there is no export.
         """
-        path = require_free(folder)
-        try:
-            with self._database.read() as connection:
-                head = self._head(read_head(connection))
-                written = write_export(connection, head, self._origin, path.parent)
-        except OSError as error:
-            raise _unwritable(path, error) from error
-        try:
-            with self._database.write() as connection:
-                details = {"size": head.size, "root": head.root.hex()}
-                writer = TableAuditWriter(connection, self._signer, origin=self._origin)
-                writer.append(self._record(AuditAction.EXPORT_AUDIT, details))
-                written = publish(written, path)
-        except BaseException as error:  # no export without its entry
-            shutil.rmtree(written, ignore_errors=True)
-            if isinstance(error, OSError):
+        with self._access.operation(AuditAction.EXPORT_AUDIT) as operation:
+            path = require_free(folder)
+            try:
+                with operation.read() as connection:
+                    head = signed_head(connection, public_key=self.public_key, origin=self._origin)
+                    written = write_export(connection, head, self._origin, path.parent)
+            except OSError as error:
                 raise _unwritable(path, error) from error
-            raise
+            try:
+                with operation.write() as tx:
+                    details = {"size": head.size, "root": head.root.hex()}
+                    writer = TableAuditWriter(tx.connection, self._signer, origin=self._origin)
+                    writer.append(_record(operation, AuditAction.EXPORT_AUDIT, details))
+                    written = publish(written, path)
+            except BaseException as error:  # no export without its entry
+                shutil.rmtree(written, ignore_errors=True)
+                if isinstance(error, OSError):
+                    raise _unwritable(path, error) from error
+                raise
         return written
 
-    def _consistent(self, size: int) -> tuple[ConsistencyProof, bytes]:
-        """The proof that the log begins with its first ``size`` entries, and the root of these."""
-        with self._database.read() as connection:
-            head = self._head(read_head(connection))
-            if not 0 <= size <= head.size:
-                raise InvalidArgument(
-                    f"the log has {head.size} entries, so none of size {size} came before",
-                    hint="a checkpoint with more entries than the log says that its end was cut off: run verify()",
-                )
-            path = consistency_path(size, head.size, node_getter(connection))
-            root = read_tree(connection, size).root()
-        proof = ConsistencyProof(size, head.size, tuple(path))
-        if not proof.verify(root, head.root):
-            raise AuditTampered(
-                f"the tree over the first {size} audit entries is not what was signed", hint=TAMPERED_HINT
-            )
-        return proof, root
+    @contextmanager
+    def _reading(self) -> Iterator[Connection]:
+        with self._access.operation(AuditAction.READ_AUDIT) as operation, operation.read() as connection:
+            yield connection
 
-    def _head(self, head: Head | None) -> Head:
-        if head is None:
-            raise InvalidArgument("the audit log is empty", hint="it begins with the first call of the watchlist")
-        if not head.signed_by(self._signer.public_key, self._origin):
-            raise AuditTampered("the head of the audit log is not signed by its key", hint=TAMPERED_HINT)
-        return head
 
-    def _record(self, action: AuditAction, details: dict[str, Any]) -> AuditRecord:
-        now = to_utc(self._clock(), "the clock's time")
-        return AuditRecord(now, self._actor, action, AuditOutcome.DONE, details=details)
+def _record(operation: LogOperation, action: AuditAction, details: dict[str, Any]) -> AuditRecord:
+    return AuditRecord(operation.now(), operation.actor, action, AuditOutcome.DONE, details=details)
 
 
 def _unwritable(path: Path, error: OSError) -> DatabaseUnavailable:

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, func, literal, or_, select
 
 from facematch.errors import AuditTampered, InvalidArgument
 from facematch.governance.audit.entries import compose
-from facematch.governance.audit.log import AuditVerification
+from facematch.governance.audit.findings import AuditVerification
 from facematch.governance.audit.verifier import (
     OUTSIDE,
     Checkpoint,

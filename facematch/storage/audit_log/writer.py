@@ -33,7 +33,7 @@ _UPDATE_HEAD = "UPDATE audit_head SET size = ?, root = ?, pruned = ?, key_id = ?
 
 
 class TableAuditWriter:
-    """Appends entries inside one transaction; see :class:`facematch.governance.AuditWriter`.
+    """Appends entries inside one transaction: an entry commits together with what it records, or neither does.
 
     It keeps no state: every call reads the head, refuses to build on one that is not what was signed, and leaves a new
     signed head. Whoever cuts off the end of the log with SQL cannot sign the shorter one.

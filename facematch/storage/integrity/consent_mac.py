@@ -1,6 +1,6 @@
-"""A keyed mark over what stands in the clear beside each sealed consent record.
+"""HMAC over the plaintext filter columns of a consent record.
 
-Searches filter by state, validity, purposes, sites and zones without opening the records. The mark (HMAC) binds those
+Searches filter by state, validity, purposes, sites and zones without opening the records. The MAC binds those
 columns to the record and its subject, so that a longer validity or a further purpose written with SQL serves nothing.
 """
 
@@ -17,7 +17,7 @@ from facematch.errors import DatabaseCorrupt
 from facematch.governance import Consent, to_microseconds
 from facematch.storage.encryption import SubjectCipher
 from facematch.storage.schema import consent_purposes, consent_sites, consent_zones, consents, subjects
-from facematch.storage.subjects import in_parts
+from facematch.storage.sql import in_parts
 
 __all__ = ["ConsentMacs", "clear_columns"]
 
@@ -28,8 +28,8 @@ _SCOPES = (
 )
 
 
-def clear_columns(codec: SubjectCipher, consent: Consent, subject_ref: str) -> dict[str, object]:
-    """State, validity and their mark as columns; a record that was never given is valid from 0 until 0."""
+def clear_columns(cipher: SubjectCipher, consent: Consent, subject_ref: str) -> dict[str, object]:
+    """State, validity and their MAC as columns; a record that was never given is valid from 0 until 0."""
     start, end = consent.valid_from, consent.valid_until
     values: tuple[str, int, int] = (
         consent.state.value,
@@ -37,19 +37,19 @@ def clear_columns(codec: SubjectCipher, consent: Consent, subject_ref: str) -> d
         0 if end is None else to_microseconds(end),
     )
     scope = (sorted(consent.purposes), sorted(consent.sites), sorted(consent.zones))
-    mark = codec.mark("consent columns", _text(consent.record_id, subject_ref, values, scope))
+    mark = cipher.mark("consent columns", _text(consent.record_id, subject_ref, values, scope))
     return {"state": values[0], "valid_from": values[1], "valid_until": values[2], "clear_mark": mark}
 
 
 class ConsentMacs:
-    """Checks the marks of consent records.
+    """Check of the MACs of consent records.
 
     Args:
-        codec: Knows the key of the marks.
+        cipher: Knows the key of the MACs.
     """
 
-    def __init__(self, codec: SubjectCipher) -> None:
-        self._codec = codec
+    def __init__(self, cipher: SubjectCipher) -> None:
+        self._cipher = cipher
 
     def check(self, connection: Connection, keys: Collection[int] | None = None) -> None:
         """Refuse columns that are not what facematch wrote.
@@ -89,7 +89,7 @@ class ConsentMacs:
         for row in rows(query):
             scope = tuple(sorted(named.get(row.id, ())) for named in scopes)
             text = _text(row.record_id, row.subject_ref, (row.state, row.valid_from, row.valid_until), scope)
-            if self._codec.mark("consent columns", text) != row.clear_mark:
+            if self._cipher.mark("consent columns", text) != row.clear_mark:
                 raise DatabaseCorrupt(
                     "the validity or the purposes of a consent record were changed from outside",
                     hint="restore a backup; facematch consent show reads the sealed record",

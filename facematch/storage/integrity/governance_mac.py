@@ -1,9 +1,9 @@
-"""A keyed mark over everything that governs, so that rows changed behind facematch's back are found.
+"""HMAC over the plaintext rows that govern, so that rows changed from outside are found.
 
 Roles, policies, zones, suspensions, calibrations, complaints and pending enrollments stand in the clear in the
 database. An attacker who can write the file, but has no key, could become owner or approve an enrollment with one line
-of SQL. The mark is an HMAC over those rows and the generation, renewed with every generation and checked when the rows are
-read. An older state of the whole file, put back, has its own right mark; see the vault and the audit log for that.
+of SQL. The MAC covers those rows and the generation; it is renewed with every generation and checked when the rows are
+read. An older state of the whole file, put back, has its own right MAC; see the vault and the audit log for that.
 """
 
 from __future__ import annotations
@@ -44,28 +44,28 @@ _GOVERNING: tuple[Select[Any], ...] = (
 )
 
 
-def write_governance_mac(connection: Connection, codec: SubjectCipher) -> None:
-    """Store the mark of what governs now; called with every new generation."""
-    connection.execute(update(meta).values(standing_mark=_mark(connection, codec)))
+def write_governance_mac(connection: Connection, cipher: SubjectCipher) -> None:
+    """Store the MAC of the present rows; called with every new generation."""
+    connection.execute(update(meta).values(standing_mark=_mark(connection, cipher)))
 
 
-def check_governance_mac(connection: Connection, codec: SubjectCipher) -> None:
+def check_governance_mac(connection: Connection, cipher: SubjectCipher) -> None:
     """Refuse rows that are not what facematch wrote.
 
     Raises:
         DatabaseCorrupt: They are not.
     """
     stored = connection.execute(select(meta.c.standing_mark)).scalar_one()
-    if stored != _mark(connection, codec):
+    if stored != _mark(connection, cipher):
         raise DatabaseCorrupt(
             "roles, policies, zones, suspensions, complaints or approvals in the database were changed from outside",
             hint="facematch audit show says what was decided; restore a backup",
         )
 
 
-def _mark(connection: Connection, codec: SubjectCipher) -> str:
+def _mark(connection: Connection, cipher: SubjectCipher) -> str:
     rows = [[list(row) for row in connection.execute(query)] for query in _GOVERNING]
     try:
-        return codec.mark("standing", json.dumps(rows, ensure_ascii=False, separators=(",", ":")))
+        return cipher.mark("standing", json.dumps(rows, ensure_ascii=False, separators=(",", ":")))
     except (TypeError, ValueError) as error:  # a value of a kind that facematch never writes
         raise DatabaseCorrupt("a table of the watchlist's governance is damaged", hint="restore a backup") from error

@@ -7,12 +7,13 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from importlib.metadata import version
-from typing import Protocol, cast, runtime_checkable
+from typing import Final, Protocol, cast, runtime_checkable
 
 from sqlalchemy import Connection, func, select
 
 from facematch.errors import MissingExtra, ModelError
-from facematch.governance import OPEN_STATES, AuditAction, AuditOutcome, Consent, from_microseconds, to_microseconds
+from facematch.governance import AuditAction, Consent, from_microseconds, to_microseconds
+from facematch.governance.consent.scope import OPEN_STATE_NAMES, SubjectState, subject_state
 from facematch.governance.names import check_site
 from facematch.governance.reports import (
     AuditFacts,
@@ -38,7 +39,6 @@ from facematch.governance.reports import (
 )
 from facematch.governance.zones import Zone
 from facematch.matching import Calibration
-from facematch.protocols import Analyzer
 from facematch.storage.audit_log.state import read_head
 from facematch.storage.calibrations import current_calibration
 from facematch.storage.schema import (
@@ -51,9 +51,20 @@ from facematch.storage.schema import (
     zones,
 )
 from facematch.types import OperatingPoint
-from facematch.watchlist.session import Core
+from facematch.watchlist.resources import Resources
+from facematch.watchlist.session import Session
 
 __all__ = ["Reports", "calibrated", "model_facts"]
+
+_STATES: Final[dict[SubjectState, str]] = {
+    "active": "searchable",
+    "restricted": "restricted by a complaint",
+    "pending": "waiting: consent not begun, or no approved template",
+    "expired": "consent expired",
+    "withdrawn": "consent ended",
+    "requested": "consent asked for or refused",
+}
+"""States of subjects as reports say them."""
 
 _NOT_STATED = "not stated"
 """What a consent record holds where the controller's name or contact was not given."""
@@ -73,14 +84,11 @@ class Reports:
     kept nowhere. The reports are drafts to be completed: no legal advice, no claim of conformance.
 
     Args:
-        core: The open watchlist.
-        analyzer: Gives the analyzer, whose models and tested threshold are then in the reports; default: only what the
-            database knows of them.
+        session: The actor's session.
     """
 
-    def __init__(self, core: Core, analyzer: Callable[[], Analyzer] | None = None) -> None:
-        self._core = core
-        self._analyzer = analyzer
+    def __init__(self, session: Session) -> None:
+        self._session = session
 
     def processing_record(
         self,
@@ -152,33 +160,27 @@ class Reports:
         statements: Statements | None,
         build: Callable[[Configuration, Statements], Report],
     ) -> str:
-        core = self._core
-        with core.operation(AuditAction.REPORT) as details:
-            details.update({"report": name, "format": str(form)})
-            models, point = self._models()
-            with core.database.read() as connection:
-                configuration = _configuration(core, connection, models, point)
+        with self._session.operation(AuditAction.REPORT) as operation:
+            operation.details.update({"report": name, "format": str(form)})
+            models, point = _models(operation.resources)
+            with operation.read() as connection:
+                configuration = _configuration(operation.resources, connection, models, point, actor=operation.actor)
             text = render(build(configuration, Statements() if statements is None else statements), form)
-            with core.writing() as connection:
-                said = {
-                    **details,
-                    "sha256": hashlib.sha256(text.encode()).hexdigest(),
-                    "generation": configuration.generation,
-                }
-                core.audit(connection, AuditAction.REPORT, AuditOutcome.DONE, said)
+            with operation.write() as tx:
+                digest = hashlib.sha256(text.encode()).hexdigest()
+                tx.audit({**operation.details, "sha256": digest, "generation": configuration.generation})
         return text
 
-    def _models(self) -> tuple[ModelFacts | None, OperatingPoint | None]:
-        """The analyzer's models and tested threshold; a pack that cannot be loaded is said, and stops no report."""
-        if self._analyzer is None:
-            return None, None
-        try:
-            analyzer = self._analyzer()
-        except (ModelError, MissingExtra) as error:
-            return ModelFacts(None, None, None, problem=error.message), None
-        parts = tuple(analyzer.describe().items()) if isinstance(analyzer, _Described) else ()
-        contract = analyzer.contract
-        return ModelFacts(contract.embedder, contract.digest, contract.dimension, parts), analyzer.operating_point
+
+def _models(resources: Resources) -> tuple[ModelFacts | None, OperatingPoint | None]:
+    """The analyzer's models and tested threshold; a pack that cannot be loaded is said, and stops no report."""
+    try:
+        analyzer = resources.analyzer
+    except (ModelError, MissingExtra) as error:
+        return ModelFacts(None, None, None, problem=error.message), None
+    parts = tuple(analyzer.describe().items()) if isinstance(analyzer, _Described) else ()
+    contract = analyzer.contract
+    return ModelFacts(contract.embedder, contract.digest, contract.dimension, parts), analyzer.operating_point
 
 
 def calibrated(calibration: Calibration | None, point: OperatingPoint | None = None) -> TestedThreshold | None:
@@ -214,9 +216,9 @@ def calibrated(calibration: Calibration | None, point: OperatingPoint | None = N
     )
 
 
-def model_facts(core: Core, connection: Connection, loaded: ModelFacts | None = None) -> ModelFacts:
+def model_facts(resources: Resources, connection: Connection, loaded: ModelFacts | None = None) -> ModelFacts:
     """What makes the templates: the contract that the database is bound to, with the parts of the loaded pack."""
-    contract = core.store.contract(connection)
+    contract = resources.subjects.contract(connection)
     if contract is None:
         return ModelFacts(None, None, None) if loaded is None else loaded
     parts, problem = ((), None) if loaded is None else (loaded.parts, loaded.problem)
@@ -224,70 +226,66 @@ def model_facts(core: Core, connection: Connection, loaded: ModelFacts | None = 
 
 
 def _configuration(
-    core: Core, connection: Connection, models: ModelFacts | None, point: OperatingPoint | None
+    resources: Resources,
+    connection: Connection,
+    models: ModelFacts | None,
+    point: OperatingPoint | None,
+    *,
+    actor: str,
 ) -> Configuration:
-    now = core.now()
-    standing = core.standing(connection)
+    now = resources.now()
+    governance = resources.governance.at(connection)
     held: dict[str, list[str]] = {}
-    for actor, roles in standing.roles.items():
+    for name, roles in governance.roles.items():
         for role in roles:
-            held.setdefault(role.value, []).append(actor)
-    states, searchable = _subjects(core, connection, now)
+            held.setdefault(role.value, []).append(name)
+    states, searchable = _subjects(resources, connection, now)
     return Configuration(
         made_at=now,
-        made_by=core.actor,
+        made_by=actor,
         version=version("facematch-watchlist"),
-        watchlist_id=core.vault.watchlist_id,
-        generation=standing.generation,
+        watchlist_id=resources.vault.watchlist_id,
+        generation=governance.generation,
         subjects=states,
         searchable=searchable,
         templates=_template_states(connection),
-        consents=_consents(core, connection, now),
+        consents=_consents(resources, connection, now),
         zones=tuple(
             ZoneFacts(Zone.model_validate_json(row.document), from_microseconds(row.opened_at), row.opened_by)
             for row in connection.execute(
                 select(zones).where(zones.c.closed_at.is_(None)).order_by(zones.c.site, zones.c.zone)
             )
         ),
-        policy=standing.policy(now),
+        policy=governance.policy(now),
         roles=tuple((role, tuple(sorted(held[role]))) for role in sorted(held)),
         suspensions=tuple(
             SuspensionFacts(item.site, item.where(), item.reason, item.since, item.actor)
-            for item in standing.suspensions
+            for item in governance.suspensions
         ),
         keys=KeyFacts(
-            provider_key=core.vault.provider_key,
-            data_keys=len(core.codec.subject_refs()),
-            rotation=core.store.rotation_version(connection),
-            signing_key=core.signer.key_id,
-            public_key=core.signer.public_key.hex(),
+            provider_key=resources.vault.provider_key,
+            data_keys=len(resources.cipher.subject_refs()),
+            rotation=resources.subjects.rotation_version(connection),
+            signing_key=resources.signer.key_id,
+            public_key=resources.signer.public_key.hex(),
         ),
-        models=model_facts(core, connection, models),
+        models=model_facts(resources, connection, models),
         threshold=calibrated(current_calibration(connection), point),
         audit=_audit(connection),
         complaints=_complaints(connection),
     )
 
 
-def _subjects(core: Core, connection: Connection, now: datetime) -> tuple[tuple[Tally, ...], int]:
+def _subjects(resources: Resources, connection: Connection, now: datetime) -> tuple[tuple[Tally, ...], int]:
     """Subjects by what a search can do with them, and how many of them searches can return."""
     moment = to_microseconds(now)
-    restricted = core.filing.restricted(connection)
-    lines = core.filing.lines(connection)
+    restricted = resources.consents.restricted(connection)
+    lines = resources.consents.lines(connection)
     counts: Counter[str | None] = Counter()
-    for key in core.store.references(connection).values():
-        in_force = [
-            line for line in lines.get(key, []) if line.is_open and line.valid_from <= moment < line.valid_until
-        ]
-        if key in restricted:
-            counts["restricted by a complaint"] += 1
-        elif any(line.templates > line.pending for line in in_force):
-            counts["searchable"] += 1
-        elif in_force:
-            counts["consent in force, no approved template"] += 1
-        else:
-            counts["no consent in force"] += 1
-    return tallies(counts), counts["searchable"]
+    for key in resources.subjects.references(connection).values():
+        state = subject_state(lines.get(key, []), moment, restricted=key in restricted)
+        counts[_STATES[state]] += 1
+    return tallies(counts), counts[_STATES["active"]]
 
 
 def _template_states(connection: Connection) -> tuple[Tally, ...]:
@@ -300,17 +298,17 @@ def _template_states(connection: Connection) -> tuple[Tally, ...]:
     return tallies([(words[str(state)], int(count)) for state, count in connection.execute(query)])
 
 
-def _consents(core: Core, connection: Connection, now: datetime) -> ConsentFacts:
+def _consents(resources: Resources, connection: Connection, now: datetime) -> ConsentFacts:
     moment = to_microseconds(now)
     states = connection.execute(select(consents.c.state, func.count()).group_by(consents.c.state)).all()
-    is_open = consents.c.state.in_([state.value for state in OPEN_STATES])
+    is_open = consents.c.state.in_(OPEN_STATE_NAMES)
     overdue = connection.execute(
         select(func.count()).select_from(consents).where(is_open, consents.c.valid_until <= moment)
     ).scalar_one()
     in_force = [
         stored.consent
-        for subject in core.store.subjects(connection)
-        for stored in core.filing.of(connection, subject)
+        for subject in resources.subjects.subjects(connection)
+        for stored in resources.consents.of(connection, subject)
         if stored.consent.in_force(now)
     ]
     ends = [end for consent in in_force if (end := consent.valid_until) is not None]

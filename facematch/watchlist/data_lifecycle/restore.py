@@ -1,7 +1,7 @@
-"""Putting a backup in the place of what a watchlist holds, without undoing what ended since.
+"""Restoring a backup without undoing withdrawals and erasures made since.
 
-Subjects, consent records, enrollments and templates come from the backup. Everything that governs stays as it is: the
-audit log, policies, roles, zones, suspensions, calibrations, open complaints. Where the database file itself is lost,
+Subjects, consent records, enrollments and templates come from the backup. Governance is not restored: the
+audit log, policies, roles, zones, suspensions, calibrations, and open complaints stay. Where the database file itself is lost,
 copy the backup to its place: the next opening notices that it is older than its vault and does the rest.
 """
 
@@ -17,7 +17,7 @@ from pathlib import Path
 from sqlalchemy import Connection, delete, func, insert, select, update
 
 from facematch.errors import BackupInvalid, DatabaseCorrupt, DatabaseUnavailable, FacematchError
-from facematch.governance import AuditAction, AuditOutcome
+from facematch.governance import AuditAction
 from facematch.storage.database import Database
 from facematch.storage.integrity.consent_mac import ConsentMacs
 from facematch.storage.integrity.governance_mac import check_governance_mac
@@ -33,8 +33,10 @@ from facematch.storage.schema import (
     subjects,
     templates,
 )
-from facematch.watchlist.consents.end import carry_out, destroy_erased, suspend_restored
-from facematch.watchlist.session import Core
+from facematch.types import Restored
+from facematch.watchlist.resources import Resources
+from facematch.watchlist.session import Session
+from facematch.watchlist.setup.reapply_tombstones import destroy_erased, reapply_tombstones, suspend_restored
 
 __all__ = ["restore"]
 
@@ -54,47 +56,48 @@ _TABLES = (
 _CHUNK = 1000
 
 
-def restore(core: Core, source: Path) -> None:
+def restore(session: Session, source: Path) -> Restored:
     """Put a backup in place; see :meth:`facematch.watchlist.Watchlist.restore`."""
-    with core.operation(AuditAction.RESTORE):
-        with _staged(core, source) as database, database.read() as old, core.writing() as connection:
-            now = core.now()
-            _check_origin(core, old)
-            core.gallery.discard_file()
+    with session.operation(AuditAction.RESTORE) as operation:
+        resources = operation.resources
+        with _staged(resources, source) as database, database.read() as old, operation.write() as tx:
+            connection = tx.connection
+            _check_origin(resources, old)
+            resources.gallery.discard_file()
             contested = _open_complaints(connection)
             for table in reversed(_TABLES):
                 connection.execute(delete(table))
             for table in _TABLES:
                 for part in old.execute(select(table)).mappings().partitions(_CHUNK):
                     connection.execute(insert(table), [dict(row) for row in part])
-            ConsentMacs(core.codec).check(connection)
+            ConsentMacs(resources.cipher).check(connection)
             _take_over(old, connection)
-            _contest_again(core, connection, contested)
-            erased, ended = carry_out(core, connection)
-            unreadable = _drop_unreadable(core, connection)
-            suspend_restored(core, connection, now)
-            generation = core.store.bump(connection)
-            core.store.mark_unscrubbed(connection, generation)
-            details = {"ended": ended, "erased": erased, "unreadable": unreadable, "generation": generation}
-            core.audit(connection, AuditAction.RESTORE, AuditOutcome.DONE, details, now=now)
-        destroy_erased(core)
-        core.database.scrub(required=False)
+            _contest_again(resources, connection, contested)
+            erased, ended = reapply_tombstones(resources, connection, actor=tx.actor)
+            unreadable = _drop_unreadable(resources, connection)
+            suspend_restored(connection, actor=tx.actor, now=tx.now)
+            generation = tx.begin_generation(unscrubbed=True)
+            restored = Restored(ended=ended, erased=erased, unreadable=unreadable, generation=generation)
+            tx.audit(restored.to_dict())
+        destroy_erased(resources)
+        resources.database.scrub(required=False)
+    return restored
 
 
-def _drop_unreadable(core: Core, connection: Connection) -> int:
+def _drop_unreadable(resources: Resources, connection: Connection) -> int:
     """Delete the subjects of the backup whose data keys the vault does not hold: nobody can open them any more."""
-    keys = core.codec.subject_refs()
-    gone = [key for ref, key in core.store.references(connection).items() if ref not in keys]
+    keys = resources.cipher.subject_refs()
+    gone = [key for ref, key in resources.subjects.references(connection).items() if ref not in keys]
     for key in gone:
-        core.store.erase(connection, key)
+        resources.subjects.erase(connection, key)
     return len(gone)
 
 
-def _check_origin(core: Core, old: Connection) -> None:
-    if old.execute(select(meta.c.watchlist_id)).scalar_one() != core.vault.watchlist_id:
+def _check_origin(resources: Resources, old: Connection) -> None:
+    if old.execute(select(meta.c.watchlist_id)).scalar_one() != resources.vault.watchlist_id:
         raise BackupInvalid("the file is a backup of another watchlist", hint="name a backup of this watchlist")
     try:
-        check_governance_mac(old, core.codec)  # an approval written into the backup must not come in with it
+        check_governance_mac(old, resources.cipher)  # an approval written into the backup must not come in with it
     except DatabaseCorrupt as error:
         raise BackupInvalid(f"the backup was changed: {error.message}", hint="name another backup") from error
 
@@ -122,9 +125,11 @@ def _open_complaints(connection: Connection) -> list[tuple[str, dict[str, object
     return found
 
 
-def _contest_again(core: Core, connection: Connection, contested: list[tuple[str, dict[str, object]]]) -> None:
+def _contest_again(
+    resources: Resources, connection: Connection, contested: list[tuple[str, dict[str, object]]]
+) -> None:
     """Complaints are newer than the backup: they stand as they stood before."""
-    references = core.store.references(connection)
+    references = resources.subjects.references(connection)
     for subject_ref, values in contested:
         connection.execute(delete(complaints).where(complaints.c.id == values["id"]))
         if subject_ref in references:
@@ -132,13 +137,13 @@ def _contest_again(core: Core, connection: Connection, contested: list[tuple[str
 
 
 @contextmanager
-def _staged(core: Core, source: Path) -> Iterator[Database]:
+def _staged(resources: Resources, source: Path) -> Iterator[Database]:
     """A copy of a backup, brought to the present schema.
 
     Raises:
         BackupInvalid: The file is no usable backup.
     """
-    target = core.database.path
+    target = resources.database.path
     if target is None:
         raise BackupInvalid("a watchlist in memory cannot be restored", hint="open the watchlist from a file")
     if not source.is_file():

@@ -1,8 +1,8 @@
-"""The sweeper: expires consents, erases what may be kept no longer, and prunes the audit log."""
+"""Retention: consents expire, references that may be kept no longer are erased, the audit log is pruned."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -10,78 +10,83 @@ from functools import partial
 from sqlalchemy import Connection, select
 
 from facematch.errors import SubjectNotFound
-from facematch.governance import OPEN_STATES, AuditAction, AuditOutcome, ConsentState, from_microseconds
+from facematch.governance import OPEN_STATES, AuditAction, ConsentState, from_microseconds
 from facematch.governance.policy import KeepRequest, Policy
 from facematch.protocols import Progress
 from facematch.storage.audit_log import prune
 from facematch.storage.schema import consent_events, consents, enrollments
 from facematch.storage.subjects import Subject
-from facematch.types import Erasure, Sweep
+from facematch.types import Erasure, RetentionRun
 from facematch.watchlist.consents.end import end_records
 from facematch.watchlist.data_lifecycle.erasure import erase
 from facematch.watchlist.enrollment.approvals import remove_enrollment
-from facematch.watchlist.session import Core
+from facematch.watchlist.session import Operation, Session
 
-__all__ = ["sweep"]
+__all__ = ["apply_retention"]
 
 _REASON = "the time set by the policy is over"
 
 
-def sweep(
-    core: Core, *, dry_run: bool, progress: Progress | None, on_erasure: Callable[[Erasure], None] | None
-) -> Sweep:
-    """Apply the policy's retention; see :meth:`facematch.watchlist.Watchlist.sweep`."""
-    with core.operation(AuditAction.SWEEP):
-        now = core.now()
-        with core.database.read() as connection:
-            policy = core.policy(connection, now)
-            people = core.store.subjects(connection)
-            overdue = {item.subject_id for item in people if _must_go(connection, item, policy, now)}
+def apply_retention(
+    session: Session, *, dry_run: bool, progress: Progress | None, on_erasure: Callable[[Erasure], None] | None
+) -> RetentionRun:
+    """Apply the policy's retention; see :meth:`facematch.watchlist.Watchlist.apply_retention`."""
+    with session.operation(AuditAction.SWEEP) as operation:
+        now = operation.now()
+        resources = operation.resources
+        with operation.read() as connection:
+            policy = resources.governance.at(connection).policy(now).policy
+            people = resources.subjects.subjects(connection)
+            overdue = sorted(item.subject_id for item in people if _must_go(connection, item, policy, now))
             late = [item for item in people if any(c.past_its_time(now) for c in _consents_of(connection, item))]
             stale = _stale_enrollments(connection, policy, now)
         if dry_run:
-            return Sweep(
-                now,
-                tuple(item.subject_id for item in late),
-                tuple(sorted(overdue)),
-                tuple(stale),
-                0,
-                dry_run=True,
-            )
-        expired = [item.subject_id for item in late if _expire(core, item)]
-        rejected = [number for number in stale if _reject(core, number)]
-        certificates = []
-        for number, subject_id in enumerate(sorted(overdue)):
-            if progress is not None:
-                progress(number, len(overdue))
-            try:
-                gone = erase(core, subject_id, _REASON, unless=partial(_check_due, policy), scrub=False)
-            except (_NotDue, SubjectNotFound):
-                continue  # given anew or erased by somebody else, since the sweep began
-            certificates.append(gone)
-            if on_erasure is not None:
-                on_erasure(gone)
-        if progress is not None:
-            progress(len(overdue), len(overdue))
-        pruned = _prune(core, policy, now)
-        with core.writing() as connection:
-            details = {"expired": len(expired), "erased": len(certificates), "rejected": rejected, "pruned": pruned}
-            core.audit(connection, AuditAction.SWEEP, AuditOutcome.DONE, details, now=now)
-        core.database.scrub(required=False)  # once, not for every subject; else the next opening does it
-    return Sweep(
+            names = tuple(item.subject_id for item in late)
+            return RetentionRun(now, names, tuple(overdue), tuple(stale), 0, dry_run=True)
+        expired = [item.subject_id for item in late if _expire(operation, item)]
+        rejected = [number for number in stale if _reject(operation, number)]
+        erased = _erase_overdue(session, overdue, policy, progress, on_erasure)
+        pruned = _prune(operation, policy, now)
+        with operation.write() as tx:
+            tx.audit({"expired": len(expired), "erased": len(erased), "rejected": rejected, "pruned": pruned})
+        resources.database.scrub(required=False)  # once, not for every subject; else the next opening does it
+    return RetentionRun(
         now,
         tuple(expired),
-        tuple(item.subject_id for item in certificates),
+        tuple(item.subject_id for item in erased),
         tuple(rejected),
         pruned,
         dry_run=False,
-        certificates=tuple(item.certificate for item in certificates),
+        certificates=tuple(item.certificate for item in erased),
     )
+
+
+def _erase_overdue(
+    session: Session,
+    overdue: Sequence[str],
+    policy: Policy,
+    progress: Progress | None,
+    on_erasure: Callable[[Erasure], None] | None,
+) -> list[Erasure]:
+    erased = []
+    for number, subject_id in enumerate(overdue):
+        if progress is not None:
+            progress(number, len(overdue))
+        try:
+            gone = erase(session, subject_id, _REASON, unless=partial(_check_due, policy), scrub=False)
+        except (_NotDue, SubjectNotFound):
+            continue  # given anew, or erased by another actor, since the run began
+        erased.append(gone)
+        if on_erasure is not None:
+            on_erasure(gone)
+    if progress is not None:
+        progress(len(overdue), len(overdue))
+    return erased
 
 
 @dataclass(frozen=True, slots=True)
 class _Consent:
-    """What the sweeper needs of a consent record."""
+    """What retention needs of a consent record."""
 
     state: ConsentState
     valid_until: datetime
@@ -93,7 +98,7 @@ class _Consent:
     def ended_at(self, now: datetime) -> datetime | None:
         """When it ended; ``None`` while it is in force, has not begun, or waits for an answer."""
         if self.past_its_time(now) or self.state is ConsentState.EXPIRED:
-            return self.valid_until  # not when a sweep noticed it
+            return self.valid_until  # not when a run noticed it
         return None if self.state in OPEN_STATES or self.state is ConsentState.REQUESTED else self.last_event
 
 
@@ -130,26 +135,27 @@ def _check_due(policy: Policy, connection: Connection, subject: Subject, now: da
         raise _NotDue
 
 
-def _expire(core: Core, person: Subject) -> bool:
+def _expire(operation: Operation, person: Subject) -> bool:
     """Mark the consents of a subject that time has ended; returns whether there was one."""
-    with core.writing() as connection:
-        now = core.now()
-        subject = core.store.subject(connection, person.subject_id)
+    resources = operation.resources
+    with operation.write() as tx:
+        subject = resources.subjects.subject(tx.connection, person.subject_id)
         if subject is None:
             return False
         over = [
             stored
-            for stored in core.filing.of(connection, subject)
+            for stored in resources.consents.of(tx.connection, subject)
             if stored.consent.state in OPEN_STATES
             and stored.consent.valid_until is not None
-            and stored.consent.valid_until <= now
+            and stored.consent.valid_until <= tx.now
         ]
         if not over:
             return False
-        ended = end_records(core, connection, subject, over, state=ConsentState.EXPIRED, now=now, reason=None)
-        generation = core.store.bump(connection)
+        state = ConsentState.EXPIRED
+        ended = end_records(resources.consents, tx.connection, subject, over, state, actor=tx.actor, now=tx.now)
+        generation = tx.begin_generation()
         details = {"consents": len(ended), "generation": generation}
-        core.audit(connection, AuditAction.EXPIRE, AuditOutcome.DONE, details, subject=subject, now=now)
+        tx.audit(details, subject=subject, action=AuditAction.EXPIRE)
     return True
 
 
@@ -167,28 +173,28 @@ def _stale_enrollments(connection: Connection, policy: Policy, now: datetime) ->
     ]
 
 
-def _reject(core: Core, number: int) -> bool:
-    with core.writing() as connection:
+def _reject(operation: Operation, number: int) -> bool:
+    with operation.write() as tx:
         query = select(enrollments.c.subject).where(enrollments.c.id == number, enrollments.c.state == "PENDING")
-        key = connection.execute(query).scalar()
+        key = tx.connection.execute(query).scalar()
         if key is None:
             return False
-        subject = core.store.subject_by_key(connection, key)
-        count = remove_enrollment(connection, number)
-        generation = core.store.bump(connection)
-        core.store.mark_unscrubbed(connection, generation)
+        subject = operation.resources.subjects.subject_by_key(tx.connection, key)
+        count = remove_enrollment(tx.connection, number)
+        generation = tx.begin_generation(unscrubbed=True)
         details = {"enrollment": number, "templates": count, "generation": generation, "overdue": True}
-        core.audit(connection, AuditAction.REJECT, AuditOutcome.DONE, details, subject=subject)
+        tx.audit(details, subject=subject, action=AuditAction.REJECT)
     return True
 
 
-def _prune(core: Core, policy: Policy, now: datetime) -> int:
+def _prune(operation: Operation, policy: Policy, now: datetime) -> int:
     days = policy.retention.audit_days
     if days is None:
         return 0
-    with core.writing() as connection:
+    with operation.write() as tx:
         before = now - timedelta(days=days)
-        pruned = prune(connection, core.audit_writer(connection), before, now=now, actor=core.actor)
+        writer = operation.resources.audit_writer(tx.connection)
+        pruned = prune(tx.connection, writer, before, now=now, actor=tx.actor)
         if pruned:
-            core.store.mark_unscrubbed(connection, core.store.bump(connection))
+            tx.begin_generation(unscrubbed=True)
     return pruned

@@ -19,13 +19,12 @@ from sqlalchemy import Connection, or_, select
 
 from facematch.errors import DatabaseCorrupt, DatabaseUnavailable, FacematchError, InvalidArgument
 from facematch.governance import (
-    AuditAction,
     AuditEntry,
-    AuditOutcome,
     from_microseconds,
     to_microseconds,
 )
 from facematch.governance.consent.receipts import ConsentReceipt
+from facematch.governance.consent.scope import subject_state
 from facematch.governance.reports import (
     AccessFile,
     LogLine,
@@ -39,11 +38,11 @@ from facematch.governance.reports import (
 )
 from facematch.storage.audit_log.state import read_head
 from facematch.storage.calibrations import current_calibration
-from facematch.storage.consents import subject_state
 from facematch.storage.schema import audit, complaints, consents, enrollments, subjects, templates
 from facematch.storage.subjects import Subject
 from facematch.watchlist.administration.reports import calibrated, model_facts
-from facematch.watchlist.session import Core
+from facematch.watchlist.resources import Resources
+from facematch.watchlist.session import Operation, Transaction
 
 __all__ = ["write_access_export"]
 
@@ -52,14 +51,14 @@ _OLDEST = datetime(1980, 1, 1, tzinfo=UTC)
 """Zip files know no earlier times."""
 
 
-def write_access_export(core: Core, subject_id: str, path: Path) -> Path:
+def write_access_export(operation: Operation, subject_id: str, path: Path) -> Path:
     """Write the export; see :meth:`facematch.watchlist.data_rights.rights.Rights.export`, which authorizes it.
 
     The file is written beside its place, readable by its owner only, and takes its place within the transaction that
     stores the audit entry: without the entry there is no file.
 
     Args:
-        core: The open watchlist.
+        operation: The authorized call.
         subject_id: The subject.
         path: A file that is not there yet.
 
@@ -75,12 +74,11 @@ def write_access_export(core: Core, subject_id: str, path: Path) -> Path:
     part = target.with_name(f".facematch-{secrets.token_hex(8)}.part")
     published = False
     try:
-        with core.writing() as connection:
-            subject = core.require_subject(connection, subject_id)
-            now = core.now()
-            core.audit(connection, AuditAction.EXPORT_SUBJECT, AuditOutcome.DONE, {}, subject=subject, now=now)
-            file = _gathered(core, connection, subject, now)
-            _write_zip(part, _members(core, file), now)
+        with operation.write() as tx:
+            subject = tx.require_subject(subject_id)
+            tx.audit({}, subject=subject)
+            file = _gathered(operation.resources, tx, subject)
+            _write_zip(part, _members(operation.resources, file), tx.now)
             _require_free(target)
             part.replace(target)
             published = True
@@ -108,36 +106,37 @@ def _require_free(target: Path) -> None:
         )
 
 
-def _gathered(core: Core, connection: Connection, subject: Subject, now: datetime) -> AccessFile:
+def _gathered(resources: Resources, tx: Transaction, subject: Subject) -> AccessFile:
+    connection, now = tx.connection, tx.now
     created = connection.execute(select(subjects.c.created_at).where(subjects.c.id == subject.key)).scalar_one()
-    filed = tuple(stored.consent for stored in core.filing.of(connection, subject))
-    stored = _templates(core, connection, subject)
+    filed = tuple(stored.consent for stored in resources.consents.of(connection, subject))
+    stored = _templates(resources, connection, subject)
     head = read_head(connection)
     return AccessFile(
         subject_id=subject.subject_id,
         subject_ref=subject.subject_ref,
         state=subject_state(
-            core.filing.lines(connection)[subject.key],
+            resources.consents.lines(connection)[subject.key],
             to_microseconds(now),
-            restricted=subject.key in core.filing.restricted(connection),
+            restricted=subject.key in resources.consents.restricted(connection),
         ),
         created_at=from_microseconds(created),
         made_at=now,
-        made_by=core.actor,
-        watchlist_id=core.vault.watchlist_id,
+        made_by=tx.actor,
+        watchlist_id=resources.vault.watchlist_id,
         consents=filed,
         templates=stored,
-        complaints=_complaints(core, connection, subject),
-        log=_log(core, connection, subject, frozenset(consent.record_id for consent in filed)),
+        complaints=_complaints(resources, connection, subject),
+        log=_log(resources, connection, subject, frozenset(consent.record_id for consent in filed)),
         pruned=0 if head is None else head.pruned,
-        models=model_facts(core, connection),
+        models=model_facts(resources, connection),
         threshold=calibrated(current_calibration(connection)),
-        policy=core.standing(connection).policy(now),
+        policy=tx.policy,
     )
 
 
-def _templates(core: Core, connection: Connection, subject: Subject) -> tuple[StoredTemplate, ...]:
-    contract = core.store.contract(connection)
+def _templates(resources: Resources, connection: Connection, subject: Subject) -> tuple[StoredTemplate, ...]:
+    contract = resources.subjects.contract(connection)
     query = (
         select(
             templates.c.template_id,
@@ -169,7 +168,7 @@ def _templates(core: Core, connection: Connection, subject: Subject) -> tuple[St
             approved_at=None if row.decided_at is None else from_microseconds(row.decided_at),
             quality_override=None
             if row.override is None
-            else core.codec.unseal_text(subject.subject_ref, row.override, "a quality override"),
+            else resources.cipher.unseal_text(subject.subject_ref, row.override, "a quality override"),
             consent_record_id=row.record_id,
             detection_score=row.detection_score,
             face_height_px=row.face_height_px,
@@ -181,14 +180,14 @@ def _templates(core: Core, connection: Connection, subject: Subject) -> tuple[St
     )
 
 
-def _complaints(core: Core, connection: Connection, subject: Subject) -> tuple[StoredComplaint, ...]:
+def _complaints(resources: Resources, connection: Connection, subject: Subject) -> tuple[StoredComplaint, ...]:
     rows = connection.execute(
         select(complaints).where(complaints.c.subject == subject.key).order_by(complaints.c.id)
     ).all()
     return tuple(
         StoredComplaint(
             number=row.id,
-            ground=core.codec.unseal_text(subject.subject_ref, row.ground, "a complaint"),
+            ground=resources.cipher.unseal_text(subject.subject_ref, row.ground, "a complaint"),
             opened_at=from_microseconds(row.opened_at),
             opened_by=row.opened_by,
             decided_at=None if row.decided_at is None else from_microseconds(row.decided_at),
@@ -199,7 +198,7 @@ def _complaints(core: Core, connection: Connection, subject: Subject) -> tuple[S
     )
 
 
-def _log(core: Core, connection: Connection, subject: Subject, own: frozenset[str]) -> tuple[LogLine, ...]:
+def _log(resources: Resources, connection: Connection, subject: Subject, own: frozenset[str]) -> tuple[LogLine, ...]:
     """Every entry about the subject, and every entry whose details name the subject's reference."""
     ref = subject.subject_ref
     listed = audit.c.details.contains(ref, autoescape=True)
@@ -207,9 +206,9 @@ def _log(core: Core, connection: Connection, subject: Subject, own: frozenset[st
 
     def unseal(subject_ref: str, sealed: bytes, associated: bytes) -> bytes:
         what = associated.decode()
-        return core.codec.unseal_text(subject_ref, sealed, what, key=key).encode()
+        return resources.cipher.unseal_text(subject_ref, sealed, what, key=key).encode()
 
-    key = core.codec.subject_key(ref)
+    key = resources.cipher.subject_key(ref)
     lines = []
     for row in connection.execute(query):
         try:
@@ -230,7 +229,7 @@ def _log(core: Core, connection: Connection, subject: Subject, own: frozenset[st
     return tuple(lines)
 
 
-def _members(core: Core, file: AccessFile) -> dict[str, str]:
+def _members(resources: Resources, file: AccessFile) -> dict[str, str]:
     """Names and texts of the archive's files."""
     members = {
         "README.txt": readme(file),
@@ -254,7 +253,7 @@ def _members(core: Core, file: AccessFile) -> dict[str, str]:
         "logic.json": _json(_logic(file)),
     }
     for consent in file.consents:
-        receipt = ConsentReceipt.issue(consent, core.signer, file.made_at)
+        receipt = ConsentReceipt.issue(consent, resources.signer, file.made_at)
         members[f"receipts/{consent.record_id}.json"] = receipt.to_json()
         members[f"receipts/{consent.record_id}.txt"] = receipt.to_text()
     return members

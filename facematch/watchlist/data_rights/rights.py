@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from sqlalchemy import insert, select, update
 
 from facematch.errors import ApprovalNotFound, ConsentRequired, InvalidArgument, RecipientRefused
-from facematch.governance import AuditAction, AuditOutcome, check_subject_id, to_microseconds
+from facematch.governance import AuditAction, check_subject_id, to_microseconds
 from facematch.governance.names import check_name, check_number, check_text
 from facematch.governance.policy import DisclosureRequest
 from facematch.storage.schema import complaints
-from facematch.storage.subjects import new_key
+from facematch.storage.sql import new_key
+from facematch.types import Complaint, Disclosure
 from facematch.watchlist.data_rights.access_export import write_access_export
-from facematch.watchlist.session import Core
+from facematch.watchlist.session import Session
 
 __all__ = ["Rights"]
 
@@ -23,55 +23,43 @@ class Rights:
     """What subjects can ask for; reach it as ``Watchlist.rights``.
 
     Args:
-        core: The open watchlist.
+        session: The actor's session.
     """
 
-    def __init__(self, core: Core) -> None:
-        self._core = core
+    def __init__(self, session: Session) -> None:
+        self._session = session
 
-    def complain(self, subject_id: str, *, ground: str) -> int:
+    def open_complaint(self, subject_id: str, *, ground: str) -> Complaint:
         """Take up a complaint: from the commit on no search returns the subject until it is decided.
 
         Args:
             subject_id: The subject.
             ground: What is contested; sealed under the subject's key.
 
-        Returns:
-            Number of the complaint.
-
         Raises:
             SubjectNotFound: There is no such subject.
             AccessDenied: No role of the actor permits it.
             AuditError: The audit entry could not be written; nothing changed.
         """
-        core = self._core
-        with core.operation(AuditAction.COMPLAINT, subject_id=subject_id):
+        with self._session.operation(AuditAction.COMPLAINT, subject_id=subject_id) as operation:
             check_subject_id(subject_id)
             check_text(ground, "ground")
-            with core.changing() as connection:
-                subject = core.require_subject(connection, subject_id)
-                now = core.now()
-                result = connection.execute(
+            with operation.write() as tx:
+                subject = tx.require_subject(subject_id)
+                result = tx.connection.execute(
                     insert(complaints).values(
                         subject=subject.key,
-                        ground=core.codec.seal_text(subject.subject_ref, ground, "a complaint"),
-                        opened_at=to_microseconds(now),
-                        opened_by=core.actor,
+                        ground=operation.resources.cipher.seal_text(subject.subject_ref, ground, "a complaint"),
+                        opened_at=to_microseconds(tx.now),
+                        opened_by=tx.actor,
                     )
                 )
                 number = new_key(result.inserted_primary_key)
-                core.audit(
-                    connection,
-                    AuditAction.COMPLAINT,
-                    AuditOutcome.DONE,
-                    {"complaint": number},
-                    subject=subject,
-                    now=now,
-                    private={"ground": ground},
-                )
-        return number
+                generation = tx.begin_generation()
+                tx.audit({"complaint": number}, subject=subject, private={"ground": ground})
+        return Complaint(number, subject_id, "open", generation)
 
-    def decide(self, complaint: int, *, upheld: bool) -> None:
+    def decide_complaint(self, complaint_id: int, *, upheld: bool) -> Complaint:
         """Decide a complaint. Not upheld, searches may return the subject again; upheld, revoke or erase next.
 
         An upheld complaint keeps the reference restricted.
@@ -81,82 +69,68 @@ class Rights:
             AccessDenied: No role of the actor permits it.
             AuditError: The audit entry could not be written; nothing changed.
         """
-        core = self._core
-        with core.operation(AuditAction.UNRESTRICT), core.changing() as connection:
+        with self._session.operation(AuditAction.UNRESTRICT) as operation, operation.write() as tx:
             if not isinstance(upheld, bool):  # another number would lift the restriction and read like an upheld one
                 raise InvalidArgument(f"upheld is True or False, got {upheld!r}", hint="say which")
-            now = core.now()
-            check_number(complaint, "the number of a complaint")
-            row = connection.execute(
-                select(complaints.c.subject).where(complaints.c.id == complaint, complaints.c.decided_at.is_(None))
+            check_number(complaint_id, "the number of a complaint")
+            row = tx.connection.execute(
+                select(complaints.c.subject).where(complaints.c.id == complaint_id, complaints.c.decided_at.is_(None))
             ).one_or_none()
             if row is None:
                 raise ApprovalNotFound(
-                    f"no complaint {complaint!r} waits for a decision", hint="check the number that complain() gave"
+                    f"no complaint {complaint_id!r} waits for a decision",
+                    hint="check the number that open_complaint() gave",
                 )
-            connection.execute(
+            tx.connection.execute(
                 update(complaints)
-                .where(complaints.c.id == complaint)
-                .values(decided_at=to_microseconds(now), decided_by=core.actor, upheld=int(upheld))
+                .where(complaints.c.id == complaint_id)
+                .values(decided_at=to_microseconds(tx.now), decided_by=tx.actor, upheld=int(upheld))
             )
-            subject = core.store.subject_by_key(connection, row.subject)
-            details = {"complaint": complaint, "upheld": upheld}
-            core.audit(connection, AuditAction.UNRESTRICT, AuditOutcome.DONE, details, subject=subject, now=now)
+            subject = operation.resources.subjects.subject_by_key(tx.connection, row.subject)
+            generation = tx.begin_generation()
+            tx.audit({"complaint": complaint_id, "upheld": upheld}, subject=subject)
+        return Complaint(complaint_id, subject.subject_id, "upheld" if upheld else "not upheld", generation)
 
-    def disclose(self, subject_id: str, *, recipient: str, reason: str) -> dict[str, Any]:
+    def disclose(self, subject_id: str, *, recipient: str, reason: str) -> Disclosure:
         """What may be handed to a recipient that the subject's consent names: the consent records, never a template.
 
         Raises:
+            ConsentRequired: No consent of the subject is in force.
             RecipientRefused: No consent of the subject in force names the recipient.
             PolicyRefused: The policy does not allow it.
             SubjectNotFound: There is no such subject.
             AccessDenied: No role of the actor permits it.
             AuditError: The audit entry could not be written; nothing is disclosed.
         """
-        core = self._core
-        with core.operation(AuditAction.DISCLOSE, subject_id=subject_id):
+        with self._session.operation(AuditAction.DISCLOSE, subject_id=subject_id) as operation:
             check_subject_id(subject_id)
             check_name(recipient, "recipient")
             check_text(reason, "reason")
-            with core.writing() as connection:
-                subject = core.require_subject(connection, subject_id)
-                now = core.now()
-                in_force = [item for item in core.filing.of(connection, subject) if item.consent.in_force(now)]
+            with operation.write() as tx:
+                subject = tx.require_subject(subject_id)
+                filed = operation.resources.consents.of(tx.connection, subject)
+                in_force = [item.consent for item in filed if item.consent.in_force(tx.now)]
                 if not in_force:
                     raise ConsentRequired(
                         f"subject {subject_id!r} has no consent in force", hint="nothing may be handed to anybody"
                     )
-                named = [item.consent for item in in_force if recipient in item.consent.recipients]
+                named = [consent for consent in in_force if recipient in consent.recipients]
                 if not named:
                     raise RecipientRefused(
                         f"no consent of subject {subject_id!r} names the recipient {recipient!r}",
                         hint="a new consent record may name it",
                     )
-                policy = core.policy(connection, now)
                 for consent in named:
-                    policy.check(DisclosureRequest(recipient=recipient, consent=consent))
+                    tx.policy.policy.check(DisclosureRequest(recipient=recipient, consent=consent))
                 details = {"recipient": recipient, "consents": [consent.record_id for consent in named]}
-                core.audit(
-                    connection,
-                    AuditAction.DISCLOSE,
-                    AuditOutcome.DONE,
-                    details,
-                    subject=subject,
-                    now=now,
-                    private={"reason": reason},
-                )
-        return {
-            "subject_id": subject_id,
-            "recipient": recipient,
-            "disclosed_at": now.isoformat(),
-            "consents": [consent.to_dict() for consent in named],
-        }
+                tx.audit(details, subject=subject, private={"reason": reason})
+        return Disclosure(subject_id, recipient, tx.now, tuple(consent.to_dict() for consent in named))
 
     def export(self, subject_id: str, path: str | Path) -> Path:
         """Everything about a subject as one zip file: for people to read, and for machines.
 
         It holds the consent records, where samples came from, what is stored, the log entries that name the subject,
-        and how decisions are made. It holds nothing of anybody else, and no template.
+        and how decisions are made. It holds nothing of other people, and no template.
 
         Args:
             subject_id: The subject.
@@ -168,7 +142,6 @@ class Rights:
             AccessDenied: No role of the actor permits it.
             AuditError: The audit entry could not be written; nothing is exported.
         """
-        core = self._core
-        with core.operation(AuditAction.EXPORT_SUBJECT, subject_id=subject_id):
+        with self._session.operation(AuditAction.EXPORT_SUBJECT, subject_id=subject_id) as operation:
             check_subject_id(subject_id)
-            return write_access_export(core, subject_id, Path(path))
+            return write_access_export(operation, subject_id, Path(path))

@@ -7,14 +7,14 @@ from typing import Any
 from sqlalchemy import Connection, Row, Select, delete, func, select, update
 
 from facematch.errors import ApprovalNotFound, ConsentRequired
-from facematch.governance import AuditAction, AuditOutcome, from_microseconds, to_microseconds
+from facematch.governance import AuditAction, from_microseconds, to_microseconds
 from facematch.governance.names import check_number, check_text
 from facematch.governance.policy import ApprovalRequest, QualityRequest
 from facematch.governance.roles import check_other_person
 from facematch.storage.schema import consents, enrollments, templates
 from facematch.storage.subjects import Subject
-from facematch.types import PendingEnrollment
-from facematch.watchlist.session import Core
+from facematch.types import ApprovalDecision, PendingEnrollment
+from facematch.watchlist.session import Session, Transaction
 
 __all__ = ["Approvals", "remove_enrollment"]
 
@@ -23,17 +23,17 @@ class Approvals:
     """The enrollments that wait for an approval; reach it as ``Watchlist.approvals``.
 
     Args:
-        core: The open watchlist.
+        session: The actor's session.
     """
 
-    def __init__(self, core: Core) -> None:
-        self._core = core
+    def __init__(self, session: Session) -> None:
+        self._session = session
 
-    def pending(self) -> tuple[PendingEnrollment, ...]:
-        """What waits, oldest first; audited as a listing of subjects."""
-        core = self._core
-        with core.operation(AuditAction.LIST_SUBJECTS), core.writing() as connection:
-            names = {subject.key: subject.subject_id for subject in core.store.subjects(connection)}
+    def list(self) -> tuple[PendingEnrollment, ...]:
+        """Enrollments that wait, oldest first; audited as a listing of subjects."""
+        with self._session.operation(AuditAction.LIST_SUBJECTS) as operation, operation.write() as tx:
+            subjects = operation.resources.subjects.subjects(tx.connection)
+            names = {subject.key: subject.subject_id for subject in subjects}
             found = tuple(
                 PendingEnrollment(
                     enrollment_id=row.id,
@@ -43,15 +43,13 @@ class Approvals:
                     actor=row.actor,
                     created_at=from_microseconds(row.created_at),
                 )
-                for row in connection.execute(_pending()).all()
+                for row in tx.connection.execute(_pending()).all()
             )
-            core.audit(connection, AuditAction.LIST_SUBJECTS, AuditOutcome.DONE, {"pending": len(found)})
+            tx.audit({"pending": len(found)})
         return found
 
-    def approve(self, enrollment_id: int) -> int:
-        """Approve an enrollment that another actor prepared; returns the new generation.
-
-        Its templates can be found from the commit on.
+    def approve(self, enrollment_id: int) -> ApprovalDecision:
+        """Approve an enrollment that another actor prepared. Its templates can be found from the commit on.
 
         Raises:
             ApprovalNotFound: Nothing of that number waits.
@@ -60,77 +58,65 @@ class Approvals:
             AccessDenied: No role of the actor permits it.
             AuditError: The audit entry could not be written; nothing changed.
         """
-        core = self._core
-        with core.operation(AuditAction.APPROVE), core.writing() as connection:
-            now = core.now()
-            row, subject = self._waiting(connection, enrollment_id)
-            check_other_person(row.actor, core.actor, "the approval")
-            stored = next(item for item in core.filing.of(connection, subject) if item.key == row.consent)
-            ruling = core.standing(connection).policy(now)
-            if not stored.consent.in_force(now):
+        with self._session.operation(AuditAction.APPROVE) as operation, operation.write() as tx:
+            row, subject = _waiting(tx, enrollment_id)
+            check_other_person(row.actor, tx.actor, "the approval")
+            filed = operation.resources.consents.of(tx.connection, subject)
+            consent = next(item for item in filed if item.key == row.consent).consent
+            if not consent.in_force(tx.now):
                 raise ConsentRequired(
                     "the consent that the enrollment stands on is not in force any more",
                     hint="reject the enrollment; a new one needs a new consent record",
                 )
-            ruling.policy.check(ApprovalRequest(consent=stored.consent, now=now, actor=row.actor, approver=core.actor))
+            policy = tx.policy.policy
+            policy.check(ApprovalRequest(consent=consent, now=tx.now, actor=row.actor, approver=tx.actor))
             if row.override is not None:
-                reason = core.codec.unseal_text(subject.subject_ref, row.override, "a quality override")
-                ruling.policy.check(
-                    QualityRequest(outcome="failed", actor=row.actor, approver=core.actor, reason=reason)
-                )
-            connection.execute(
+                cipher = operation.resources.cipher
+                reason = cipher.unseal_text(subject.subject_ref, row.override, "a quality override")
+                policy.check(QualityRequest(outcome="failed", actor=row.actor, approver=tx.actor, reason=reason))
+            tx.connection.execute(
                 update(enrollments)
                 .where(enrollments.c.id == enrollment_id)
-                .values(state="ACTIVE", decided_by=core.actor, decided_at=to_microseconds(now))
+                .values(state="ACTIVE", decided_by=tx.actor, decided_at=to_microseconds(tx.now))
             )
-            generation = core.store.bump(connection)
+            count = select(func.count()).where(templates.c.enrollment == enrollment_id)
+            number = int(tx.connection.execute(count).scalar_one())
+            generation = tx.begin_generation()
             details = {"enrollment": enrollment_id, "prepared_by": row.actor, "generation": generation}
-            details["policy_version"] = ruling.version
-            core.audit(connection, AuditAction.APPROVE, AuditOutcome.DONE, details, subject=subject, now=now)
-        return generation
+            tx.audit({**details, "policy_version": tx.policy.version}, subject=subject)
+        return ApprovalDecision(enrollment_id, subject.subject_id, "approved", number, generation)
 
-    def reject(self, enrollment_id: int, *, reason: str) -> int:
-        """Reject an enrollment: its templates are deleted; returns how many.
+    def reject(self, enrollment_id: int, *, reason: str) -> ApprovalDecision:
+        """Reject an enrollment: its templates are deleted.
 
-        Whoever prepared it may take it back as well. The consent record stays until it is erased.
+        The actor who prepared it may take it back as well. The consent record stays until it is erased.
 
         Raises:
             ApprovalNotFound: Nothing of that number waits.
             AccessDenied: No role of the actor permits it.
             AuditError: The audit entry could not be written; nothing changed.
         """
-        core = self._core
-        with core.operation(AuditAction.REJECT):
+        with self._session.operation(AuditAction.REJECT) as operation:
             check_text(reason, "reason")
-            with core.writing() as connection:
-                now = core.now()
-                _, subject = self._waiting(connection, enrollment_id)
-                count = remove_enrollment(connection, enrollment_id)
-                generation = core.store.bump(connection)
-                core.store.mark_unscrubbed(connection, generation)
+            with operation.write() as tx:
+                _, subject = _waiting(tx, enrollment_id)
+                count = remove_enrollment(tx.connection, enrollment_id)
+                generation = tx.begin_generation(unscrubbed=True)
                 details = {"enrollment": enrollment_id, "templates": count, "generation": generation}
-                core.audit(
-                    connection,
-                    AuditAction.REJECT,
-                    AuditOutcome.DONE,
-                    details,
-                    subject=subject,
-                    now=now,
-                    private={"reason": reason},
-                )
-        core.database.scrub(required=False)
-        return count
+                tx.audit(details, subject=subject, private={"reason": reason})
+            operation.resources.database.scrub(required=False)
+        return ApprovalDecision(enrollment_id, subject.subject_id, "rejected", count, generation)
 
-    def _waiting(self, connection: Connection, enrollment_id: int) -> tuple[Row[Any], Subject]:
-        check_number(enrollment_id, "the number of an enrollment")
-        query = select(enrollments).where(enrollments.c.id == enrollment_id, enrollments.c.state == "PENDING")
-        row = connection.execute(query).one_or_none()
-        if row is None:
-            raise ApprovalNotFound(
-                f"no enrollment {enrollment_id!r} waits for an approval",
-                hint="Watchlist.approvals.pending() lists what does",
-            )
-        return row, self._core.store.subject_by_key(connection, row.subject)
+
+def _waiting(tx: Transaction, enrollment_id: int) -> tuple[Row[Any], Subject]:
+    check_number(enrollment_id, "the number of an enrollment")
+    query = select(enrollments).where(enrollments.c.id == enrollment_id, enrollments.c.state == "PENDING")
+    row = tx.connection.execute(query).one_or_none()
+    if row is None:
+        raise ApprovalNotFound(
+            f"no enrollment {enrollment_id!r} waits for an approval", hint="Watchlist.approvals.list() lists what does"
+        )
+    return row, tx.operation.resources.subjects.subject_by_key(tx.connection, row.subject)
 
 
 def remove_enrollment(connection: Connection, enrollment_id: int) -> int:

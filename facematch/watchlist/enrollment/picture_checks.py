@@ -1,10 +1,9 @@
-"""What a picture must show to be enrolled: one face, large, clear and good enough."""
+"""Checks of pictures for enrollment: exactly one face, large, confidently detected, and of sufficient quality."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from os import PathLike, fspath
 from pathlib import Path
 
@@ -14,48 +13,18 @@ from numpy.typing import NDArray
 from facematch.errors import ImageDecodeError, InvalidArgument
 from facematch.imaging import DecodedImage, decode, picture_digest
 from facematch.protocols import Analyzer, QualityAssessor
-from facematch.types import Face, FaceQuality, Image, ImageSource, PictureRefusal, QualityGate
+from facematch.storage.encryption import SubjectCipher
+from facematch.types import Face, FaceQuality, FloatArray, Image, ImageSource, PictureRefusal, QualityGate
 
-__all__ = ["Gates", "Usable", "enrolled_already", "examine", "listed", "name_of"]
+__all__ = ["CheckedPictures", "EnrolledPictures", "UsablePicture", "check_pictures", "listed", "name_of"]
 
 _BATCH = 8
 """Pictures decoded at a time: enough for the detector to batch, few enough for memory."""
 
 
-@dataclass(frozen=True, slots=True)
-class Gates:
-    """What a face must reach to be enrolled.
-
-    Attributes:
-        min_face_height: Height of the face's box in pixels.
-        min_detection_score: The detector's score in ``[0, 1]``.
-        quality: Limits on the quality components, where the analyzer measures them.
-
-    Raises:
-        InvalidArgument: A value is no number in its range.
-    """
-
-    min_face_height: float = 40.0
-    min_detection_score: float = 0.8
-    quality: QualityGate = field(default_factory=QualityGate)
-
-    def __post_init__(self) -> None:
-        if not isinstance(self.quality, QualityGate):
-            raise InvalidArgument(f"quality_gate must be a QualityGate, got {type(self.quality).__name__}")
-        gates: tuple[tuple[object, str, float], ...] = (
-            (self.min_face_height, "min_face_height", math.inf),
-            (self.min_detection_score, "min_detection_score", 1.0),
-        )
-        for value, what, top in gates:
-            if isinstance(value, bool) or not isinstance(value, int | float) or not 0.0 <= value <= top:
-                raise InvalidArgument(
-                    f"{what} must be a number from 0 to {top}, got {value!r}", hint="leave it out for the default"
-                )
-
-
 @dataclass(frozen=True, slots=True, eq=False)
-class Usable:
-    """A picture with one face that passed the gates.
+class UsablePicture:
+    """A picture with one face that passed the gate.
 
     Attributes:
         number: Its place among the pictures.
@@ -70,6 +39,60 @@ class Usable:
     digest: str
     face: Face
     crop: NDArray[np.uint8]
+
+
+@dataclass(frozen=True, slots=True)
+class EnrolledPictures:
+    """The pictures whose templates stand on one consent record, known by their keyed digests.
+
+    Attributes:
+        cipher: Makes keyed digests.
+        subject_ref: Reference of the subject.
+        marks: The keyed digests.
+    """
+
+    cipher: SubjectCipher
+    subject_ref: str
+    marks: frozenset[str]
+
+    def __contains__(self, digest: str) -> bool:
+        """Whether the picture of a SHA-256 digest is among them."""
+        return self.cipher.sample_mark(self.subject_ref, digest) in self.marks
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CheckedPictures:
+    """What came of checking pictures.
+
+    Attributes:
+        usable: The pictures that may become templates, in order.
+        refused: Why the others may not, by their place among the pictures.
+        qualities: Measured quality by place, where the analyzer measures it.
+    """
+
+    usable: tuple[UsablePicture, ...] = ()
+    refused: dict[int, PictureRefusal] = field(default_factory=dict)
+    qualities: dict[int, FaceQuality] = field(default_factory=dict)
+
+    def refusals(self) -> tuple[PictureRefusal, ...]:
+        """The refusals in the order of the pictures."""
+        return tuple(self.refused[number] for number in sorted(self.refused))
+
+    def qualities_taken(self) -> list[FaceQuality]:
+        """Measured quality of the usable pictures."""
+        return [self.qualities[item.number] for item in self.usable if item.number in self.qualities]
+
+    def without_enrolled(
+        self, enrolled: EnrolledPictures | None, vectors: FloatArray
+    ) -> tuple[CheckedPictures, FloatArray]:
+        """The same with pictures refused that have been enrolled meanwhile, and the vectors ``(N, D)`` of the rest."""
+        again = [] if enrolled is None else [item for item in self.usable if item.digest in enrolled]
+        if not again:
+            return self, vectors
+        refused = self.refused | {item.number: _enrolled_already(item.picture) for item in again}
+        kept = [item.number not in refused for item in self.usable]
+        usable = tuple(item for item, keep in zip(self.usable, kept, strict=True) if keep)
+        return replace(self, usable=usable, refused=refused), vectors[kept]
 
 
 def listed(images: object) -> list[ImageSource]:
@@ -87,67 +110,74 @@ def listed(images: object) -> list[ImageSource]:
     return list(images)
 
 
-def examine(
+def check_pictures(
     analyzer: Analyzer,
     pictures: Sequence[ImageSource],
-    gates: Gates,
+    gate: QualityGate,
     *,
     override: bool = False,
-    enrolled: Callable[[str], bool] | None = None,
-) -> tuple[list[Usable], dict[int, PictureRefusal], dict[int, FaceQuality]]:
-    """The one face of each usable picture, why the others are not used, and what quality was measured.
-
-    Nobody is embedded here.
+    enrolled: EnrolledPictures | None = None,
+) -> CheckedPictures:
+    """Detect, measure and align the one face of each picture. Nothing is embedded here.
 
     Args:
         analyzer: Finds, measures and aligns faces.
         pictures: The pictures.
-        gates: What a face must reach.
-        override: Take pictures that fail the quality gate all the same.
-        enrolled: Whether the picture of a digest is enrolled already; such a one is refused without being decoded.
+        gate: What a face must reach.
+        override: Take pictures whose quality components fail the gate all the same.
+        enrolled: Pictures that are enrolled already; one of them is refused without being decoded.
     """
-    usable: list[Usable] = []
-    refusals: dict[int, PictureRefusal] = {}
+    usable: list[UsablePicture] = []
+    refused: dict[int, PictureRefusal] = {}
     qualities: dict[int, FaceQuality] = {}
     seen: set[str] = set()
     for start in range(0, len(pictures), _BATCH):
         batch: list[tuple[int, str, DecodedImage]] = []
         for number, source in enumerate(pictures[start : start + _BATCH], start):
             name = name_of(source, number)
-            try:
-                if enrolled is not None and enrolled(picture_digest(source)):
-                    refusals[number] = enrolled_already(name)
-                    continue
-                decoded = decode(source)
-            except ImageDecodeError as error:
-                refusals[number] = PictureRefusal(name, error.code, error.message, error.hint)
-                continue
-            if decoded.digest in seen:
-                refusals[number] = _given_twice(name)
-                continue
-            seen.add(decoded.digest)
-            batch.append((number, name, decoded))
+            decoded = _decoded(source, name, seen, enrolled)
+            if isinstance(decoded, PictureRefusal):
+                refused[number] = decoded
+            else:
+                batch.append((number, name, decoded))
         found = analyzer.detect([decoded.pixels for _, _, decoded in batch]) if batch else []
         for (number, name, decoded), faces in zip(batch, found, strict=True):
-            refusal = _gate(name, faces, gates)
+            refusal = _unusable(name, faces, gate)
             if refusal is None:
                 quality = _quality(analyzer, decoded.pixels, faces)
                 if quality is not None:
                     qualities[number] = quality
-                    refusal = None if override else _quality_gate(name, quality, gates.quality)
+                    refusal = None if override else _low_quality(name, quality, gate)
             if refusal is None:
                 crop = analyzer.align(decoded.pixels, faces)[0]
-                usable.append(Usable(number, name, decoded.digest, faces[0], crop))
+                usable.append(UsablePicture(number, name, decoded.digest, faces[0], crop))
             else:
-                refusals[number] = refusal
-    return usable, refusals, qualities
+                refused[number] = refusal
+    return CheckedPictures(tuple(usable), refused, qualities)
+
+
+def _decoded(
+    source: ImageSource, name: str, seen: set[str], enrolled: EnrolledPictures | None
+) -> DecodedImage | PictureRefusal:
+    try:
+        if enrolled is not None and picture_digest(source) in enrolled:
+            return _enrolled_already(name)
+        decoded = decode(source)
+    except ImageDecodeError as error:
+        return PictureRefusal(name, error.code, error.message, error.hint)
+    if decoded.digest in seen:
+        return PictureRefusal(
+            name, "duplicate_picture", "the same picture was given twice", "use another picture of the subject"
+        )
+    seen.add(decoded.digest)
+    return decoded
 
 
 def _quality(analyzer: Analyzer, pixels: Image, faces: Sequence[Face]) -> FaceQuality | None:
     return analyzer.assess(pixels, faces)[0] if isinstance(analyzer, QualityAssessor) else None
 
 
-def _quality_gate(name: str, quality: FaceQuality, gate: QualityGate) -> PictureRefusal | None:
+def _low_quality(name: str, quality: FaceQuality, gate: QualityGate) -> PictureRefusal | None:
     failures = gate.failures(quality)
     if not failures:
         return None
@@ -157,7 +187,7 @@ def _quality_gate(name: str, quality: FaceQuality, gate: QualityGate) -> Picture
     )
 
 
-def _gate(name: str, faces: Sequence[Face], gates: Gates) -> PictureRefusal | None:
+def _unusable(name: str, faces: Sequence[Face], gate: QualityGate) -> PictureRefusal | None:
     if not faces:
         return PictureRefusal(name, "no_face", "no face was found", "use a sharp picture, the face towards the camera")
     if len(faces) > 1:
@@ -165,25 +195,24 @@ def _gate(name: str, faces: Sequence[Face], gates: Gates) -> PictureRefusal | No
             name, "several_faces", f"{len(faces)} faces were found", "crop the picture to the subject's face"
         )
     face = faces[0]
-    if face.box.height < gates.min_face_height:
+    if face.box.height < gate.min_face_height_px:
         return PictureRefusal(
             name,
             "face_too_small",
-            f"the face is {face.box.height:.0f} pixels high, at least {gates.min_face_height:g} are needed",
+            f"the face is {face.box.height:.0f} pixels high, at least {gate.min_face_height_px:g} are needed",
             "use a closer or larger picture",
         )
-    if face.detection_score < gates.min_detection_score:
+    if face.detection_score < gate.min_detection_score:
         return PictureRefusal(
             name,
             "detection_score_too_low",
-            f"the detection score is {face.detection_score:.2f}, at least {gates.min_detection_score:g} is needed",
+            f"the detection score is {face.detection_score:.2f}, at least {gate.min_detection_score:g} is needed",
             "use a sharp, evenly lit picture, the face towards the camera and uncovered",
         )
     return None
 
 
-def enrolled_already(name: str) -> PictureRefusal:
-    """The refusal of a picture that a template was made of before."""
+def _enrolled_already(name: str) -> PictureRefusal:
     return PictureRefusal(
         name,
         "enrolled_already",
@@ -192,12 +221,6 @@ def enrolled_already(name: str) -> PictureRefusal:
     )
 
 
-def _given_twice(name: str) -> PictureRefusal:
-    return PictureRefusal(
-        name, "duplicate_picture", "the same picture was given twice", "use another picture of the subject"
-    )
-
-
 def name_of(source: object, number: int) -> str:
-    """What a picture is called: its file's name, or its number counted from one."""
+    """Name of a picture: its file's name, or its number counted from one."""
     return Path(fspath(source)).name if isinstance(source, str | PathLike) else f"picture {number + 1}"

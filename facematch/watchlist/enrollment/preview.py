@@ -1,68 +1,94 @@
-"""What an enrollment would do, without doing it."""
+"""Previews of enrollments: quality, look-alikes and predicted FPIR, with nothing stored."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
-from facematch.gallery.decision import DecisionSettings
 from facematch.gallery.snapshot import Snapshot
 from facematch.governance import AuditAction, AuditOutcome, AuditRecord
 from facematch.protocols import Analyzer
-from facematch.types import Candidate, EnrollmentPreview, ImageSource, PicturePreview
-from facematch.watchlist.enrollment.enroll import best_of, embed, look_alikes, tested_point
-from facematch.watchlist.enrollment.picture_checks import Gates, examine, listed, name_of
-from facematch.watchlist.search import Request, recheck
-from facematch.watchlist.session import Core
+from facematch.types import Candidate, EnrollmentPreview, FloatArray, ImageSource, PicturePreview, QualityGate
+from facematch.watchlist.enrollment.enroll import embed
+from facematch.watchlist.enrollment.look_alikes import best_of, look_alikes, tested_point
+from facematch.watchlist.enrollment.picture_checks import CheckedPictures, check_pictures, listed, name_of
+from facematch.watchlist.search import Search, SearchParameters, check_search, commit_answer
+from facematch.watchlist.session import Operation, Session
 
 __all__ = ["preview"]
 
 
-def preview(
-    core: Core,
-    analyzer: Analyzer,
-    images: ImageSource | Sequence[ImageSource],
-    gates: Gates,
-    *,
-    request: Request | None,
-    book: DecisionSettings | None,
-) -> EnrollmentPreview:
-    """Look at pictures as enrollment would; see :meth:`facematch.watchlist.Watchlist.preview`."""
-    pictures = listed(images)
-    with core.database.read() as connection:
-        core.store.check_contract(connection, analyzer.contract)
-    usable, refusals, qualities = examine(analyzer, pictures, gates)
-    vectors = embed(analyzer, usable) if request is not None else np.empty((0, 0), dtype=np.float32)
+@dataclass(frozen=True, slots=True, eq=False)
+class _Preview:
+    """One call of ``preview_enrollment``, its models run; answers on a gallery for the group commit."""
 
-    def concluded(snapshot: Snapshot) -> tuple[AuditRecord, EnrollmentPreview]:
-        found: list[list[Candidate]] = [[] for _ in usable]
-        core.authorize(AuditAction.PREVIEW, snapshot.standing)
-        size = snapshot.in_force(core.now())
-        if request is not None and book is not None:
-            recheck(core, snapshot, request, book, AuditAction.PREVIEW)
-            scope = snapshot.scope(request.purpose, request.site, core.now(), zone=request.zone)
-            found, size = look_alikes(snapshot, vectors, analyzer, scope), scope.subjects
-        rows = {item.number: tuple(row) for item, row in zip(usable, found, strict=True)}
-        entries = [
-            PicturePreview(name_of(source, number), qualities.get(number), refusals.get(number), rows.get(number, ()))
-            for number, source in enumerate(pictures)
-        ]
-        everybody = best_of(candidate for row in found for candidate in row)
-        point = tested_point(snapshot, analyzer)
+    operation: Operation
+    analyzer: Analyzer
+    pictures: Sequence[ImageSource]
+    checked: CheckedPictures
+    vectors: FloatArray
+    search: Search | None
+
+    def on(self, snapshot: Snapshot) -> tuple[AuditRecord, EnrollmentPreview]:
+        """The audit entry and the preview on one gallery."""
+        operation, checked = self.operation, self.checked
+        found: list[list[Candidate]] = [[] for _ in checked.usable]
+        operation.authorize(snapshot.governance)
+        size = snapshot.in_force(operation.now())
+        if self.search is not None:
+            scope = check_search(operation, snapshot, self.search).scope
+            found, size = look_alikes(snapshot, self.vectors, self.analyzer, scope), scope.subjects
+        rows = {item.number: tuple(row) for item, row in zip(checked.usable, found, strict=True)}
+        entries = tuple(
+            PicturePreview(
+                name_of(source, number),
+                checked.qualities.get(number),
+                checked.refused.get(number),
+                rows.get(number, ()),
+            )
+            for number, source in enumerate(self.pictures)
+        )
+        alike = best_of(candidate for row in found for candidate in row)
         details = {
-            **(request.details() if request is not None else {}),
-            "pictures": len(pictures),
-            "refusals": [refusal.code for refusal in refusals.values()],
-            "look_alikes": snapshot.refs({candidate.subject_id for candidate in everybody}),
+            **({} if self.search is None else self.search.parameters.details()),
+            "pictures": len(self.pictures),
+            "refusals": [refusal.code for refusal in checked.refusals()],
+            "look_alikes": snapshot.refs({candidate.subject_id for candidate in alike}),
             "generation": snapshot.generation,
         }
-        return core.audit_record(AuditAction.PREVIEW, AuditOutcome.DONE, details), EnrollmentPreview(
-            pictures=tuple(entries),
-            look_alikes=everybody if request is not None else None,
+        point = tested_point(snapshot, self.analyzer)
+        return operation.audit_record(AuditOutcome.DONE, details), EnrollmentPreview(
+            pictures=entries,
+            look_alikes=None if self.search is None else alike,
             gallery_size=size,
             fpir_now=None if point is None else point.planned_fpir(size),
             fpir_then=None if point is None else point.planned_fpir(size + 1),
         )
 
-    return core.concluded(concluded)
+
+def preview(
+    session: Session,
+    images: ImageSource | Sequence[ImageSource],
+    gate: QualityGate,
+    *,
+    purpose: str | None,
+    site: str | None,
+    zone: str | None,
+) -> EnrollmentPreview:
+    """Look at pictures as enrollment would; see :meth:`facematch.watchlist.Watchlist.preview_enrollment`."""
+    with session.operation(AuditAction.PREVIEW) as operation:
+        resources = operation.resources
+        search = None
+        if purpose is not None:
+            search = Search.of(resources, SearchParameters(purpose, site, zone))
+            check_search(operation, operation.snapshot(), search)
+        pictures = listed(images)
+        analyzer = resources.analyzer
+        with operation.read() as connection:
+            resources.subjects.check_contract(connection, analyzer.contract)
+        checked = check_pictures(analyzer, pictures, gate)
+        vectors = np.empty((0, 0), dtype=np.float32) if search is None else embed(analyzer, checked)
+        made = _Preview(operation, analyzer, pictures, checked, vectors, search)
+        return commit_answer(operation, made)

@@ -1,54 +1,18 @@
-"""What a watchlist loads when it is first needed: the analyzer, an index of the wanted kind, the user's login name."""
+"""Defaults of an opening: an index of the wanted kind, the policy named, the user's login name."""
 
 from __future__ import annotations
 
 import getpass
 import os
-import threading
 from collections.abc import Callable
-from pathlib import Path
+from os import PathLike
 
 from facematch import registry
-from facematch.protocols import Analyzer, VectorIndex
-from facematch.settings import Settings, Use
-from facematch.watchlist.session import Core
+from facematch.governance.policy import PROFILES, Policy
+from facematch.protocols import VectorIndex
+from facematch.settings import Settings
 
-__all__ = ["LazyAnalyzer", "index_factory", "login_name"]
-
-
-class LazyAnalyzer:
-    """The analyzer of a watchlist: the one given, or one made from a pack on first need.
-
-    Args:
-        given: An analyzer to use, or ``None``.
-        pack: Model pack to load otherwise.
-        use: What the models are used for.
-        settings: Machine settings.
-    """
-
-    def __init__(self, given: Analyzer | None, *, pack: str | Path, use: Use | None, settings: Settings | None) -> None:
-        self._analyzer = given
-        self._pack = pack
-        self._use = use
-        self._settings = settings
-        self._lock = threading.Lock()
-
-    def get(self, core: Core) -> Analyzer:
-        """The analyzer; its contract is checked against the database's before it is used.
-
-        Raises:
-            ContractMismatch: It makes other vectors than the enrolled ones.
-            ModelError: The pack cannot be loaded.
-        """
-        with self._lock:
-            if self._analyzer is None:
-                from facematch.faces import FaceAnalyzer  # the runtime takes a while to import
-
-                loaded = FaceAnalyzer.from_pack(self._pack, use=self._use, settings=self._settings)
-                with core.database.read() as connection:
-                    core.store.check_contract(connection, loaded.contract)
-                self._analyzer = loaded
-            return self._analyzer
+__all__ = ["index_factory", "login_name", "named_policy"]
 
 
 def index_factory(
@@ -76,8 +40,19 @@ def index_factory(
     return make
 
 
+def named_policy(policy: Policy | str | PathLike[str] | None) -> Policy | None:
+    """A policy, by itself, by the name of a packaged profile, or by the path of its document.
+
+    Raises:
+        PolicyInvalid: The document is malformed.
+    """
+    if policy is None or isinstance(policy, Policy):
+        return policy
+    return Policy.profile(policy) if isinstance(policy, str) and policy in PROFILES else Policy.load(policy)
+
+
 def login_name(settings: Settings | None) -> str:
-    """Who is using the watchlist where nobody says: the settings' actor, else the login name."""
+    """The actor where none is named: the settings' actor, else the login name."""
     if settings is not None and settings.actor is not None:
         return settings.actor
     try:

@@ -1,4 +1,4 @@
-"""Opening a watchlist: database, vault, keys, policy and owner."""
+"""Opening a watchlist: its database, vault, keys, gallery, policy and owner."""
 
 from __future__ import annotations
 
@@ -6,12 +6,11 @@ from collections.abc import Callable
 from os import PathLike
 from pathlib import Path
 
-from facematch.errors import InvalidArgument
 from facematch.gallery.cache_file import GalleryCacheFile
 from facematch.gallery.gallery import Gallery
 from facematch.governance import utc_now
 from facematch.governance.names import check_name
-from facematch.governance.policy import PROFILES, Policy
+from facematch.governance.policy import Policy
 from facematch.matching.threshold import check_threshold
 from facematch.protocols import Analyzer, Clock, KeyProvider, VectorIndex
 from facematch.settings import Settings, Use
@@ -19,14 +18,17 @@ from facematch.storage.database import Database
 from facematch.storage.encryption import SubjectCipher
 from facematch.storage.governance_state import GovernanceStateCache
 from facematch.storage.subjects import SubjectTable
-from facematch.watchlist.session import Core
-from facematch.watchlist.setup.defaults import LazyAnalyzer, index_factory, login_name
-from facematch.watchlist.setup.recovery import check_policy, finish, reconcile, unlock
+from facematch.watchlist.analyzer import LazyAnalyzer
+from facematch.watchlist.resources import Resources
+from facematch.watchlist.session import Session
+from facematch.watchlist.setup.create import check_policy, create, unlock
+from facematch.watchlist.setup.defaults import index_factory, login_name, named_policy
+from facematch.watchlist.setup.recovery import reconcile
 
-__all__ = ["checked_threshold", "open_core"]
+__all__ = ["open_session"]
 
 
-def open_core(
+def open_session(
     url: str,
     *,
     actor: str | None,
@@ -34,53 +36,45 @@ def open_core(
     pack: str | Path,
     use: Use | None,
     clock: Clock | None,
+    threshold: float | None,
     index: str | Callable[[int], VectorIndex],
     keys: KeyProvider | None,
     policy: Policy | str | PathLike[str] | None,
     settings: Settings | None,
-) -> tuple[Core, LazyAnalyzer]:
-    """The parts of an open watchlist; see :meth:`facematch.watchlist.Watchlist.open`."""
+) -> Session:
+    """The first session on a watchlist, which is created where there is none; see ``Watchlist.open``."""
+    floor = None if threshold is None else check_threshold(threshold)
     configured = Settings() if settings is None else settings
     name = check_name(login_name(settings) if actor is None else actor, "actor")
     new_index = index_factory(index, configured.memory_budget)
-    wanted = _policy(policy)
+    wanted = named_policy(policy)
     database = Database(url)
     try:
         vault, new = unlock(database, keys, configured)
         try:
-            codec = SubjectCipher(vault)
-            standing = GovernanceStateCache(codec)
+            cipher = SubjectCipher(vault)
+            governance = GovernanceStateCache(cipher)
             file = GalleryCacheFile(database, vault) if configured.gallery_file else None
-            gallery = Gallery(SubjectTable(codec), new_index, standing, file)
-            core = Core(database, codec, gallery, standing, actor=name, clock=utc_now if clock is None else clock)
-            finish(core, Policy.profile("access-control") if wanted is None else wanted)
+            resources = Resources(
+                database,
+                cipher,
+                Gallery(SubjectTable(cipher), new_index, governance, file),
+                governance,
+                clock=utc_now if clock is None else clock,
+                analyzer=LazyAnalyzer(analyzer, pack=pack, use=use, settings=settings),
+                threshold=floor,
+            )
+            create(resources, Policy.profile("access-control") if wanted is None else wanted, actor=name)
             if not new:
-                reconcile(core)
-            check_policy(core, wanted)
+                reconcile(resources, actor=name)
+            check_policy(resources, wanted)
             if analyzer is not None:
                 with database.read() as connection:
-                    core.store.check_contract(connection, analyzer.contract)
+                    resources.subjects.check_contract(connection, analyzer.contract)
         except BaseException:
             vault.close()
             raise
     except BaseException:
         database.close()
         raise
-    return core, LazyAnalyzer(analyzer, pack=pack, use=use, settings=settings)
-
-
-def checked_threshold(threshold: float | None, outgrown: str) -> float | None:
-    """The watchlist's own threshold.
-
-    Raises:
-        InvalidArgument: A value is malformed.
-    """
-    if outgrown not in {"warn", "refuse"}:
-        raise InvalidArgument(f"outgrown is 'warn' or 'refuse', got {outgrown!r}")
-    return None if threshold is None else check_threshold(threshold)
-
-
-def _policy(policy: Policy | str | PathLike[str] | None) -> Policy | None:
-    if policy is None or isinstance(policy, Policy):
-        return policy
-    return Policy.profile(policy) if isinstance(policy, str) and policy in PROFILES else Policy.load(policy)
+    return Session(resources, name)

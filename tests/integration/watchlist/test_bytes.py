@@ -163,7 +163,7 @@ def test_nothing_of_a_stranger_stays_anywhere_after_a_search(
         assert result.candidates == ()
         core = watchlist._core
         stranger = analyzer.vectors[-1]
-        score = float(np.max(core.snapshot().vectors() @ core.codec.rotated(stranger[None], 1)[0]))
+        score = float(np.max(core.snapshot().vectors() @ core.cipher.rotated(stranger[None], 1)[0]))
         _scan(tmp_path, _needles(analyzer, []))
         entry = watchlist.audit.entries(limit=1)[0].to_dict()
         said = repr(entry) + "".join(record.getMessage() for record in caplog.records)

@@ -112,12 +112,12 @@ def test_killed_at_very_many_random_moments(tmp_path: Path) -> None:
         ("enroll", "TableAuditWriter.append", ["s"]),
         ("withdraw", "SubjectTable.bump", ["s"]),
         ("withdraw", "ConsentTable.record_transition", ["s"]),
-        ("withdraw", "KeyVault.note_endings", ["s"]),
-        ("withdraw", "after KeyVault.note_endings", []),  # the next opening carries it out
+        ("withdraw", "KeyVault.record_tombstones", ["s"]),
+        ("withdraw", "after KeyVault.record_tombstones", []),  # the next opening carries it out
         ("withdraw", "KeyVault.note_generation", []),
         ("erase", "SubjectTable.mark_unscrubbed", ["s"]),
-        ("erase", "KeyVault.note_endings", ["s"]),
-        ("erase", "after KeyVault.note_endings", []),
+        ("erase", "KeyVault.record_tombstones", ["s"]),
+        ("erase", "after KeyVault.record_tombstones", []),
         ("erase", "KeyVault.note_generation", []),
         ("erase", "KeyVault.destroy", []),
         ("erase", "after KeyVault.destroy", []),

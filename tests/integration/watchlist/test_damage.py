@@ -228,7 +228,7 @@ def test_an_older_copy_of_the_vault_brings_back_no_erased_subject(tmp_path: Path
     with _open(path) as watchlist:
         found = [watchlist.identify(synthetic_picture([n]), purpose="site-access").candidates for n in (1, 2, 3)]
         assert [[c.subject_id for c in row] for row in found] == [[], ["stays"], []]
-        assert "WITHDRAWN" in {kind for kind, _ in watchlist._core.vault.endings().values()}
+        assert "WITHDRAWN" in {kind for kind, _ in watchlist._core.vault.tombstones().values()}
 
 
 @pytest.mark.parametrize("mode", [0o644, 0o640, 0o604])

@@ -17,7 +17,7 @@ from facematch.errors import AuditError, DatabaseUnavailable, FacematchError
 from facematch.governance import AuditAction, AuditOutcome, AuditRecord
 from facematch.storage.audit_log.group_commit import GroupCommit
 from facematch.storage.database import Database
-from facematch.storage.subjects import generation_of
+from facematch.storage.sql import generation_of
 from facematch.testing import FakeAnalyzer, ManualClock, synthetic_consent, synthetic_picture
 from facematch.watchlist import Watchlist
 

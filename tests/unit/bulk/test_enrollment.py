@@ -141,7 +141,7 @@ def test_an_ending_that_is_noted_but_not_yet_filed_counts(moment: Bench, tmp_pat
     run(moment.watchlist, listing(tmp_path, 1))
     (record,) = moment.watchlist.consents("s-0")
     noted = [("WITHDRAWN", record.record_id, to_microseconds(moment.clock()))]
-    moment.watchlist._core.vault.note_endings(noted)
+    moment.watchlist._core.vault.record_tombstones(noted)
     outcome = run(moment.watchlist, listing(tmp_path, 1, pictures=3))["s-0"]
     assert (outcome.state, moment.watchlist.templates("s-0")) == ("refused", 2)
     with pytest.raises(ConsentRequired):

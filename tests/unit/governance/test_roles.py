@@ -10,9 +10,9 @@ from facematch.governance import (
     Role,
     check_other_person,
     check_permitted,
-    check_separation,
     permitted,
 )
+from facematch.governance.policy.separation import check_separation
 from facematch.governance.roles import parse_roles
 
 RETAIL = Policy.profile("retail-watchlist")

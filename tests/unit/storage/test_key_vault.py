@@ -141,7 +141,7 @@ def test_a_vault_in_use_is_not_replaced(tmp_path: Path, vault: KeyVault, keys: S
         with pytest.raises(VaultCorrupt, match="holds keys, but the database beside it is new"):
             KeyVault.create(path, keys, ID)
         again.destroy("subject:a")
-        again.note_endings([("ERASED", "a", 5)])  # nor one that remembers an erasure
+        again.record_tombstones([("ERASED", "a", 5)])  # nor one that remembers an erasure
     again.close()
 
 
@@ -166,13 +166,13 @@ def test_rotation_locks_everything_anew_and_other_handles_follow(
 
 
 def test_endings_are_remembered_for_good_and_taken_back_only_as_noted(vault: KeyVault) -> None:
-    vault.note_endings([("WITHDRAWN", "r1", 5), ("ERASED", "s1", 6)])
-    vault.note_endings([("WITHDRAWN", "r1", 9)])
-    assert vault.endings() == {"r1": ("WITHDRAWN", 5), "s1": ("ERASED", 6)}
-    vault.forget_endings([("WITHDRAWN", "r1", 9), ("ERASED", "s1", 7)])
-    assert vault.endings() == {"r1": ("WITHDRAWN", 5), "s1": ("ERASED", 6)}
-    vault.forget_endings([("ERASED", "s1", 6)])
-    assert vault.endings() == {"r1": ("WITHDRAWN", 5)}
+    vault.record_tombstones([("WITHDRAWN", "r1", 5), ("ERASED", "s1", 6)])
+    vault.record_tombstones([("WITHDRAWN", "r1", 9)])
+    assert vault.tombstones() == {"r1": ("WITHDRAWN", 5), "s1": ("ERASED", 6)}
+    vault.remove_tombstones([("WITHDRAWN", "r1", 9), ("ERASED", "s1", 7)])
+    assert vault.tombstones() == {"r1": ("WITHDRAWN", 5), "s1": ("ERASED", 6)}
+    vault.remove_tombstones([("ERASED", "s1", 6)])
+    assert vault.tombstones() == {"r1": ("WITHDRAWN", 5)}
     vault.note_generation(7)
     vault.note_generation(3)
     assert vault.high_water == 7

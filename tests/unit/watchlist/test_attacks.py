@@ -295,7 +295,7 @@ def test_a_key_that_somebody_else_lost_costs_nobody_the_certificate(bench: Bench
     core = bench.watchlist._core
     with core.database.read() as connection:
         bob = core.require_subject(connection, "bob").subject_ref
-    core.codec.destroy_subject(bob)
+    core.cipher.destroy_subject(bob)
     core.forget()
     certificate = bench.watchlist.erase("alice", reason="asked for it").certificate
     assert certificate["self_search"]["templates_found"] == 0

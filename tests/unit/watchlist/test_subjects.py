@@ -118,16 +118,16 @@ def test_an_erasure_that_was_interrupted_is_finished_by_the_next_open(bench: Ben
     core = bench.watchlist._core
     subject = None
     with core.database.write() as connection:
-        subject = core.store.subject(connection, "s-unmistakable")
+        subject = core.subjects.subject(connection, "s-unmistakable")
         assert subject is not None
         (stored,) = connection.exec_driver_sql("SELECT sealed_id FROM subjects").one()
-        core.store.erase(connection, subject.key)
-        core.store.mark_unscrubbed(connection, core.store.bump(connection))
-        core.vault.note_endings([("ERASED", subject.subject_ref, 0)])
+        core.subjects.erase(connection, subject.key)
+        core.subjects.mark_unscrubbed(connection, core.subjects.begin_generation(connection))
+        core.vault.record_tombstones([("ERASED", subject.subject_ref, 0)])
     assert stored in _bytes_on_disk(bench.path)
     with open_bench(bench.path):
         assert stored not in _bytes_on_disk(bench.path)
-        assert core.codec.subject_refs() == {}
+        assert core.cipher.subject_refs() == {}
 
 
 def test_the_list_of_subjects_says_who_can_be_found_now(bench: Bench) -> None:

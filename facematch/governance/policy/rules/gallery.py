@@ -15,8 +15,8 @@ class GalleryLimit(Rule):
 
     Attributes:
         max_subjects: The most subjects in scope; 0 refuses every gallery that is not empty.
-        outgrown: What happens where more subjects are in scope than the threshold was tested with: ``refuse``, or
-            ``warn``, which is said in the answer and is no refusal here.
+        outgrown: What happens where more subjects, or more templates a subject, are in scope than the threshold was
+            tested with: ``refuse``, or ``warn``, which is said in the answer and is no refusal here.
     """
 
     name: ClassVar[str] = "gallery"
@@ -34,13 +34,20 @@ class GalleryLimit(Rule):
                 f"{request.gallery_subjects} subjects are in scope, at most {self.max_subjects} are allowed",
                 "narrow purpose and site, or erase references that are no longer needed",
             )
-        tested = None if request.calibration is None else request.calibration.gallery_size
-        if self.outgrown == "refuse" and tested is not None and request.gallery_subjects > tested:
-            return self.refuse(
-                f"{request.gallery_subjects} subjects are in scope, the threshold was tested with {tested}",
-                "calibrate for this gallery size and set it with Watchlist.set_calibration()",
-            )
+        if self.outgrown == "warn" or request.calibration is None:
+            return None
+        subjects, templates = request.calibration.gallery_size, request.calibration.templates
+        if subjects is not None and request.gallery_subjects > subjects:
+            return self._outgrown(f"{request.gallery_subjects} subjects are in scope", subjects)
+        if templates is not None and request.most_templates > templates:
+            return self._outgrown(f"a subject has {request.most_templates} templates", templates)
         return None
+
+    def _outgrown(self, found: str, tested: int) -> Refusal:
+        return self.refuse(
+            f"{found}, the threshold was tested with {tested}",
+            "calibrate for this gallery size and set it with Watchlist.set_calibration()",
+        )
 
     def sentence(self) -> str:
         """What the rule says."""

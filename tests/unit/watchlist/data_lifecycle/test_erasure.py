@@ -165,7 +165,7 @@ def test_the_check_finds_bytes_in_files_that_should_hold_none(bench: Bench, tmp_
 def test_the_check_finds_a_row_a_key_and_a_search_that_came_back(bench: Bench, erased: Erasure) -> None:
     certificate = _certificate(erased)
     core = bench.watchlist._core
-    core.codec.new_subject(certificate["subject_ref"], 0)
+    core.cipher.new_subject(certificate["subject_ref"], 0)
     assert bench.watchlist.check_erasure(certificate).findings == ("the subject's data key is in the vault",)
     connection = sqlite3.connect(bench.path)
     connection.execute("UPDATE subjects SET subject_ref = ?", (certificate["subject_ref"],))
@@ -177,7 +177,7 @@ def test_the_check_finds_a_row_a_key_and_a_search_that_came_back(bench: Bench, e
 
 def test_the_check_finds_a_vault_that_forgot(bench: Bench, erased: Erasure) -> None:
     vault = sqlite3.connect(f"{bench.path}.vault")
-    vault.execute("DELETE FROM endings")
+    vault.execute("DELETE FROM tombstones")
     vault.commit()
     vault.close()
     findings = bench.watchlist.check_erasure(_certificate(erased)).findings
@@ -201,7 +201,7 @@ def test_the_same_id_may_be_enrolled_again_as_somebody_new(bench: Bench, erased:
     bench.enroll(NAME, 5)
     assert (bench.found(5), bench.found(1)) == ([NAME], [])
     assert bench.watchlist.check_erasure(_certificate(erased)).findings == ()
-    refs = bench.watchlist._core.codec.subject_refs()
+    refs = bench.watchlist._core.cipher.subject_refs()
     assert _certificate(erased)["subject_ref"] not in refs
 
 
@@ -231,7 +231,7 @@ def test_a_subject_whose_template_is_damaged_can_be_erased_all_the_same(bench: B
 def test_a_subject_whose_key_is_gone_can_be_erased_all_the_same(bench: Bench) -> None:
     bench.enroll(NAME, 1)
     core = bench.watchlist._core
-    core.codec.destroy_subject(next(iter(core.codec.subject_refs())))
+    core.cipher.destroy_subject(next(iter(core.cipher.subject_refs())))
     core.forget()
     with pytest.raises(KeyUnavailable):
         bench.found(1)

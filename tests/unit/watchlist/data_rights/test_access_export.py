@@ -173,7 +173,7 @@ def test_no_template_is_in_an_export(two: Bench) -> None:
     everything = b"\n".join(members.values()) + two.path.with_name("export.zip").read_bytes()
     plain = two.analyzer.embedding(1)
     core = two.watchlist._core
-    rotated = core.codec.rotated(plain[None, :], 1)[0]
+    rotated = core.cipher.rotated(plain[None, :], 1)[0]
     with core.database.read() as connection:
         stored = connection.exec_driver_sql("SELECT vector, sample_mark FROM templates").all()
     assert len(stored) == 2
@@ -416,7 +416,7 @@ def test_an_unknown_subject_is_not_found(two: Bench) -> None:
 
 def test_without_the_subjects_key_there_is_no_file(two: Bench) -> None:
     ref = ref_of(two, 1)
-    two.watchlist._core.codec.destroy_subject(ref)
+    two.watchlist._core.cipher.destroy_subject(ref)
     path = two.path.with_name("export.zip")
     with pytest.raises(KeyUnavailable):
         two.watchlist.rights.export(ERIKA, path)

@@ -107,7 +107,7 @@ def test_a_rejected_enrollment_is_gone_from_table_and_file(bench: Bench, bob: Wa
 
 
 def _unsealed(core: Any, ref: str, data: bytes, bound: bytes) -> bytes:
-    text: str = core.codec.unseal_text(ref, data, bound.decode())
+    text: str = core.cipher.unseal_text(ref, data, bound.decode())
     return text.encode()
 
 
