@@ -13,7 +13,7 @@ SHARED_SCRFD ?= ../shared/models/detectors/scrfd_2.5g_bnkps.onnx
 PEERS := $(VENV)-peers
 WIDER ?= ../shared/data/wider-val
 
-.PHONY: setup fmt lint type test test-slow soak test-lowest bench bench-compare bench-peers performance detection-curve docs demo evaluate-lfw evaluate calibrate accuracy clean
+.PHONY: cli-docs test-pythons test-newest setup fmt lint type test test-slow soak test-lowest bench bench-compare bench-peers performance detection-curve docs demo evaluate-lfw evaluate calibrate accuracy clean
 .DEFAULT_GOAL := help
 
 help: ## Show the targets
@@ -59,6 +59,12 @@ test-lowest: ## Run the tests with every requirement at its lower bound, in an e
 	$(VENV)-lowest/bin/python -m pip install --quiet --no-deps --editable .
 	$(VENV)-lowest/bin/pytest -m "not slow"
 
+test-pythons: ## Run the tests on every Python that the project names and this machine has; FAST=1 for a quick part
+	$(PYTHON) .ci/pythons.py $(if $(FAST),--fast)
+
+test-newest: ## Run the tests with the newest version of every requirement; FAST=1 for a quick part
+	$(PYTHON) .ci/pythons.py --newest $(if $(FAST),--fast)
+
 bench: $(STAMP) ## Measure throughput side by side with the peers
 	$(BIN)/pytest benchmarks --benchmark-enable --benchmark-only --benchmark-autosave -m "not slow" -q
 
@@ -90,6 +96,9 @@ detection-curve: $(STAMP) ## Recall against milliseconds on $(WIDER); takes ten 
 docs: $(DOCS_STAMP) ## Build the documentation, warnings as errors
 	$(BIN)/sphinx-build -W --keep-going -q -b html docs docs/_build/html
 
+cli-docs: $(STAMP) ## Make docs/cli.md from the command line
+	$(BIN)/python docs/make_cli_page.py
+
 demo: $(STAMP) ## Enroll, identify, watch a recording, withdraw: on real pictures and video
 	$(BIN)/python examples/recorded_video.py --out $(OUT) $(if $(VIDEO),--video $(VIDEO)) $(if $(ENROLL),--enroll $(ENROLL))
 
@@ -114,4 +123,4 @@ accuracy: $(STAMP) ## Make the accuracy tables of the docs; needs the research p
 	  --pack edgeface-xs --pack $(SHARED_PACK) --pack $(SHARED_PACK)@opencv --flip opencv --flip opencv-retail
 
 clean: ## Remove what the targets made
-	rm -rf $(VENV) $(VENV)-lowest $(PEERS) build dist docs/_build $(OUT) .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks .import_linter_cache
+	rm -rf $(VENV) $(VENV)-lowest $(VENV)-newest $(VENV)-3.* $(PEERS) build dist docs/_build $(OUT) .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks .import_linter_cache

@@ -2,15 +2,32 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from facematch.cli.options import Actor, AsJson, Database, KeyFile, NewPolicy, open_watchlist
 from facematch.cli.output import console, print_json, print_table
-from facematch.governance.roles import Role
 
-__all__ = ["app"]
+if TYPE_CHECKING:
+    from facematch.governance.roles import Role
+
+__all__ = ["RoleName", "app"]
+
+
+class RoleName(StrEnum):
+    """The roles by name, as :class:`~facematch.governance.roles.Role` has them, for --help before governance loads."""
+
+    ENROLLER = "enroller"
+    APPROVER = "approver"
+    OPERATOR = "operator"
+    REVIEWER = "reviewer"
+    AUDITOR = "auditor"
+    PRIVACY_OFFICER = "privacy-officer"
+    ADMIN = "admin"
+    OWNER = "owner"
+
 
 app = typer.Typer(help="Actors and their roles: who may do what.", no_args_is_help=True)
 
@@ -35,7 +52,7 @@ def list_(database: Database = None, key_file: KeyFile = None, actor: Actor = No
 @app.command("grant")
 def grant(
     name: Name,
-    roles: Annotated[list[Role], typer.Argument(help="Roles to give.")],
+    roles: Annotated[list[RoleName], typer.Argument(help="Roles to give.")],
     database: Database = None,
     key_file: KeyFile = None,
     policy: NewPolicy = None,
@@ -54,7 +71,7 @@ def grant(
 @app.command("revoke")
 def revoke(
     name: Name,
-    roles: Annotated[list[Role] | None, typer.Argument(help="Roles to take; none: all.")] = None,
+    roles: Annotated[list[RoleName] | None, typer.Argument(help="Roles to take; none: all.")] = None,
     database: Database = None,
     key_file: KeyFile = None,
     actor: Actor = None,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import logging
 import os
 import sys
 from collections.abc import Sequence
@@ -14,32 +13,8 @@ from typing import Any
 import typer
 
 from facematch import __version__
-from facematch.cli import (
-    actors,
-    approvals,
-    audit,
-    backups,
-    bench,
-    calibration,
-    consent,
-    doctor,
-    embed,
-    evaluate,
-    identify,
-    keys,
-    models,
-    policy,
-    quality,
-    receipts,
-    report,
-    retention,
-    rights,
-    subjects,
-    suspensions,
-    video,
-    zones,
-)
-from facematch.cli import enroll as enrol
+from facematch.cli.commands import MARKUP, LazyGroup
+from facematch.cli.logs import start_logging
 from facematch.cli.output import ExitCode, OutputFailed, ReaderGone, exit_code, print_error, print_json
 from facematch.errors import FacematchError
 
@@ -50,44 +25,15 @@ _UsageProblem: Any = next(base for base in typer.BadParameter.__mro__ if base.__
 
 app = typer.Typer(
     name="facematch",
+    cls=LazyGroup,
     help="Match faces in pictures and video against an enrolled, consent-governed watchlist.",
     epilog="Exit status: 0 done, 1 defect, 2 usage, 3 unusable input, 4 refused by governance, 5 models, 6 watchlist, "
     "130 interrupted.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
-    rich_markup_mode="markdown",
+    rich_markup_mode=MARKUP,
 )
-app.command("enroll")(enrol.enroll)
-app.command("embed")(embed.embed)
-app.command("identify")(identify.identify)
-app.command("verify")(identify.verify)
-app.command("video")(video.video)
-app.command("withdraw")(consent.withdraw)
-app.command("erase")(subjects.erase)
-app.command("subjects")(subjects.subjects)
-app.command("suspend")(suspensions.suspend)
-app.command("resume")(suspensions.resume)
-app.command("suspensions")(suspensions.suspensions)
-app.command("backup")(backups.backup)
-app.command("restore")(backups.restore)
-app.add_typer(receipts.app, name="consent")  # consent's own, with the commands on receipts
-app.add_typer(approvals.app, name="approvals")
-app.add_typer(policy.app, name="policy")
-app.add_typer(actors.app, name="actors")
-app.add_typer(zones.app, name="zones")
-app.add_typer(keys.app, name="keys")
-app.add_typer(retention.app, name="retention")
-app.add_typer(audit.app, name="audit")
-app.add_typer(rights.app, name="rights")
-app.add_typer(report.app, name="report")
-app.add_typer(models.app, name="models")
-app.add_typer(evaluate.app, name="evaluate")
-app.add_typer(calibration.app, name="calibration")
-app.add_typer(bench.app, name="bench")
-app.command("quality")(quality.quality)
-app.command("preview")(quality.preview)
-app.command("doctor")(doctor.doctor)
+"""The application; its commands are those of :data:`facematch.cli.commands.COMMANDS`."""
 
 
 def _version(value: bool) -> None:
@@ -99,15 +45,19 @@ def _version(value: bool) -> None:
 @app.callback()
 def _options(
     version: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Print the version."),
-    verbose: bool = typer.Option(False, "--verbose", "-v", help="Log what happens to standard error."),
+    verbose: int = typer.Option(
+        0,
+        "--verbose",
+        "-v",
+        count=True,
+        metavar="",
+        show_default=False,
+        help="Log what is done to standard error; twice, -vv: with its steps.",
+    ),
 ) -> None:
     """Match faces in pictures and video against an enrolled, consent-governed watchlist."""
     del version
-    logging.captureWarnings(True)  # what Pillow says about damaged metadata is for -v
-    logging.basicConfig(level=logging.ERROR, format="%(levelname)s %(name)s: %(message)s")
-    if verbose:
-        for name in ("facematch", "py.warnings"):  # not what the libraries below try and give up while they load
-            logging.getLogger(name).setLevel(logging.INFO)
+    start_logging(verbose)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -12,7 +12,9 @@ from facematch.cli.files import read_bytes, write_private
 from facematch.cli.options import Actor, AsJson, Database, KeyFile, open_watchlist
 from facematch.cli.output import ExitCode, console, print_json, print_table
 from facematch.errors import InvalidArgument
-from facematch.governance import AuditEntry
+
+if TYPE_CHECKING:
+    from facematch.governance import AuditEntry
 
 __all__ = ["app"]
 

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from facematch.benchmark.population import Population
 from facematch.cli.busy import say_if_busy
 from facematch.cli.json_files import check_target, publish_json
 from facematch.cli.output import console, print_table, progress_bar
@@ -15,6 +14,7 @@ from facematch.errors import InvalidArgument
 
 if TYPE_CHECKING:
     from facematch.benchmark.figures import IndexBenchmark
+    from facematch.benchmark.population import Population
 
 __all__ = ["index"]
 
@@ -81,6 +81,8 @@ def index(
 
 
 def _population(name: str | None, dim: int | None) -> Population:
+    from facematch.benchmark.population import Population
+
     known = [Population.published(each) for each in Population.names()]
     if name is None:
         wanted = 128 if dim is None else dim

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -11,7 +11,6 @@ from facematch.cli.busy import say_if_busy
 from facematch.cli.json_files import check_target, publish_json
 from facematch.cli.options import PackName, UseOption
 from facematch.cli.output import console, print_table, progress_bar
-from facematch.settings import Precision, Runtime, Settings
 
 if TYPE_CHECKING:
     from facematch.benchmark.pipeline.figures import PipelineBenchmark
@@ -31,10 +30,12 @@ def pipeline(
     pack: PackName = "opencv",
     use: UseOption = None,
     runtime: Annotated[
-        Runtime | None, typer.Option("--runtime", help="What runs our side; default: as the settings say.")
+        Literal["onnxruntime", "openvino"] | None,
+        typer.Option("--runtime", help="What runs our side; default: as the settings say."),
     ] = None,
     precision: Annotated[
-        Precision | None, typer.Option("--precision", help="What our embedder computes in; default: as above.")
+        Literal["float32", "bfloat16"] | None,
+        typer.Option("--precision", help="What our embedder computes in; default: as above."),
     ] = None,
     threads: Annotated[
         int, typer.Option("--threads", min=0, help="Threads of both sides; 0: what this process may use.")
@@ -59,6 +60,7 @@ def pipeline(
     from facematch.benchmark.pipeline import measure_pipeline  # with insightface, which takes a while to load
     from facematch.benchmark.pipeline.measure import WORKLOADS
     from facematch.models import DEFAULT_PROVIDERS
+    from facematch.settings import Settings
 
     check_target(json_file)
     settings = Settings()

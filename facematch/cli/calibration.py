@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from facematch.cli.options import Actor, AsJson, Database, KeyFile, PackName, UseOption, load_analyzer, open_watchlist
 from facematch.cli.output import console, print_json, print_table, progress_bar
 from facematch.errors import InvalidArgument
-from facematch.evaluation.cache import EmbeddingCache
-from facematch.evaluation.certify import calibrate
-from facematch.evaluation.pictures import embed_folder, read_folder
-from facematch.matching import Calibration, SubjectRule
+
+if TYPE_CHECKING:
+    from facematch.matching import Calibration
 
 __all__ = ["app"]
 
@@ -38,6 +37,11 @@ def make(
 
     Example: `facematch calibration make --images people/ --target-fpir 0.01 --gallery-size 200 --out site.json`
     """
+    from facematch.evaluation.cache import EmbeddingCache
+    from facematch.evaluation.certify import calibrate
+    from facematch.evaluation.pictures import embed_folder, read_folder
+    from facematch.matching import SubjectRule
+
     chosen = SubjectRule.parse(rule)
     analyzer = load_analyzer(pack, use)
     folder = read_folder(images)
@@ -105,6 +109,8 @@ def show(
 
     Example: `facematch calibration show site.json --plan 1000`
     """
+    from facematch.matching import Calibration
+
     if artifact is not None:
         calibration: Calibration | None = Calibration.load(artifact)
     else:

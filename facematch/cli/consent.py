@@ -1,9 +1,9 @@
-"""``facematch consent record | show | renew | give | refuse | withdraw | revoke | invalidate``."""
+"""``facematch consent`` and ``facematch withdraw``: consent records, from the request to their end."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, TypeAlias
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -20,7 +20,9 @@ from facematch.cli.consent_options import (
     LawfulBasis,
     Notice,
     Purposes,
+    Reason,
     Recipients,
+    RecordId,
     Sites,
     Source,
     Terms,
@@ -39,19 +41,16 @@ from facematch.cli.options import (
     open_watchlist,
 )
 from facematch.cli.output import console, print_json, print_table
+from facematch.cli.receipts import receipt, verify
 from facematch.errors import InvalidArgument
-from facematch.governance import Consent
-from facematch.governance.durations import parse_duration
-from facematch.types import Renewal, Withdrawal
 
-__all__ = ["RecordId", "app", "withdraw"]
+if TYPE_CHECKING:
+    from facematch.governance import Consent
+    from facematch.types import Renewal, Withdrawal
+
+__all__ = ["app", "withdraw"]
 
 app = typer.Typer(help="Consent records: file, renew, end, hand out and check.", no_args_is_help=True)
-
-Reason: TypeAlias = Annotated[str, typer.Option("--reason", help="Why; required. Sealed under the subject's key.")]
-RecordId: TypeAlias = Annotated[
-    str | None, typer.Option("--record", help="Id of the consent record [default: the latest].")
-]
 
 
 @app.command("record")
@@ -191,6 +190,8 @@ def renew(
 
     Example: `facematch consent renew s-0042 --evidence form-2027.pdf --valid-for 365d`
     """
+    from facematch.governance.durations import parse_duration
+
     duration = parse_duration(valid_for)
     with open_watchlist(database, actor, key_file=key_file) as watchlist:
         renewal = watchlist.renew(subject, valid_for=duration, evidence=evidence, record_id=record_id)
@@ -226,6 +227,8 @@ def give(
 
     Example: `facematch consent give s-0042 --evidence signed-form-0042.pdf --valid-for 365d`
     """
+    from facematch.governance.durations import parse_duration
+
     with open_watchlist(database, actor, key_file=key_file) as watchlist:
         given = watchlist.give_consent(
             subject, valid_for=parse_duration(valid_for), evidence=evidence, record_id=record_id
@@ -321,6 +324,8 @@ def _print_ending(ending: Withdrawal, *, as_json: bool) -> None:
 
 
 def _from_file(document: Path, subject: str | None) -> Consent:
+    from facematch.governance import Consent
+
     found = Consent.from_json(read_bytes(document))
     if subject is not None and subject != found.subject_id:
         raise InvalidArgument(
@@ -331,3 +336,7 @@ def _from_file(document: Path, subject: str | None) -> Consent:
 
 def _because(reason: str | None) -> str:
     return "" if reason is None else f": {reason}"
+
+
+app.command("receipt")(receipt)
+app.command("verify")(verify)

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from dataclasses import astuple, dataclass
 from pathlib import Path
-from typing import Annotated, TypeAlias
+from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
 from facematch.errors import ConsentRequired
-from facematch.governance import Consent, Particulars
-from facematch.governance.consent.parts import Controller
-from facematch.governance.durations import parse_duration
-from facematch.governance.names import check_name
+
+if TYPE_CHECKING:
+    from facematch.governance import Consent, Particulars
 
 __all__ = [
     "Adult",
@@ -27,7 +26,9 @@ __all__ = [
     "LawfulBasis",
     "Notice",
     "Purposes",
+    "Reason",
     "Recipients",
+    "RecordId",
     "Sites",
     "Source",
     "Terms",
@@ -76,6 +77,11 @@ Jurisdiction: TypeAlias = Annotated[
     str | None, typer.Option("--jurisdiction", help="Code after ISO 3166, such as IE or US-IL.")
 ]
 
+Reason: TypeAlias = Annotated[str, typer.Option("--reason", help="Why; required. Sealed under the subject's key.")]
+RecordId: TypeAlias = Annotated[
+    str | None, typer.Option("--record", help="Id of the consent record [default: the latest].")
+]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Terms:
@@ -111,6 +117,9 @@ class Terms:
             ConsentInvalid: A value is malformed, or a file cannot be read.
             InvalidArgument: ``valid_for`` is no duration.
         """
+        from facematch.governance import Consent
+        from facematch.governance.durations import parse_duration
+
         if not (self.purposes and self.notice and self.language and self.evidence):
             raise ConsentRequired(
                 "a consent record needs --purpose, --notice, --language and --evidence",
@@ -161,6 +170,8 @@ class Terms:
             ConsentRequired: An option that every record needs is missing.
             ConsentInvalid: A value is malformed, or the notice cannot be read.
         """
+        from facematch.governance import Consent
+
         if not (self.purposes and self.notice and self.language):
             raise ConsentRequired(
                 "a request for consent needs --purpose, --notice and --language",
@@ -178,6 +189,9 @@ class Terms:
         )
 
     def _particulars(self) -> Particulars:
+        from facematch.governance.consent.parts import Controller
+        from facematch.governance.names import check_name
+
         found: Particulars = {
             "zones": self.zones or [],
             "category": self.category,

@@ -8,7 +8,7 @@ import time
 from importlib import resources
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from facematch import __version__
 from facematch.cli.options import (
@@ -24,11 +24,11 @@ from facematch.cli.options import (
     open_watchlist,
 )
 from facematch.cli.output import ExitCode, exit_code, print_json, print_table
+from facematch.cli.wording import document_for_commands
 from facematch.errors import AccessDenied, FacematchError
-from facematch.governance.keys import FileKeys, StaticKeys
-from facematch.models import find_manifest, pack_state
-from facematch.parallel import usable_cpus
-from facematch.settings import Settings
+
+if TYPE_CHECKING:
+    from facematch.settings import Settings
 
 __all__ = ["doctor"]
 
@@ -64,6 +64,9 @@ def doctor(
 
     Example: `facematch doctor`
     """
+    from facematch.parallel import usable_cpus
+    from facematch.settings import Settings
+
     settings = Settings()
     report: dict[str, Any] = {
         "versions": {"facematch": __version__, "python": platform.python_version()} | _versions(),
@@ -76,7 +79,7 @@ def doctor(
         try:
             report[part] = check(settings, database=database, key_file=key_file, actor=actor, pack=pack, use=use)
         except FacematchError as error:
-            report[part] = {"error": error.to_dict()}
+            report[part] = {"error": document_for_commands(error.to_dict())}
             problems[part] = error
     report["sound"] = not problems and report["self_test"]["passed"]
     if as_json:
@@ -99,6 +102,8 @@ def _versions() -> dict[str, str]:
 
 
 def _pack(settings: Settings, *, pack: str, **_: Any) -> dict[str, Any]:
+    from facematch.models import find_manifest, pack_state
+
     manifest, folder = find_manifest(pack)
     return {
         "name": manifest.name,
@@ -109,6 +114,8 @@ def _pack(settings: Settings, *, pack: str, **_: Any) -> dict[str, Any]:
 
 def _key(settings: Settings, *, database: str | None, key_file: Path | None, **_: Any) -> dict[str, Any]:
     """Where the key comes from; its public name, and never the key."""
+    from facematch.governance.keys import FileKeys, StaticKeys
+
     file = database_file(database_url(database))
     if key_file is None and settings.key is not None:
         previous = [key.get_secret_value() for key in settings.previous_keys]

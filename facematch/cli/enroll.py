@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from facematch.bulk import read_listing
 from facematch.cli.consent_options import (
     Adult,
     Assessment,
@@ -43,7 +42,9 @@ from facematch.cli.options import (
 )
 from facematch.cli.output import console, print_json, print_table
 from facematch.errors import InvalidArgument
-from facematch.types import Enrollment
+
+if TYPE_CHECKING:
+    from facematch.types import Enrollment
 
 __all__ = ["enroll"]
 
@@ -138,6 +139,8 @@ def enroll(
                 "--from-csv stands for subject and pictures, and overrides no quality gate",
                 hint="enroll single subjects with a command each",
             )
+        from facematch.bulk import read_listing
+
         listed = read_listing(from_csv, terms.by_column(valid_for=valid_for))
         with open_watchlist(
             database, actor, key_file=key_file, policy=policy, analyzer=load_analyzer(pack, use)

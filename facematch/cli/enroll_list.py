@@ -7,12 +7,15 @@ from collections import Counter
 from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from facematch.bulk import Listed, SubjectOutcome, enroll_listed
 from facematch.cli.files import reserved
 from facematch.cli.output import console, print_json, print_table, progress_bar
-from facematch.watchlist import Watchlist
+from facematch.cli.wording import document_for_commands
+
+if TYPE_CHECKING:
+    from facematch.bulk import Listed, SubjectOutcome
+    from facematch.watchlist import Watchlist
 
 __all__ = ["enroll_from_list"]
 
@@ -23,6 +26,8 @@ def enroll_from_list(
     watchlist: Watchlist, listed: Sequence[Listed], *, actor: str, report: Path | None, as_json: bool
 ) -> None:
     """Enroll the subjects of a listing and say what became of them, also where it ends early."""
+    from facematch.bulk import enroll_listed
+
     outcomes: list[SubjectOutcome] = []
     with nullcontext(None) if report is None else reserved(report) as write:
         try:
@@ -46,7 +51,7 @@ def _document(outcomes: Sequence[SubjectOutcome], subjects: int) -> dict[str, An
         **{state: states[state] for state in ("active", "pending", "already", "refused")},
         "not_reached": subjects - len(outcomes),
         "templates": sum(outcome.templates for outcome in outcomes),
-        "outcomes": [outcome.to_dict() for outcome in outcomes],
+        "outcomes": [document_for_commands(outcome.to_dict()) for outcome in outcomes],
     }
 
 

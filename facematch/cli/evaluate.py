@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -27,21 +27,11 @@ from facematch.cli.evaluate_options import (
 from facematch.cli.options import PackName, SmallestFace, UseOption, load_analyzer
 from facematch.cli.output import ExitCode, console, print_table, progress_bar
 from facematch.errors import InvalidArgument
-from facematch.evaluation.detection import evaluate_detection
-from facematch.evaluation.differentials import DifferentialsResult, evaluate_differentials
-from facematch.evaluation.lfw import evaluate_lfw
-from facematch.evaluation.openset import evaluate_openset
-from facematch.evaluation.pairs import evaluate_verification, operational_threshold
-from facematch.evaluation.summaries import (
-    report_detection,
-    report_differentials,
-    report_lfw,
-    report_openset,
-    report_verification,
-)
-from facematch.faces import FaceAnalyzer
-from facematch.matching.subjects import SubjectRule
-from facematch.settings import Use
+
+if TYPE_CHECKING:
+    from facematch.evaluation.differentials import DifferentialsResult
+    from facematch.faces import FaceAnalyzer
+    from facematch.settings import Use
 
 __all__ = ["app"]
 
@@ -68,6 +58,10 @@ def lfw(
 
     Example: `facematch evaluate lfw --images lfw/images --pairs lfw/pairs.txt --report lfw-report/`
     """
+    from facematch.evaluation.lfw import evaluate_lfw
+    from facematch.evaluation.pairs import operational_threshold
+    from facematch.evaluation.summaries import report_lfw
+
     analyzer = load_analyzer(pack, use)
     with progress_bar("embedding") as progress:
         result = evaluate_lfw(
@@ -109,6 +103,9 @@ def verification(
 
     Example: `facematch evaluate verification --pairs pairs.csv --images pictures/ --json result.json`
     """
+    from facematch.evaluation.pairs import evaluate_verification
+    from facematch.evaluation.summaries import report_verification
+
     analyzer = load_analyzer(pack, use)
     with progress_bar("embedding") as progress:
         result = evaluate_verification(
@@ -158,6 +155,10 @@ def openset(
 
     Example: `facematch evaluate openset --images lfw/images --gallery-size 1000 --draws 10 --json openset.json`
     """
+    from facematch.evaluation.openset import evaluate_openset
+    from facematch.evaluation.summaries import report_openset
+    from facematch.matching.subjects import SubjectRule
+
     chosen = SubjectRule.parse(rule)
     analyzer = load_analyzer(pack, use)
     with progress_bar("embedding") as progress:
@@ -219,6 +220,9 @@ def detection(
 
     Example: `facematch evaluate detection --images wider/images --truth wider/bbx_gt.txt --json detection.json`
     """
+    from facematch.evaluation.detection import evaluate_detection
+    from facematch.evaluation.summaries import report_detection
+
     analyzer = _detecting(pack, use, max_side, smallest_face, score)
     with progress_bar("detecting") as progress:
         result = evaluate_detection(analyzer, images, truth, progress=progress)
@@ -270,6 +274,10 @@ def differentials(
 
     Example: `facematch evaluate differentials --images lfw/images --groups groups.csv --fpir 0.01 --max-ratio 1.5`
     """
+    from facematch.evaluation.differentials import evaluate_differentials
+    from facematch.evaluation.summaries import report_differentials
+    from facematch.matching.subjects import SubjectRule
+
     chosen = SubjectRule.parse(rule)
     analyzer = load_analyzer(pack, use)
     with progress_bar("embedding") as progress:

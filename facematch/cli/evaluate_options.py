@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Annotated, Any, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
 import typer
 
 from facematch.cli.json_files import publish_json
 from facematch.cli.output import console
-from facematch.evaluation.cache import EmbeddingCache
-from facematch.evaluation.pictures import FaceChoice
-from facematch.evaluation.report import Report, write_report
-from facematch.protocols import Analyzer
+
+if TYPE_CHECKING:
+    from facematch.evaluation.cache import EmbeddingCache
+    from facematch.evaluation.pictures import FaceChoice
+    from facematch.evaluation.report import Report
+    from facematch.protocols import Analyzer
 
 __all__ = [
     "CacheFolder",
@@ -44,7 +46,8 @@ CacheFolder: TypeAlias = Annotated[
 ]
 NoCache: TypeAlias = Annotated[bool, typer.Option("--no-cache", help="Neither read nor keep embeddings.")]
 FaceOption: TypeAlias = Annotated[
-    FaceChoice, typer.Option("--face", help="Which face of a picture counts: nearest the center, or largest.")
+    Literal["central", "largest"],
+    typer.Option("--face", help="Which face of a picture counts: nearest the center, or largest."),
 ]
 GallerySize: TypeAlias = Annotated[
     int | None,
@@ -58,6 +61,8 @@ Seed: TypeAlias = Annotated[int, typer.Option("--seed", min=0, help="Seed of the
 
 def open_cache(analyzer: Analyzer, choice: FaceChoice, folder: Path | None, no_cache: bool) -> EmbeddingCache | None:
     """The cache that the options name, or none."""
+    from facematch.evaluation.cache import EmbeddingCache
+
     return None if no_cache else EmbeddingCache.open(analyzer, choice=choice, folder=folder)
 
 
@@ -79,6 +84,8 @@ def finish(
         InvalidArgument: A file cannot be written.
     """
     if report_folder is not None:
+        from facematch.evaluation.report import write_report
+
         path = write_report(report(), report_folder)
         console(stderr=True).print(f"report: {path}", markup=False)
     return not publish_json(document, json_file)

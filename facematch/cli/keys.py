@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 import typer
 
 from facematch.cli.options import Actor, AsJson, Database, KeyFile, open_watchlist
 from facematch.cli.output import print_json, print_table
-from facematch.watchlist.keys import KeyState
+
+if TYPE_CHECKING:
+    from facematch.watchlist.keys import KeyState
 
 __all__ = ["app"]
 

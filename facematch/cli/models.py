@@ -10,9 +10,6 @@ import typer
 from facematch.cli.options import AsJson, UseOption
 from facematch.cli.output import ExitCode, console, print_json, print_table, progress_bar
 from facematch.cli.quantize import quantize
-from facematch.models import bundled_manifest, bundled_names, find_manifest, open_pack, pack_folder, pack_state
-from facematch.models.pack import check_license
-from facematch.settings import Settings
 
 __all__ = ["app"]
 
@@ -29,6 +26,9 @@ def list_packs(as_json: AsJson = False) -> None:
 
     Example: `facematch models list`
     """
+    from facematch.models import bundled_manifest, bundled_names, pack_state
+    from facematch.settings import Settings
+
     settings = Settings()
     rows = []
     for name in bundled_names():
@@ -49,6 +49,9 @@ def show(pack: Name, as_json: AsJson = False) -> None:
 
     Example: `facematch models show opencv`
     """
+    from facematch.models import find_manifest, pack_folder
+    from facematch.settings import Settings
+
     manifest, folder = find_manifest(pack)
     document = manifest.model_dump(mode="json") | {"folder": str(folder or pack_folder(manifest, Settings()))}
     if as_json:
@@ -82,6 +85,9 @@ def pull(
 
     Example: `facematch models pull opencv`
     """
+    from facematch.models import open_pack
+    from facematch.settings import Settings
+
     with progress_bar(f"fetching {pack}", unit="bytes") as progress:
         opened = open_pack(pack, use=use, settings=Settings(), progress=progress, folders=source or [])
         opened.model_bytes("detector")
@@ -98,6 +104,10 @@ def verify(pack: Name = "opencv", use: UseOption = None, as_json: AsJson = False
 
     Example: `facematch models verify opencv`
     """
+    from facematch.models import find_manifest, pack_state
+    from facematch.models.pack import check_license
+    from facematch.settings import Settings
+
     settings = Settings()
     manifest, folder = find_manifest(pack)
     check_license(manifest, use or settings.use)

@@ -6,19 +6,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
 import typer
 
 from facematch.cli.output import progress_bar
 from facematch.errors import InvalidArgument
-from facematch.faces import FaceAnalyzer
-from facematch.governance import to_utc
-from facematch.governance.keys import FileKeys
-from facematch.governance.policy import PROFILES, Policy
-from facematch.settings import Settings
-from facematch.watchlist import Watchlist
-from facematch.watchlist.setup.defaults import login_name
+
+if TYPE_CHECKING:  # the functions below load what they need, so that a command's --help needs none of it
+    from facematch.faces import FaceAnalyzer
+    from facematch.governance.keys import FileKeys
+    from facematch.governance.policy import Policy
+    from facematch.watchlist import Watchlist
 
 __all__ = [
     "Actor",
@@ -103,6 +102,8 @@ def parse_moment(text: str) -> datetime:
     Raises:
         InvalidArgument: It is none, or has no timezone.
     """
+    from facematch.governance import to_utc
+
     try:
         moment = datetime.fromisoformat(text.strip())
     except ValueError:
@@ -118,16 +119,23 @@ def read_policy(name: str) -> Policy:
     Raises:
         PolicyInvalid: There is no such document, or it is malformed.
     """
+    from facematch.governance.policy import PROFILES, Policy
+
     return Policy.profile(name) if name in PROFILES else Policy.load(name)
 
 
 def acting(actor: str | None) -> str:
     """Who acts: the option, else ``FACEMATCH_ACTOR``, else the login name."""
+    from facematch.settings import Settings
+    from facematch.watchlist.setup.defaults import login_name
+
     return actor or login_name(Settings())
 
 
 def database_url(database: str | None) -> str:
     """The URL that the option, or else the environment, names."""
+    from facematch.settings import Settings
+
     return database or Settings().database
 
 
@@ -145,6 +153,9 @@ def load_analyzer(
     **detector_options: Any,
 ) -> FaceAnalyzer:
     """Load a pack, with a progress bar for what has to be fetched; options go to its detector."""
+    from facematch.faces import FaceAnalyzer
+    from facematch.settings import Settings
+
     if smallest_face is not None:
         detector_options["smallest_face"] = smallest_face
     with progress_bar(f"fetching model pack {Path(pack).name}", unit="bytes") as progress:
@@ -162,6 +173,9 @@ def open_watchlist(
     memory_budget: str | None = None,
 ) -> Iterator[Watchlist]:
     """Open the watchlist that the options and the environment name."""
+    from facematch.settings import Settings
+    from facematch.watchlist import Watchlist
+
     settings = Settings() if memory_budget is None else Settings(memory_budget=memory_budget)
     url = database_url(database)
     with Watchlist.open(
@@ -177,6 +191,8 @@ def open_watchlist(
 
 def _keys_in(key_file: Path, url: str) -> FileKeys:
     """The keys in a file; a watchlist that is not there yet gets a new file, one that is there never does."""
+    from facematch.governance.keys import FileKeys
+
     file = database_file(url)
     new = file is not None and not file.exists()
     return FileKeys.create(key_file) if new else FileKeys(key_file)

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from enum import IntEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.markup import escape
@@ -24,6 +24,7 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
+from facematch.cli.wording import document_for_commands, hint_for_commands
 from facematch.errors import (
     AccessError,
     ConsentError,
@@ -34,7 +35,9 @@ from facematch.errors import (
     ThresholdError,
     WatchlistError,
 )
-from facematch.protocols import Progress as ProgressCallback
+
+if TYPE_CHECKING:
+    from facematch.protocols import Progress as ProgressCallback
 
 __all__ = [
     "ExitCode",
@@ -106,7 +109,11 @@ def shown(value: object) -> str:
 
 
 def print_json(document: Any) -> None:
-    """One JSON document on standard output; what its encoding cannot say is written in JSON's own escapes."""
+    """One JSON document on standard output; what its encoding cannot say is written in JSON's own escapes.
+
+    Hints in it say options and commands, see :mod:`facematch.cli.wording`.
+    """
+    document = document_for_commands(document)
     text = json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False)
     try:
         text.encode(sys.stdout.encoding or "utf-8")
@@ -147,7 +154,7 @@ def print_error(error: FacematchError, *, as_json: bool) -> None:
         for refusal in error.refusals:
             out.print(f"  {escape(shown(refusal.picture))}: \\[{refusal.code}] {escape(shown(refusal.message))}")
     if error.hint:
-        out.print(f"[dim]hint[/]  {escape(shown(error.hint))}")
+        out.print(f"[dim]hint[/]  {escape(shown(hint_for_commands(error.hint)))}")
 
 
 class _Rate(ProgressColumn):

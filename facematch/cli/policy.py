@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from facematch.cli.options import Actor, AsJson, Database, KeyFile, open_watchlist, parse_moment, read_policy
 from facematch.cli.output import console, print_json, print_table
-from facematch.governance.policy import PROFILES, Policy, PolicyVersion
+
+if TYPE_CHECKING:
+    from facematch.governance.policy import Policy, PolicyVersion
 
 __all__ = ["app"]
 
@@ -135,6 +137,8 @@ def profiles(as_json: AsJson = False) -> None:
 
     Example: `facematch policy profiles`
     """
+    from facematch.governance.policy import PROFILES, Policy
+
     found = [(name, Policy.profile(name)) for name in PROFILES]
     if as_json:
         print_json({"profiles": [{"name": name, "digest": p.digest, "document": p.to_dict()} for name, p in found]})

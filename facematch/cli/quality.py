@@ -20,8 +20,6 @@ from facematch.cli.options import (
     open_watchlist,
 )
 from facematch.cli.output import console, print_json, print_table
-from facematch.imaging import decode_pixels
-from facematch.types import QualityGate
 
 __all__ = ["preview", "quality"]
 
@@ -36,6 +34,9 @@ def quality(
 
     Example: `facematch quality a.jpg`
     """
+    from facematch.imaging import decode_pixels
+    from facematch.types import QualityGate
+
     analyzer = load_analyzer(pack, use)
     pixels = decode_pixels(image)
     (faces,) = analyzer.detect([pixels])

@@ -7,12 +7,9 @@ from typing import Annotated
 
 import typer
 
-from facematch.bulk.embedding import pictures_in
 from facematch.cli.options import AsJson, PackName, UseOption, load_analyzer
 from facematch.cli.output import console, print_json, print_table, progress_bar
 from facematch.errors import InvalidArgument
-from facematch.faces import FaceAnalyzer
-from facematch.settings import Settings
 
 __all__ = ["quantize"]
 
@@ -42,8 +39,11 @@ def quantize(
 
     Example: `facematch models quantize --pictures pictures --out packs/opencv-int8`
     """
+    from facematch.bulk.embedding import pictures_in
     from facematch.evaluation.lfw import evaluate_lfw
+    from facematch.faces import FaceAnalyzer
     from facematch.faces.quantizing import quantize_pack, record_figures
+    from facematch.settings import Settings
 
     if lfw is not None and not ((lfw / "images").is_dir() and (lfw / "pairs.txt").is_file()):
         raise InvalidArgument(f"{lfw} has no images/ and pairs.txt", hint="name the folder that holds LFW")

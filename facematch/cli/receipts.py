@@ -5,23 +5,24 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
-from typing import Annotated, Literal, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 
 import typer
 
-from facematch.cli.consent import RecordId, app
+from facematch.cli.consent_options import RecordId
 from facematch.cli.files import read_bytes, write_private
 from facematch.cli.options import Actor, AsJson, Database, KeyFile, SubjectArgument, open_watchlist
 from facematch.cli.output import console, print_json
 from facematch.errors import InvalidArgument
-from facematch.governance.consent.receipts import ConsentReceipt, verify_receipt
 
-__all__ = ["app"]
+if TYPE_CHECKING:
+    from facematch.governance.consent.receipts import ConsentReceipt
+
+__all__ = ["receipt", "verify"]
 
 ReceiptFormat: TypeAlias = Literal["json", "jsonld", "text"]
 
 
-@app.command("receipt")
 def receipt(
     subject: SubjectArgument,
     kind: Annotated[ReceiptFormat, typer.Option("--format", help="Signed JSON, JSON-LD (W3C DPV), or text.")] = "json",
@@ -45,7 +46,6 @@ def receipt(
     console().print(f"the receipt is in {out}", markup=False)
 
 
-@app.command("verify")
 def verify(
     document: Annotated[Path, typer.Argument(metavar="RECEIPT", help="The receipt, as JSON.")],
     notice: Annotated[Path | None, typer.Option("--notice", help="Compare with this privacy notice.")] = None,
@@ -63,6 +63,8 @@ def verify(
 
     Example: `facematch consent verify receipt.json --notice notice.txt --public-key 3b6a...`
     """
+    from facematch.governance.consent.receipts import verify_receipt
+
     text = read_bytes(document)
     if public_key is None:
         with open_watchlist(database, actor, key_file=key_file) as watchlist:

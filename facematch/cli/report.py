@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
-from typing import Annotated, Literal, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 
 import typer
 
@@ -12,11 +12,13 @@ from facematch.cli.files import read_bytes, write_private
 from facematch.cli.options import Actor, Database, KeyFile, open_watchlist
 from facematch.cli.output import console
 from facematch.errors import InvalidArgument
-from facematch.governance.reports import Statements
+
+if TYPE_CHECKING:
+    from facematch.governance.reports import Statements
 
 __all__ = ["app"]
 
-app = typer.Typer(help="Reports from the live configuration; what nobody stated is marked so.", no_args_is_help=True)
+app = typer.Typer(help="Reports from the live configuration; what was not stated is marked so.", no_args_is_help=True)
 
 Format: TypeAlias = Annotated[Literal["markdown", "html"], typer.Option("--format", help="Markdown or one HTML page.")]
 StatementsFile: TypeAlias = Annotated[
@@ -81,6 +83,8 @@ def transparency_notice(
 
 
 def _read(statements: Path | None) -> Statements | None:
+    from facematch.governance.reports import Statements
+
     if statements is None:
         return None
     try:

@@ -6,14 +6,16 @@ import json
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from facematch.cli.files import private_folder, rescued, write_private
 from facematch.cli.options import Actor, AsJson, Database, KeyFile, open_watchlist
 from facematch.cli.output import console, print_json, print_table, progress_bar
-from facematch.types import Erasure
+
+if TYPE_CHECKING:
+    from facematch.types import Erasure
 
 __all__ = ["app"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import secrets
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -21,7 +21,9 @@ from facematch.cli.options import (
 )
 from facematch.cli.output import ExitCode, console, print_json, print_table
 from facematch.errors import ErasureUnfinished
-from facematch.types import Erasure
+
+if TYPE_CHECKING:
+    from facematch.types import Erasure
 
 __all__ = ["erase", "subjects"]
 

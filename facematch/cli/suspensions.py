@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from facematch.cli.options import Actor, AsJson, Database, KeyFile, open_watchlist
 from facematch.cli.output import console, print_json, print_table
-from facematch.storage.governance_state import Suspension
+
+if TYPE_CHECKING:
+    from facematch.storage.governance_state import Suspension
 
 __all__ = ["resume", "suspend", "suspensions"]
 

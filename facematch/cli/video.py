@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -30,8 +30,9 @@ from facematch.cli.options import (
 )
 from facematch.cli.output import ExitCode, console, print_json, print_table, progress_bar
 from facematch.errors import InvalidArgument
-from facematch.types import Box
-from facematch.video import VideoPipeline
+
+if TYPE_CHECKING:
+    from facematch.types import Box
 
 __all__ = ["video"]
 
@@ -70,6 +71,8 @@ def video(
 
     Example: `facematch video lobby.mp4 --purpose site-access --site store-12 --out lobby/`
     """
+    from facematch.video import VideoPipeline
+
     areas = [_area(text) for text in area or ()]
     analyzer = load_analyzer(pack, use, smallest_face=smallest_face)
     with (
@@ -105,6 +108,8 @@ def video(
 
 
 def _area(text: str) -> Box:
+    from facematch.types import Box
+
     try:
         x1, y1, x2, y2 = (float(part) for part in text.split(","))
     except ValueError:

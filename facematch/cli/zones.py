@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from facematch.cli.options import Actor, AsJson, Database, KeyFile, NewPolicy, open_watchlist
 from facematch.cli.output import console, print_json, print_table
-from facematch.governance import Zone
+
+if TYPE_CHECKING:
+    from facematch.governance import Zone
 
 __all__ = ["app"]
 
@@ -67,6 +69,8 @@ def open_(
 
     Example: `facematch zones open store-12 entrance --basis legitimate-interest --notice sign-3 --assessment dpia-7`
     """
+    from facematch.governance import Zone
+
     wanted = Zone(site=site, zone=zone, capture_basis=basis, notice_id=notice, assessment_ref=assessment)
     with open_watchlist(database, actor, key_file=key_file, policy=policy) as watchlist:
         made = watchlist.zones.open(wanted)

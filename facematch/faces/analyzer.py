@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Self
@@ -24,6 +25,8 @@ from facematch.settings import Settings, Use
 from facematch.types import EmbeddingContract, Face, FaceQuality, FloatArray, Image, ImageSource, OperatingPoint
 
 __all__ = ["FaceAnalyzer"]
+
+logger = logging.getLogger(__name__)
 
 
 class FaceAnalyzer:
@@ -98,6 +101,15 @@ class FaceAnalyzer:
             )
             for member, model in enumerate(manifest.embedders)
         ]
+        logger.info(
+            "model pack loaded",
+            extra={
+                "pack": manifest.name,
+                "version": manifest.version,
+                "runtime": sessions.runtime,
+                "contract": pack.contract.digest,
+            },
+        )
         return cls(
             make_detector(
                 manifest.detector, pack.model_bytes("detector"), sessions=sessions.for_detectors(), **detector_options

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -93,10 +94,21 @@ class Gallery:
             current = self._snapshot
             if current is not None and current.generation >= generation:
                 return current
+            began = time.perf_counter()
             try:
                 self._snapshot = snapshot = self._load(connection, generation, current)
             except (LookupError, TypeError, ValueError, OverflowError) as error:
                 raise DatabaseCorrupt("a table of the watchlist is damaged", hint="restore a backup") from error
+            logger.log(
+                logging.INFO if current is None else logging.DEBUG,
+                "gallery loaded" if current is None else "gallery brought up to date",
+                extra={
+                    "generation": generation,
+                    "subjects": len(snapshot.columns.subject_refs),
+                    "templates": int(snapshot.columns.template_ids.size),
+                    "seconds": round(time.perf_counter() - began, 3),
+                },
+            )
             return snapshot
 
     @property

@@ -8,6 +8,7 @@ vector. When the rest has grown, everything is coded anew in the background and 
 from __future__ import annotations
 
 import atexit
+import logging
 import threading
 import time
 from contextlib import suppress
@@ -36,6 +37,8 @@ from facematch.index.viewed import SearchesItsView
 from facematch.types import FloatArray, IndexStats
 
 __all__ = ["ApproximateIndex"]
+
+logger = logging.getLogger(__name__)
 
 Ints = NDArray[np.int64]
 
@@ -288,6 +291,10 @@ class ApproximateIndex(SearchesItsView):
             coded = replace(coded, seconds=time.perf_counter() - began)
             with self._writing:
                 self._take(everything, coded)
+            logger.info(
+                "codes of the index learnt",
+                extra={"kind": kind, "vectors": everything.size, "seconds": round(coded.seconds, 3)},
+            )
             self._tried_at = 0
             return True
         finally:

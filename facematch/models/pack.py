@@ -107,6 +107,7 @@ class Pack:
         with locked(target.parent):
             if (cached := _cached(target, record)) is not None:
                 return cached
+            logger.debug("model file is converted", extra={"model": model.file, "runtime": runtime})
             result = convert(_verified(path, model.sha256), role, batched=model.batched, runtime=runtime)
             digest = hashlib.sha256(result).hexdigest()
             if runtime == "onnxruntime" and model.converted_sha256 not in {None, digest}:

@@ -7,6 +7,7 @@ only.
 
 from __future__ import annotations
 
+import logging
 import os
 import sqlite3
 import stat
@@ -31,6 +32,8 @@ from facematch.storage.errors import database_errors
 from facematch.storage.schema import APPLICATION_ID, HEAD, REVISIONS, alembic_version, meta, metadata
 
 __all__ = ["BUSY_TIMEOUT_S", "Authorization", "Database"]
+
+logger = logging.getLogger(__name__)
 
 BUSY_TIMEOUT_S = 15.0
 """How long a transaction waits for another process before it is given up."""
@@ -214,6 +217,7 @@ class Database:
                 from facematch.storage import migrations  # Alembic takes a while to import
 
                 migrations.upgrade(connection)
+            logger.info("tables created or upgraded", extra={"database": self.name, "before": version})
 
 
 @cache

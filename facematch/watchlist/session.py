@@ -8,6 +8,7 @@ sessions and operations are objects, which threads may use side by side.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -39,6 +40,8 @@ from facematch.storage.subjects import Subject
 from facematch.watchlist.resources import Resources
 
 __all__ = ["Maintenance", "Operation", "Session", "Transaction"]
+
+logger = logging.getLogger(__name__)
 
 _WRITABLE = (SubjectNotFound, KeyUnavailable, BackupInvalid)
 """Errors of a watchlist whose database can still be written to."""
@@ -86,8 +89,11 @@ class Session:
         try:
             with operation.read() as connection:
                 operation.authorize(self.resources.governance.at(connection))
+            logger.debug("operation begins", extra={"operation": str(action)})
             yield operation
+            logger.info("operation done", extra={"operation": str(action)})
         except FacematchError as error:
+            logger.info("operation refused or failed", extra={"operation": str(action), "code": error.code})
             if not isinstance(error, WatchlistError) or isinstance(error, _WRITABLE):
                 operation.audit_failure(error)
             raise

@@ -164,7 +164,7 @@ def test_an_interruption_is_one_json_document_too(
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("facematch.cli.models.bundled_names", interrupt)
+    monkeypatch.setattr("facematch.models.bundled_names", interrupt)
     assert main(["models", "list", "--json"]) == ExitCode.INTERRUPTED
     assert json.loads(capsys.readouterr().out)["error"]["code"] == "interrupted"
 

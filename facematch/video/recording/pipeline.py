@@ -179,6 +179,7 @@ class VideoPipeline:
             )
         estimate = work.source.estimated_frames
         total = estimate if folder is None or estimate is None else 2 * estimate
+        _log.info("recording is read", extra={"video": work.source.name, "frames_announced": estimate})
         for decision in self._analyze(work, stop=stop, progress=progress, total=total):
             for sink in sinks:
                 sink.emit(decision.alert)
@@ -322,6 +323,16 @@ class VideoPipeline:
         return result
 
     def _result(self, work: _Pass, wall_s: float, folder: Path | None = None) -> VideoResult:
+        _log.info(
+            "recording is done",
+            extra={
+                "video": work.source.name,
+                "frames": work.frames,
+                "passages": work.passages,
+                "alerts": len(work.alerts),
+                "interrupted": work.interrupted,
+            },
+        )
         return VideoResult(
             source=self._camera or work.source.name,
             frames=work.frames,

@@ -143,11 +143,15 @@ class FileSource:
                 os.fspath(self._path.absolute()),
                 mode="r",
                 options={"protocol_whitelist": "file"},
-                metadata_errors="replace",
+                **self._text_errors(),
             )
         except self._av.FFmpegError as error:
             raise VideoUnreadable(f"{self.name} cannot be read as a video: {error.strerror}", hint=_HINT) from error
         return container
+
+    def _text_errors(self) -> dict[str, str]:
+        """What has titles and the like that are no UTF-8 read all the same; PyAV 19 reads them without being told."""
+        return {"metadata_errors": "replace"} if int(self._av.__version__.partition(".")[0]) < 19 else {}
 
     def _stream(self, container: InputContainer) -> VideoStream:
         kind = container.format.name

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import uuid
 from collections.abc import Callable
 from datetime import datetime
@@ -21,6 +22,8 @@ from facematch.watchlist.resources import Resources
 from facematch.watchlist.session import Session, Transaction
 
 __all__ = ["erase"]
+
+logger = logging.getLogger(__name__)
 
 _NOWHERE = -1
 """The key of a subject that has no row."""
@@ -61,10 +64,13 @@ def erase(
             generation = tx.begin_generation(unscrubbed=True)
             details = {"templates": erased.templates, "consents": erased.consent_records, "generation": generation}
             seq = tx.audit(details, subject=subject)
+        logger.debug("rows deleted", extra={"templates": erased.templates, "consent_records": erased.consent_records})
         destroyed = resources.cipher.destroy_subject(subject.subject_ref)
         for ref in former:
             resources.cipher.destroy_subject(ref)
+        logger.debug("data key destroyed", extra={"destroyed": destroyed, "former": len(former)})
         found = _self_search(resources, ids, vectors)
+        logger.debug("gallery searched for what was erased", extra={"probes": len(ids), "found": found})
         certificate = sign_certificate(
             {
                 "certificate_id": str(uuid.uuid4()),
@@ -92,6 +98,8 @@ def erase(
             resources.database.scrub(required=True)
         except DatabaseUnavailable as error:  # the certificate must not be lost with it
             raise ErasureUnfinished(error.message, receipt=receipt, hint=error.hint) from error
+        logger.debug("files rebuilt")
+    logger.info("subject erased", extra={"generation": generation, "audit_entry": seq})
     return receipt
 
 

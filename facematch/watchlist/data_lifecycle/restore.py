@@ -1,12 +1,13 @@
 """Restoring a backup without undoing withdrawals and erasures made since.
 
-Subjects, consent records, enrollments and templates come from the backup. Governance is not restored: the
-audit log, policies, roles, zones, suspensions, calibrations, and open complaints stay. Where the database file itself is lost,
-copy the backup to its place: the next opening notices that it is older than its vault and does the rest.
+Subjects, consent records, enrollments and templates come from the backup. Audit log, policies, roles, zones,
+suspensions, calibrations and open complaints are not restored. Where the database file itself is lost, copy the backup
+to its place: the next opening notices that it is older than its vault and does the rest.
 """
 
 from __future__ import annotations
 
+import logging
 import os
 import secrets
 import shutil
@@ -39,6 +40,8 @@ from facematch.watchlist.session import Session
 from facematch.watchlist.setup.reapply_tombstones import destroy_erased, reapply_tombstones, suspend_restored
 
 __all__ = ["restore"]
+
+logger = logging.getLogger(__name__)
 
 _TABLES = (
     subjects,
@@ -81,6 +84,7 @@ def restore(session: Session, source: Path) -> Restored:
             tx.audit(restored.to_dict())
         destroy_erased(resources)
         resources.database.scrub(required=False)
+        logger.info("backup restored", extra=restored.to_dict())
     return restored
 
 

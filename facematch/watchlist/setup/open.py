@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from os import PathLike
 from pathlib import Path
@@ -26,6 +27,9 @@ from facematch.watchlist.setup.defaults import index_factory, login_name, named_
 from facematch.watchlist.setup.recovery import reconcile
 
 __all__ = ["open_session"]
+
+
+logger = logging.getLogger(__name__)
 
 
 def open_session(
@@ -77,4 +81,5 @@ def open_session(
     except BaseException:
         database.close()
         raise
+    logger.info("watchlist opened", extra={"database": database.name, "new": new})
     return Session(resources, name)

@@ -8,6 +8,7 @@ import shutil
 import sqlite3
 import struct
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -129,7 +130,7 @@ def test_a_history_that_was_changed_from_outside_hides_nothing(bench: Bench, dam
     with open_bench(bench.path, clock=bench.clock) as other:
         assert other.found(1) == ["s"]
         bench.watchlist.withdraw("s", reason="left")
-        with sqlite3.connect(bench.path) as raw:
+        with closing(sqlite3.connect(bench.path, isolation_level=None)) as raw:
             raw.execute(damage)
         assert other.found(1) == []
         assert other.found(2) == ["t"]
@@ -137,7 +138,7 @@ def test_a_history_that_was_changed_from_outside_hides_nothing(bench: Bench, dam
 
 def test_what_a_connection_changes_is_noted_whatever_stands_in_the_file(bench: Bench) -> None:
     bench.enroll("s", 1)
-    with sqlite3.connect(bench.path) as raw:
+    with closing(sqlite3.connect(bench.path, isolation_level=None)) as raw:
         triggers = raw.execute("SELECT name FROM sqlite_schema WHERE type = 'trigger'").fetchall()
         for (name,) in triggers:
             raw.execute(f"DROP TRIGGER {name}")

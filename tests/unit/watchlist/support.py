@@ -61,4 +61,6 @@ def open_bench(path: Path, **options: Any) -> Iterator[Bench]:
     clock, analyzer = options.pop("clock", ManualClock()), options.pop("analyzer", FakeAnalyzer())
     actor = options.pop("actor", "ana")
     with Watchlist.open(f"sqlite:///{path}", actor=actor, analyzer=analyzer, clock=clock, **options) as watchlist:
-        yield Bench(watchlist, clock, path, analyzer)
+        bench = Bench(watchlist, clock, path, analyzer)
+        yield bench
+        bench.watchlist.close()  # a test may have opened it anew

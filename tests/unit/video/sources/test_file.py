@@ -202,6 +202,17 @@ def test_clock_takes_a_leap_for_damage() -> None:
     assert seconds == pytest.approx([0.0, 0.1, 0.2, 0.3, 0.4])
 
 
+def test_metadata_that_is_no_utf8_is_no_hindrance(tmp_path: Path) -> None:
+    path = tmp_path / "v.mp4"
+    write_video(path, [np.zeros((64, 64, 3), np.uint8)] * 3, metadata={"title": "PLACE-HOLDER"})
+    written = path.read_bytes()
+    assert b"PLACE-HOLDER" in written
+    path.write_bytes(written.replace(b"PLACE-HOLDER", b"\xff\xfe\x80 r\xe9unions"))
+    source = FileSource(path)
+    assert len(list(source)) == 3
+    assert source.broken_frames == 0
+
+
 def test_a_path_that_the_system_refuses_is_unreadable(tmp_path: Path) -> None:
     with pytest.raises(VideoUnreadable, match="too long"):
         FileSource(tmp_path / ("a" * 300 + ".mp4"))
