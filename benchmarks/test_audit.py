@@ -17,6 +17,7 @@ from facematch.governance.keys.signing import SigningKey
 from facematch.storage.audit_log import TableAuditLog, TableAuditWriter
 from facematch.storage.database import Database
 from facematch.storage.schema import audit
+from tests.unit.watchlist.support import AUTHORIZATION
 
 BATCH = 10_000
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -43,7 +44,7 @@ def test_append_of_10_000_entries(benchmark: Any, tmp_path: Path) -> None:
     records = [search(number) for number in range(BATCH)]
 
     def append() -> None:
-        with database.write() as connection:
+        with database.write(AUTHORIZATION) as connection:
             TableAuditWriter(connection, KEY).append_many(records)
 
     append()
@@ -55,7 +56,7 @@ def test_append_of_10_000_entries(benchmark: Any, tmp_path: Path) -> None:
     benchmark.extra_info["verified_entries_per_s"] = round(BATCH / (time.perf_counter() - start))
     assert (result.size, result.root) == (BATCH, oracle.get_root())
 
-    with database.write() as connection:
+    with database.write(AUTHORIZATION) as connection:
         connection.exec_driver_sql(
             "CREATE TABLE plain (seq INTEGER PRIMARY KEY, time INTEGER NOT NULL, actor TEXT NOT NULL, "
             "action TEXT NOT NULL, outcome TEXT NOT NULL, subject_ref TEXT, details TEXT NOT NULL, sealed TEXT, "
@@ -67,7 +68,7 @@ def test_append_of_10_000_entries(benchmark: Any, tmp_path: Path) -> None:
 
     def insert_plainly() -> None:
         numbered = [(next(numbers), *row) for row in rows]
-        with database.write() as connection:
+        with database.write(AUTHORIZATION) as connection:
             connection.exec_driver_sql("INSERT INTO plain VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", numbered)
 
     benchmark.extra_info["times_slower_than_a_plain_insert"] = 1 / median_ratio(insert_plainly, append)

@@ -22,7 +22,7 @@ def test_the_audit_takes_little_of_a_search(benchmark: Any, tmp_path: Path, monk
     portrait = Path(str(resources.files("skimage") / "data" / "astronaut.png"))
     with Watchlist.open(f"sqlite:///{tmp_path / 'w.db'}", actor="ana", analyzer=analyzer) as watchlist:
         watchlist.enroll("s", portrait, consent=synthetic_consent("s"))
-        core = watchlist._core  # noqa: SLF001 - the benchmark takes one part away
+        core = watchlist._session.resources  # noqa: SLF001 - the benchmark takes one part away
         append = core.append_audit
         entries: list[bool] = []
 

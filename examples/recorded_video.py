@@ -105,7 +105,7 @@ def main() -> None:
             certificate = watchlist.erase(gone, reason="end of the demo").certificate
             paths.append(out / "erasure-certificate.json")
             paths[-1].write_text(json.dumps(certificate, indent=2), "utf-8")
-            proof = watchlist.check_erasure(certificate)
+            proof = watchlist.verify_erasure(certificate)
             table.add_row(f"{gone} erased", "nothing left in any file" if proof.ok else "; ".join(proof.findings))
         log = watchlist.audit.verify()
         table.add_row("audit log", f"{log.size} entries, " + ("verified" if log.ok else "NOT what was written"))

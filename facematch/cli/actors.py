@@ -11,7 +11,7 @@ from facematch.cli.options import Actor, AsJson, Database, KeyFile, NewPolicy, o
 from facematch.cli.output import console, print_json, print_table
 
 if TYPE_CHECKING:
-    from facematch.governance.roles import Role
+    from facematch.governance.roles import ActorRoles
 
 __all__ = ["RoleName", "app"]
 
@@ -41,12 +41,11 @@ def list_(database: Database = None, key_file: KeyFile = None, actor: Actor = No
     Example: `facematch actors list`
     """
     with open_watchlist(database, actor, key_file=key_file) as watchlist:
-        held = watchlist.actors.roles()
-    rows = [(name, sorted(role.value for role in roles)) for name, roles in sorted(held.items())]
+        held = watchlist.actors.list()
     if as_json:
-        print_json({"actors": [{"actor": name, "roles": roles} for name, roles in rows]})
+        print_json({"actors": [item.to_dict() for item in held]})
         return
-    print_table("Actors", ("actor", "roles"), [(name, ", ".join(roles)) for name, roles in rows])
+    print_table("Actors", ("actor", "roles"), [(item.actor, ", ".join(sorted(item.roles))) for item in held])
 
 
 @app.command("grant")
@@ -65,7 +64,7 @@ def grant(
     """
     with open_watchlist(database, actor, key_file=key_file, policy=policy) as watchlist:
         held = watchlist.actors.grant(name, *roles)
-    _show(name, held, as_json=as_json)
+    _show(held, as_json=as_json)
 
 
 @app.command("revoke")
@@ -83,12 +82,11 @@ def revoke(
     """
     with open_watchlist(database, actor, key_file=key_file) as watchlist:
         held = watchlist.actors.revoke(name, *(roles or []))
-    _show(name, held, as_json=as_json)
+    _show(held, as_json=as_json)
 
 
-def _show(name: str, held: frozenset[Role], *, as_json: bool) -> None:
-    roles = sorted(role.value for role in held)
+def _show(held: ActorRoles, *, as_json: bool) -> None:
     if as_json:
-        print_json({"actor": name, "roles": roles})
+        print_json(held.to_dict())
     else:
-        console().print(f"{name} has {', '.join(roles) or 'no role'}", markup=False)
+        console().print(f"{held.actor} has {', '.join(sorted(held.roles)) or 'no role'}", markup=False)

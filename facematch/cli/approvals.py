@@ -23,23 +23,9 @@ def list_(database: Database = None, key_file: KeyFile = None, actor: Actor = No
     Example: `facematch approvals list`
     """
     with open_watchlist(database, actor, key_file=key_file) as watchlist:
-        pending = watchlist.approvals.pending()
+        pending = watchlist.approvals.list()
     if as_json:
-        print_json(
-            {
-                "pending": [
-                    {
-                        "enrollment_id": item.enrollment_id,
-                        "subject_id": item.subject_id,
-                        "templates": item.templates,
-                        "consent_record_id": item.consent_record_id,
-                        "actor": item.actor,
-                        "created_at": item.created_at.isoformat(),
-                    }
-                    for item in pending
-                ]
-            }
-        )
+        print_json({"pending": [item.to_dict() for item in pending]})
         return
     rows = [
         (item.enrollment_id, item.subject_id, item.templates, item.actor, f"{item.created_at:%Y-%m-%d %H:%M}")
@@ -57,11 +43,11 @@ def approve(
     Example: `facematch approvals approve 7 --actor bo`
     """
     with open_watchlist(database, actor, key_file=key_file) as watchlist:
-        generation = watchlist.approvals.approve(number)
+        decision = watchlist.approvals.approve(number)
     if as_json:
-        print_json({"enrollment_id": number, "state": "active", "generation": generation})
+        print_json(decision.to_dict())
     else:
-        console().print(f"approved enrollment {number}, generation {generation}")
+        console().print(f"approved enrollment {number}, generation {decision.generation}")
 
 
 @app.command("reject")
@@ -78,8 +64,8 @@ def reject(
     Example: `facematch approvals reject 7 --reason "wrong person" --actor bo`
     """
     with open_watchlist(database, actor, key_file=key_file) as watchlist:
-        count = watchlist.approvals.reject(number, reason=reason)
+        decision = watchlist.approvals.reject(number, reason=reason)
     if as_json:
-        print_json({"enrollment_id": number, "state": "rejected", "templates_deleted": count})
+        print_json(decision.to_dict())
     else:
-        console().print(f"rejected enrollment {number}; {count} templates deleted")
+        console().print(f"rejected enrollment {number}; {decision.templates} templates deleted")

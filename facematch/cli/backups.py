@@ -58,10 +58,10 @@ def restore(
             "Subjects enrolled and consents filed or renewed since the backup are lost. Restore?", abort=True, err=True
         )
     with open_watchlist(database, actor, key_file=key_file) as watchlist:
-        watchlist.restore(path)
-        suspended = [item.suspension_id for item in watchlist.suspensions()]
+        restored = watchlist.restore(path)
+        suspended = [item.suspension_id for item in watchlist.suspensions.list()]
     if as_json:
-        print_json({"restored": str(path), "suspensions": suspended})
+        print_json({"file": str(path), "suspensions": suspended} | restored.to_dict())
         return
     console().print(f"restored from {path}", markup=False)
     console().print("identification is suspended until two people lift that: facematch suspensions")

@@ -46,7 +46,7 @@ from facematch.errors import InvalidArgument
 
 if TYPE_CHECKING:
     from facematch.governance import Consent
-    from facematch.types import Renewal, Withdrawal
+    from facematch.types import FiledConsent, Withdrawal
 
 __all__ = ["app", "withdraw"]
 
@@ -115,18 +115,9 @@ def record(
     else:
         filed = terms.given(subject, valid_for=valid_for, actor=acting(actor))
     with open_watchlist(database, actor, key_file=key_file, policy=policy) as watchlist:
-        generation = watchlist.record_consent(filed)
+        made = watchlist.consents.record(filed)
     if as_json:
-        print_json(
-            {
-                "subject_id": filed.subject_id,
-                "consent_record_id": filed.record_id,
-                "state": filed.state,
-                "valid_until": None if filed.valid_until is None else filed.valid_until.isoformat(),
-                "digest": filed.digest,
-                "generation": generation,
-            }
-        )
+        print_json(made.to_dict() | {"digest": filed.digest})
         return
     end = "not answered yet" if filed.valid_until is None else f"until {filed.valid_until:%Y-%m-%d}"
     console().print(f"filed consent record {filed.record_id}: {filed.state}, {end}")
@@ -145,7 +136,7 @@ def show(
     Example: `facematch consent show s-0042`
     """
     with open_watchlist(database, actor, key_file=key_file) as watchlist:
-        records = watchlist.consents(subject)
+        records = watchlist.consents.list(subject)
     if as_json:
         print_json({"subject_id": subject, "consents": [found.to_dict() for found in records]})
         return
@@ -194,22 +185,16 @@ def renew(
 
     duration = parse_duration(valid_for)
     with open_watchlist(database, actor, key_file=key_file) as watchlist:
-        renewal = watchlist.renew(subject, valid_for=duration, evidence=evidence, record_id=record_id)
-    _print_renewal(renewal, "renewed", as_json=as_json)
+        renewal = watchlist.consents.renew(subject, valid_for=duration, evidence=evidence, record_id=record_id)
+    _print_filed(renewal, "renewed", as_json=as_json)
 
 
-def _print_renewal(renewal: Renewal, verb: str, *, as_json: bool) -> None:
+def _print_filed(filed: FiledConsent, verb: str, *, as_json: bool) -> None:
     if as_json:
-        print_json(
-            {
-                "subject_id": renewal.subject_id,
-                "consent_record_id": renewal.consent_record_id,
-                "valid_until": renewal.valid_until.isoformat(),
-                "generation": renewal.generation,
-            }
-        )
+        print_json(filed.to_dict())
         return
-    console().print(f"{verb} until {renewal.valid_until:%Y-%m-%d}, generation {renewal.generation}")
+    end = "" if filed.valid_until is None else f" until {filed.valid_until:%Y-%m-%d}"
+    console().print(f"{verb}{end}, generation {filed.generation}")
 
 
 @app.command("give")
@@ -230,10 +215,10 @@ def give(
     from facematch.governance.durations import parse_duration
 
     with open_watchlist(database, actor, key_file=key_file) as watchlist:
-        given = watchlist.give_consent(
+        given = watchlist.consents.give(
             subject, valid_for=parse_duration(valid_for), evidence=evidence, record_id=record_id
         )
-    _print_renewal(given, "given", as_json=as_json)
+    _print_filed(given, "given", as_json=as_json)
 
 
 @app.command("refuse")
@@ -250,7 +235,7 @@ def refuse(
     Example: `facematch consent refuse s-0042`
     """
     with open_watchlist(database, actor, key_file=key_file) as watchlist:
-        watchlist.refuse_consent(subject, reason=reason, record_id=record_id)
+        watchlist.consents.refuse(subject, reason=reason, record_id=record_id)
     console().print("refused; the record is final")
 
 
@@ -285,7 +270,7 @@ def revoke(
     Example: `facematch consent revoke s-0042 --reason "ban lifted"`
     """
     with open_watchlist(database, actor, key_file=key_file) as watchlist:
-        _print_ending(watchlist.revoke(subject, reason=reason), as_json=as_json)
+        _print_ending(watchlist.consents.revoke(subject, reason=reason), as_json=as_json)
 
 
 @app.command("invalidate")
@@ -302,21 +287,13 @@ def invalidate(
     Example: `facematch consent invalidate s-0042 --reason "signed by somebody else"`
     """
     with open_watchlist(database, actor, key_file=key_file) as watchlist:
-        _print_ending(watchlist.invalidate(subject, reason=reason), as_json=as_json)
+        _print_ending(watchlist.consents.invalidate(subject, reason=reason), as_json=as_json)
 
 
 def _print_ending(ending: Withdrawal, *, as_json: bool) -> None:
     """Say that the consents of a subject ended."""
     if as_json:
-        print_json(
-            {
-                "subject_id": ending.subject_id,
-                "state": ending.state,
-                "withdrawn_at": ending.withdrawn_at.isoformat(),
-                "consent_record_ids": list(ending.consent_record_ids),
-                "generation": ending.generation,
-            }
-        )
+        print_json(ending.to_dict())
         return
     console().print(
         f"{ending.state.lower()} at {ending.withdrawn_at:%Y-%m-%d %H:%M:%S} UTC, generation {ending.generation}"

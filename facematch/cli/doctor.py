@@ -150,7 +150,10 @@ def _database(
         found: dict[str, Any] = {"url": url, "state": "opens with its key"}
         try:
             found["policy"] = watchlist.policies.current().policy.title
-            return found | {"subjects": len(watchlist.subjects()), "templates": watchlist.templates()}
+            return found | {
+                "subjects": len(watchlist.subjects.list()),
+                "templates": watchlist.subjects.count_templates().templates,
+            }
         except AccessDenied as error:  # somebody else's watchlist is no defect of the installation
             return found | {"counts": error.message}
 

@@ -158,19 +158,7 @@ def enroll(
     ) as watchlist:
         result = watchlist.enroll(subject, list(images), consent=consent, quality_override=quality_override)
     if as_json:
-        print_json(
-            {
-                "subject_id": result.subject_id,
-                "template_ids": list(result.template_ids),
-                "state": result.state,
-                "enrollment_id": result.enrollment_id,
-                "refusals": [refusal.to_dict() for refusal in result.refusals],
-                "look_alikes": [{"subject_id": c.subject_id, "score": round(c.score, 6)} for c in result.look_alikes],
-                "consent_record_id": result.consent_record_id,
-                "valid_until": result.valid_until.isoformat(),
-                "generation": result.generation,
-            }
-        )
+        print_json(result.to_dict())
         return
     _show(result)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import typer
@@ -11,7 +10,7 @@ from facematch.cli.options import Actor, AsJson, Database, KeyFile, open_watchli
 from facematch.cli.output import print_json, print_table
 
 if TYPE_CHECKING:
-    from facematch.watchlist.keys import KeyState
+    from facematch.types import KeyStatus
 
 __all__ = ["app"]
 
@@ -27,7 +26,7 @@ def show(database: Database = None, key_file: KeyFile = None, actor: Actor = Non
     Example: `facematch keys show`
     """
     with open_watchlist(database, actor, key_file=key_file) as watchlist:
-        _show(watchlist.keys.state(), as_json=as_json)
+        _show(watchlist.keys.status(), as_json=as_json)
 
 
 @app.command("rotate")
@@ -55,18 +54,18 @@ def renew_templates(
         _show(watchlist.keys.renew_templates(), as_json=as_json)
 
 
-def _show(state: KeyState, *, as_json: bool) -> None:
+def _show(status: KeyStatus, *, as_json: bool) -> None:
     if as_json:
-        print_json(asdict(state))
+        print_json(status.to_dict())
         return
     print_table(
         "Keys",
         ("", ""),
         [
-            ("locked under", state.provider_key),
-            ("data keys of subjects", state.subjects),
-            ("rotation of templates", state.rotation),
-            ("signs with", state.signing_key),
-            ("public key", state.signing_public_key),
+            ("locked under", status.provider_key),
+            ("data keys of subjects", status.subjects),
+            ("rotation of templates", status.rotation),
+            ("signs with", status.signing_key),
+            ("public key", status.signing_public_key),
         ],
     )

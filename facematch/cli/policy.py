@@ -10,7 +10,7 @@ from facematch.cli.options import Actor, AsJson, Database, KeyFile, open_watchli
 from facematch.cli.output import console, print_json, print_table
 
 if TYPE_CHECKING:
-    from facematch.governance.policy import Policy, PolicyVersion
+    from facematch.governance.policy import Policy
 
 __all__ = ["app"]
 
@@ -39,7 +39,7 @@ def show(
         typer.echo(found.policy.to_toml(), nl=False)
         return
     if as_json:
-        print_json(_version(found) | {"document": found.policy.to_dict(), "rules": _rules(found.policy)})
+        print_json(found.to_dict() | {"rules": _rules(found.policy)})
         return
     title = f"Policy {found.policy.title}, version {found.version} since {found.effective_from:%Y-%m-%d %H:%M} UTC"
     print_table(title, ("rule", "value", "what it says"), found.policy.describe())
@@ -98,7 +98,7 @@ def set_(
     with open_watchlist(database, actor, key_file=key_file) as watchlist:
         made = watchlist.policies.set(policy, effective_from=moment)
     if as_json:
-        print_json(_version(made))
+        print_json(made.to_dict())
         return
     console().print(
         f"version {made.version}, {made.policy.title}, rules from {made.effective_from:%Y-%m-%d %H:%M:%S} UTC on",
@@ -113,9 +113,9 @@ def history(database: Database = None, key_file: KeyFile = None, actor: Actor = 
     Example: `facematch policy history`
     """
     with open_watchlist(database, actor, key_file=key_file) as watchlist:
-        versions = watchlist.policies.history()
+        versions = watchlist.policies.list()
     if as_json:
-        print_json({"policies": [_version(version) for version in versions]})
+        print_json({"policies": [version.to_dict() for version in versions]})
         return
     rows = [
         (
@@ -146,17 +146,6 @@ def profiles(as_json: AsJson = False) -> None:
     names = [text.rule for text in found[0][1].describe()]
     columns = [[text.value for text in policy.describe()] for _, policy in found]
     print_table("Packaged profiles", ("rule", *PROFILES), list(zip(names, *columns, strict=True)))
-
-
-def _version(version: PolicyVersion) -> dict[str, Any]:
-    return {
-        "version": version.version,
-        "title": version.policy.title,
-        "effective_from": version.effective_from.isoformat(),
-        "set_at": version.set_at.isoformat(),
-        "actor": version.actor,
-        "digest": version.digest,
-    }
 
 
 def _rules(policy: Policy) -> list[dict[str, str]]:

@@ -88,7 +88,7 @@ def preview(
     Example: `facematch preview a.jpg b.jpg --purpose site-access`
     """
     with open_watchlist(database, actor, key_file=key_file, analyzer=load_analyzer(pack, use)) as watchlist:
-        result = watchlist.preview(list(images), purpose=purpose, site=site, zone=zone)
+        result = watchlist.preview_enrollment(list(images), purpose=purpose, site=site, zone=zone)
     if as_json:
         print_json(result.to_dict())
         return

@@ -37,7 +37,7 @@ def receipt(
     Example: `facematch consent receipt s-0042 --format text --out receipt.txt`
     """
     with open_watchlist(database, actor, key_file=key_file) as watchlist:
-        made = watchlist.receipt(subject, record_id=record_id)
+        made = watchlist.consents.receipt(subject, record_id=record_id)
     text = _written(made, kind)
     if out is None:
         typer.echo(text, nl=False)

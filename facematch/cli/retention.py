@@ -51,20 +51,9 @@ def run(
             files.append(_kept(receipt.certificate, folder))
 
     with open_watchlist(database, actor, key_file=key_file) as watchlist, progress_bar("erasing") as progress:
-        result = watchlist.sweep(dry_run=dry_run, progress=progress, on_erasure=keep)
+        result = watchlist.apply_retention(dry_run=dry_run, progress=progress, on_erasure=keep)
     if as_json:
-        print_json(
-            {
-                "at": result.at.isoformat(),
-                "dry_run": result.dry_run,
-                "expired": list(result.expired),
-                "erased": list(result.erased),
-                "rejected": list(result.rejected),
-                "pruned": result.pruned,
-                "certificate_files": files,
-                "certificates": [dict(certificate) for certificate in result.certificates],
-            }
-        )
+        print_json(result.to_dict() | {"certificate_files": files})
         return
     verb = "would be " if result.dry_run else ""
     rows = [

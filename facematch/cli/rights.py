@@ -52,11 +52,11 @@ def complain(
     Example: `facematch rights complain s-0042 --ground "it was not me"`
     """
     with open_watchlist(database, actor, key_file=key_file) as watchlist:
-        number = watchlist.rights.complain(subject, ground=ground)
+        opened = watchlist.rights.open_complaint(subject, ground=ground)
     if as_json:
-        print_json({"subject_id": subject, "complaint": number, "state": "restricted"})
+        print_json(opened.to_dict())
     else:
-        console().print(f"complaint {number}: no search returns the subject until it is decided")
+        console().print(f"complaint {opened.complaint_id}: no search returns the subject until it is decided")
 
 
 @app.command("decide")
@@ -73,9 +73,9 @@ def decide(
     Example: `facematch rights decide 4 --upheld`
     """
     with open_watchlist(database, actor, key_file=key_file) as watchlist:
-        watchlist.rights.decide(number, upheld=upheld)
+        decided = watchlist.rights.decide_complaint(number, upheld=upheld)
     if as_json:
-        print_json({"complaint": number, "upheld": upheld})
+        print_json(decided.to_dict())
     elif upheld:
         console().print(f"complaint {number} is upheld; the subject stays restricted: revoke the consent, or erase")
     else:
@@ -98,9 +98,9 @@ def disclose(
     Example: `facematch rights disclose s-0042 --recipient "Example Auditors" --reason "yearly audit" --out s-0042.json`
     """
     with open_watchlist(database, actor, key_file=key_file) as watchlist, reserved(out) as write:
-        document = watchlist.rights.disclose(subject, recipient=recipient, reason=reason)
-        write(json.dumps(document, indent=2, ensure_ascii=False) + "\n")
+        disclosure = watchlist.rights.disclose(subject, recipient=recipient, reason=reason)
+        write(json.dumps(disclosure.to_dict(), indent=2, ensure_ascii=False) + "\n")
     if as_json:
-        print_json({"file": str(out)} | document)
+        print_json({"file": str(out)} | disclosure.to_dict())
     else:
         console().print(f"what {recipient} may have is in {out}", markup=False)

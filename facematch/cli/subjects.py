@@ -34,23 +34,9 @@ def subjects(database: Database = None, key_file: KeyFile = None, actor: Actor =
     Example: `facematch subjects --db sqlite:///store-12.db`
     """
     with open_watchlist(database, actor, key_file=key_file) as watchlist:
-        records = watchlist.subjects()
+        records = watchlist.subjects.list()
     if as_json:
-        print_json(
-            {
-                "subjects": [
-                    {
-                        "subject_id": record.subject_id,
-                        "state": record.state,
-                        "purposes": list(record.purposes),
-                        "sites": list(record.sites),
-                        "templates": record.templates,
-                        "valid_until": record.valid_until.isoformat(),
-                    }
-                    for record in records
-                ]
-            }
-        )
+        print_json({"subjects": [record.to_dict() for record in records]})
         return
     rows = [
         (
@@ -105,17 +91,7 @@ def erase(
             raise
         rescued(write, _written(receipt))
     if as_json:
-        print_json(
-            {
-                "subject_id": receipt.subject_id,
-                "erased_at": receipt.erased_at.isoformat(),
-                "templates_erased": receipt.templates_erased,
-                "consent_records_erased": receipt.consent_records_erased,
-                "generation": receipt.generation,
-                "certificate_file": str(file),
-                "certificate": dict(receipt.certificate),
-            }
-        )
+        print_json(receipt.to_dict() | {"certificate_file": str(file)})
         return ExitCode.OK
     console().print(
         f"erased {receipt.templates_erased} templates and {receipt.consent_records_erased} consent records "
@@ -140,7 +116,7 @@ def _verify(
 ) -> ExitCode:
     text = read_bytes(certificate)
     with open_watchlist(database, actor, key_file=key_file) as watchlist:
-        check = watchlist.check_erasure(text, also=also)
+        check = watchlist.verify_erasure(text, extra_files=also)
     if as_json:
         print_json(check.to_dict())
     elif check.ok:

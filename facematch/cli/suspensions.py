@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
 from facematch.cli.options import Actor, AsJson, Database, KeyFile, open_watchlist
 from facematch.cli.output import console, print_json, print_table
-
-if TYPE_CHECKING:
-    from facematch.storage.governance_state import Suspension
 
 __all__ = ["resume", "suspend", "suspensions"]
 
@@ -29,9 +26,9 @@ def suspend(
     Example: `facematch suspend --reason "too many false alerts" --site store-12`
     """
     with open_watchlist(database, actor, key_file=key_file) as watchlist:
-        made = watchlist.suspend(reason=reason, site=site, zone=zone)
+        made = watchlist.suspensions.add(reason=reason, site=site, zone=zone)
     if as_json:
-        print_json(_plain(made))
+        print_json(made.to_dict())
     else:
         console().print(f"identification is suspended {made.where()}: suspension {made.suspension_id}", markup=False)
 
@@ -48,10 +45,10 @@ def resume(
     Example: `facematch resume 3 --actor bo`
     """
     with open_watchlist(database, actor, key_file=key_file) as watchlist:
-        lifted = watchlist.resume(number)
+        answer = watchlist.suspensions.lift(number)
     if as_json:
-        print_json({"suspension_id": number, "lifted": lifted})
-    elif lifted:
+        print_json(answer.to_dict())
+    elif answer.lifted:
         console().print(f"suspension {number} is lifted")
     else:
         console().print(f"asked to lift suspension {number}; it stays until another person agrees")
@@ -65,9 +62,9 @@ def suspensions(
     Example: `facematch suspensions`
     """
     with open_watchlist(database, actor, key_file=key_file) as watchlist:
-        found = watchlist.suspensions()
+        found = watchlist.suspensions.list()
     if as_json:
-        print_json({"suspensions": [_plain(item) for item in found]})
+        print_json({"suspensions": [item.to_dict() for item in found]})
         return
     rows = [
         (
@@ -80,15 +77,3 @@ def suspensions(
         for item in found
     ]
     print_table("Suspensions", ("number", "where", "why", "since (UTC)", "asked to lift"), rows)
-
-
-def _plain(item: Suspension) -> dict[str, Any]:
-    return {
-        "suspension_id": item.suspension_id,
-        "site": item.site,
-        "zone": item.zone,
-        "reason": item.reason,
-        "since": item.since.isoformat(),
-        "actor": item.actor,
-        "resume_asked_by": list(item.resume_asked_by),
-    }

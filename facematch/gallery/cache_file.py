@@ -117,7 +117,9 @@ class GalleryCacheFile:
             with os.fdopen(os.open(part, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600), "w+b") as stream:
                 _write(stream, file_id, key, snapshot)
                 stream.flush()
-                with self._database.write(_SAVING) as connection:  # an erasure that discards the file comes before or after
+                with self._database.write(
+                    _SAVING
+                ) as connection:  # an erasure that discards the file comes before or after
                     if generation_of(connection) != snapshot.generation:
                         return False
                     outer = self._vault.key(_KEY) if self._vault.names(_KEY) else self._vault.make_key(_KEY)

@@ -241,11 +241,10 @@ class KeyVault:
     # --- what a restored backup must not undo
 
     def record_tombstones(self, tombstones: Sequence[Tombstone]) -> None:
-        """Remember for good that something ended.
+        """Record for good what has ended; what is recorded already stays as it is.
 
         Args:
-            tombstones: Kind (a consent state such as ``WITHDRAWN``, or ``ERASED``), reference (a consent record's id or a
-                subject's reference) and time in microseconds.
+            tombstones: Kind (a final consent state, or ``ERASED``), reference and time of each.
         """
         with self._writing() as connection:
             connection.executemany("INSERT OR IGNORE INTO tombstones VALUES (?, ?, ?)", tombstones)

@@ -99,8 +99,8 @@ def test_r01_enrollment_needs_a_consent_in_force(bench: Bench) -> None:
     for consent in (None, ended):
         with pytest.raises(ConsentRequired):
             bench.watchlist.enroll("s", picture(1), consent=consent)
-    assert bench.watchlist.subjects() == []
-    assert bench.watchlist.templates() == 0
+    assert bench.watchlist.subjects.list() == ()
+    assert bench.watchlist.subjects.count_templates().templates == 0
 
 
 def test_r02_a_record_needs_a_notice_a_language_and_evidence(tmp_path: Path) -> None:
@@ -197,17 +197,17 @@ def test_r08_consent_ends_and_renewal_needs_new_evidence(bench: Bench, tmp_path:
     bench.enroll("s", 1, valid_for=10 * DAY)
     (tmp_path / "again.pdf").write_bytes(b"another signature")
     with pytest.raises(ConsentInvalid):
-        bench.watchlist.renew("s", valid_for=10 * DAY, evidence=tmp_path / "missing.pdf")
+        bench.watchlist.consents.renew("s", valid_for=10 * DAY, evidence=tmp_path / "missing.pdf")
     bench.clock.advance(9 * DAY)
-    bench.watchlist.renew("s", valid_for=10 * DAY, evidence=tmp_path / "again.pdf")
+    bench.watchlist.consents.renew("s", valid_for=10 * DAY, evidence=tmp_path / "again.pdf")
     bench.clock.advance(9 * DAY)
     assert bench.found(1) == ["s"]
-    assert bench.watchlist.consents("s")[0].state is ConsentState.RENEWED
+    assert bench.watchlist.consents.list("s")[0].state is ConsentState.RENEWED
     bench.clock.advance(2 * DAY)
     assert bench.found(1) == []
     (tmp_path / "late.pdf").write_bytes(b"signed too late")
     with pytest.raises(ConsentTransitionError):
-        bench.watchlist.renew("s", valid_for=DAY, evidence=tmp_path / "late.pdf")
+        bench.watchlist.consents.renew("s", valid_for=DAY, evidence=tmp_path / "late.pdf")
 
 
 def test_r09_expiry_holds_at_query_time_and_the_sweeper_erases_afterwards(bench: Bench) -> None:
@@ -215,15 +215,15 @@ def test_r09_expiry_holds_at_query_time_and_the_sweeper_erases_afterwards(bench:
     bench.enroll("stays", 2, valid_for=300 * DAY)
     bench.clock.advance(10 * DAY)
     assert bench.found(1) == []
-    assert bench.watchlist.sweep(dry_run=True).expired == ("s",)
-    swept = bench.watchlist.sweep()
+    assert bench.watchlist.apply_retention(dry_run=True).expired == ("s",)
+    swept = bench.watchlist.apply_retention()
     assert (swept.expired, swept.erased) == (("s",), ())
-    assert bench.watchlist.consents("s")[0].state is ConsentState.EXPIRED
+    assert bench.watchlist.consents.list("s")[0].state is ConsentState.EXPIRED
     bench.clock.advance(30 * DAY)
-    swept = bench.watchlist.sweep()
+    swept = bench.watchlist.apply_retention()
     assert swept.erased == ("s",)
-    assert bench.watchlist.check_erasure(swept.certificates[0]).ok
-    assert [record.subject_id for record in bench.watchlist.subjects()] == ["stays"]
+    assert bench.watchlist.verify_erasure(swept.certificates[0]).ok
+    assert [record.subject_id for record in bench.watchlist.subjects.list()] == ["stays"]
 
 
 def test_r11_a_stranger_leaves_nothing(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
@@ -256,13 +256,13 @@ def test_r14_erasure_destroys_the_key_so_that_old_backups_stay_closed(bench: Ben
     backup = bench.watchlist.backup(tmp_path / "before.db")
     bench.watchlist.erase("s", reason="asked")
     bench.watchlist.restore(backup)
-    assert [record.subject_id for record in bench.watchlist.subjects()] == ["t"]
+    assert [record.subject_id for record in bench.watchlist.subjects.list()] == ["t"]
     bench.watchlist.close()
     for end in ("", "-wal", "-shm"):
         bench.path.with_name(bench.path.name + end).unlink(missing_ok=True)
     bench.path.write_bytes(backup.read_bytes())  # the file itself put back behind facematch's back
     with as_actor(bench, "ana") as again:
-        assert [record.subject_id for record in again.subjects()] == ["t"]
+        assert [record.subject_id for record in again.subjects.list()] == ["t"]
         with pytest.raises(Suspended):
             again.identify(picture(1), purpose=PURPOSE, site=SITE)
 
@@ -274,7 +274,7 @@ def test_r15_erasure_gives_a_certificate_that_anybody_can_check(bench: Bench) ->
     checked = verify_certificate(certificate, public_key=bench.watchlist.audit.public_key)
     assert (checked["templates"], checked["data_key"]["destroyed"]) == (1, True)
     assert checked["self_search"] == {"probes": 1, "templates_found": 0}
-    assert bench.watchlist.check_erasure(certificate).findings == ()
+    assert bench.watchlist.verify_erasure(certificate).findings == ()
     certificate["templates"] = 0
     with pytest.raises(facematch.FacematchError, match="signature"):
         verify_certificate(certificate)
@@ -292,7 +292,7 @@ def test_r18_nobody_vulnerable(bench: Bench) -> None:
         bench.watchlist.enroll("s", picture(1), consent=marked)
     assert caught.value.rule == "vulnerable"
     bench.enroll("later", 2)  # found out later: invalidated and erased
-    bench.watchlist.invalidate("later", reason="a vulnerable person")
+    bench.watchlist.consents.invalidate("later", reason="a vulnerable person")
     assert bench.found(2) == []
     bench.watchlist.erase("later", reason="a vulnerable person")
 
@@ -478,16 +478,16 @@ def test_r35_rates_have_intervals_by_group_and_small_groups_are_flagged() -> Non
 def test_r37_suspension_is_seen_by_the_next_search_and_two_people_lift_it(bench: Bench) -> None:
     bench.enroll("s", 1)
     with as_actor(bench, "ana") as other:
-        suspension = bench.watchlist.suspend(reason="too many wrong candidates", site=SITE)
+        suspension = bench.watchlist.suspensions.add(reason="too many wrong candidates", site=SITE)
         with pytest.raises(Suspended):
             other.identify(picture(1), purpose=PURPOSE, site=SITE)
         assert other.identify(picture(1), purpose=PURPOSE, site="elsewhere").candidates == ()
-    assert bench.watchlist.resume(suspension.suspension_id) is False
+    assert bench.watchlist.suspensions.lift(suspension.suspension_id).lifted is False
     with pytest.raises(SeparationOfDuties):
-        bench.watchlist.resume(suspension.suspension_id)
+        bench.watchlist.suspensions.lift(suspension.suspension_id)
     bench.watchlist.actors.grant("ben", "privacy-officer")
     with as_actor(bench, "ben") as ben:
-        assert ben.resume(suspension.suspension_id) is True
+        assert ben.suspensions.lift(suspension.suspension_id).lifted is True
     assert bench.found(1) == ["s"]
 
 
@@ -504,7 +504,7 @@ def test_r38_policies_are_versioned_and_what_ruled_can_be_answered(bench: Bench)
     assert caught.value.rule == "purposes"
     at = bench.watchlist.policies.at
     assert [at(began).version, at(bench.clock.now - DAY).version, at(bench.clock.now).version] == [1, 1, 2]
-    assert [v.digest for v in bench.watchlist.policies.history()] == [first.digest, second.digest]
+    assert [v.digest for v in bench.watchlist.policies.list()] == [first.digest, second.digest]
     assert first.digest != second.digest
 
 
@@ -521,13 +521,13 @@ def test_r39_reports_come_from_the_live_configuration(bench: Bench) -> None:
 
 def test_r41_a_complaint_restricts_until_it_is_decided(bench: Bench) -> None:
     bench.enroll("s", 1)
-    number = bench.watchlist.rights.complain("s", ground="it was my brother")
+    number = bench.watchlist.rights.open_complaint("s", ground="it was my brother")
     assert bench.found(1) == []
-    assert bench.watchlist.subjects()[0].state == "restricted"
-    bench.watchlist.rights.decide(number, upheld=False)
+    assert bench.watchlist.subjects.list()[0].state == "restricted"
+    bench.watchlist.rights.decide_complaint(number, upheld=False)
     assert bench.found(1) == ["s"]
-    again = bench.watchlist.rights.complain("s", ground="look again")
-    bench.watchlist.rights.decide(again, upheld=True)
+    again = bench.watchlist.rights.open_complaint("s", ground="look again")
+    bench.watchlist.rights.decide_complaint(again, upheld=True)
     assert bench.found(1) == []
 
 
@@ -566,10 +566,10 @@ def test_r46_templates_are_renewed_under_a_new_rotation_and_scores_stay(bench: B
     bench.enroll("s", 1)
     probe = picture(1, 1)
     before = bench.watchlist.identify(probe, purpose=PURPOSE, site=SITE).candidates[0].score
-    vectors = [bench.watchlist._core.snapshot().vectors().copy()]
+    vectors = [bench.watchlist._session.resources.snapshot().vectors().copy()]
     assert bench.watchlist.keys.renew_templates().rotation == 2
     after = bench.watchlist.identify(probe, purpose=PURPOSE, site=SITE).candidates[0].score
-    vectors.append(bench.watchlist._core.snapshot().vectors().copy())
+    vectors.append(bench.watchlist._session.resources.snapshot().vectors().copy())
     assert after == pytest.approx(before, abs=1e-6)
     assert abs(float(np.vdot(vectors[0], vectors[1]))) < 0.9
 
@@ -610,9 +610,9 @@ def test_r49_tampering_is_found_also_offline(bench: Bench, tmp_path: Path) -> No
 def test_r50_the_log_is_kept_half_a_year_and_then_pruned(bench: Bench) -> None:
     bench.enroll("s", 1, valid_for=700 * DAY)
     bench.clock.advance(200 * DAY)
-    assert bench.watchlist.sweep().pruned == 0
+    assert bench.watchlist.apply_retention().pruned == 0
     bench.clock.advance(200 * DAY)
-    swept = bench.watchlist.sweep()
+    swept = bench.watchlist.apply_retention()
     assert swept.pruned >= 2
     assert bench.watchlist.audit.entries()[0].seq == swept.pruned + 1
     assert bench.watchlist.audit.verify().ok

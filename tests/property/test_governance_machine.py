@@ -176,7 +176,7 @@ class GovernanceMachine(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         for certificate in self.certificates:
-            assert self.handles[0].check_erasure(certificate).findings == ()
+            assert self.handles[0].verify_erasure(certificate).findings == ()
         for handle in (*self.handles, *self.abandoned):
             handle.close()
         self.folder.cleanup()
@@ -298,7 +298,7 @@ class GovernanceMachine(RuleBasedStateMachine):
         return self.refs.get(subject, set()) - present - self.erased
 
     def _ref(self, subject: str) -> str:
-        core = self.handles[0]._core
+        core = self.handles[0]._session.resources
         with core.database.read() as connection:
             return core.require_subject(connection, subject).subject_ref
 
@@ -344,7 +344,7 @@ class GovernanceMachine(RuleBasedStateMachine):
     def reject(self, which: int, handle: int) -> None:
         waiting = self._pending()
         _, record, batch = waiting[which % len(waiting)]
-        assert self.handles[handle].approvals.reject(batch.number, reason="not needed") == 1
+        assert self.handles[handle].approvals.reject(batch.number, reason="not needed").templates == 1
         record.batches.remove(batch)
 
     # --- consents and time
@@ -356,7 +356,7 @@ class GovernanceMachine(RuleBasedStateMachine):
         known, now = self.people.get(subject), self.clock.now
         if known is None:
             with pytest.raises(SubjectNotFound):
-                self.handles[handle].renew(subject, valid_for=timedelta(days=days), evidence=evidence)
+                self.handles[handle].consents.renew(subject, valid_for=timedelta(days=days), evidence=evidence)
             return
         record = known.records[-1]
         expected: type[FacematchError] | None = None
@@ -366,9 +366,9 @@ class GovernanceMachine(RuleBasedStateMachine):
             expected = PolicyRefused
         if expected is not None:
             with pytest.raises(expected):
-                self.handles[handle].renew(subject, valid_for=timedelta(days=days), evidence=evidence)
+                self.handles[handle].consents.renew(subject, valid_for=timedelta(days=days), evidence=evidence)
             return
-        result = self.handles[handle].renew(subject, valid_for=timedelta(days=days), evidence=evidence)
+        result = self.handles[handle].consents.renew(subject, valid_for=timedelta(days=days), evidence=evidence)
         record.end = now + timedelta(days=days)
         assert result.valid_until == record.end
 
@@ -441,7 +441,7 @@ class GovernanceMachine(RuleBasedStateMachine):
             for _, record, batch in self._pending()
             if now >= batch.made + timedelta(days=self.pending_days)
         ]
-        result = self.handles[handle].sweep(dry_run=dry)
+        result = self.handles[handle].apply_retention(dry_run=dry)
         assert set(result.expired) == late
         assert set(result.erased) == overdue
         assert list(result.rejected) == [batch.number for _, batch in stale]
@@ -463,9 +463,11 @@ class GovernanceMachine(RuleBasedStateMachine):
         known = self.people.get(subject)
         if known is None:
             with pytest.raises(SubjectNotFound):
-                self.handles[handle].rights.complain(subject, ground="it is not me")
+                self.handles[handle].rights.open_complaint(subject, ground="it is not me")
             return
-        known.complaints[self.handles[handle].rights.complain(subject, ground="it is not me")] = "open"
+        known.complaints[self.handles[handle].rights.open_complaint(subject, ground="it is not me").complaint_id] = (
+            "open"
+        )
 
     @precondition(lambda self: any("open" in p.complaints.values() for p in self.people.values()))
     @rule(which=st.integers(0, 5), upheld=st.booleans(), handle=handles)
@@ -477,13 +479,13 @@ class GovernanceMachine(RuleBasedStateMachine):
             if state == "open"
         )
         number, name = waiting[which % len(waiting)]
-        self.handles[handle].rights.decide(number, upheld=upheld)
+        self.handles[handle].rights.decide_complaint(number, upheld=upheld)
         self.people[name].complaints[number] = "upheld" if upheld else "dismissed"
 
     @precondition(lambda self: len(self.stops) < 2)
     @rule(place=places, handle=handles)
     def suspend(self, place: tuple[str | None, str | None], handle: int) -> None:
-        made = self.handles[handle].suspend(reason="a fault", site=place[0], zone=place[1])
+        made = self.handles[handle].suspensions.add(reason="a fault", site=place[0], zone=place[1])
         self.stops[made.suspension_id] = Stop(*place)
 
     @precondition(lambda self: self.stops)
@@ -493,10 +495,10 @@ class GovernanceMachine(RuleBasedStateMachine):
         stop = self.stops[number]
         if ACTORS[handle] in stop.asked:
             with pytest.raises(SeparationOfDuties):
-                self.handles[handle].resume(number)
+                self.handles[handle].suspensions.lift(number)
             return
         stop.asked.append(ACTORS[handle])
-        assert self.handles[handle].resume(number) is (len(stop.asked) == 2)
+        assert self.handles[handle].suspensions.lift(number).lifted is (len(stop.asked) == 2)
         if len(stop.asked) == 2:
             del self.stops[number]
 
@@ -533,12 +535,12 @@ class GovernanceMachine(RuleBasedStateMachine):
 
     @rule(handle=handles)
     def rotate_keys(self, handle: int) -> None:
-        before = self.handles[handle].keys.state().provider_key
+        before = self.handles[handle].keys.status().provider_key
         assert self.handles[handle].keys.rotate().provider_key != before
 
     @rule(handle=handles)
     def renew_templates(self, handle: int) -> None:
-        before = self.handles[handle].keys.state().rotation
+        before = self.handles[handle].keys.status().rotation
         assert self.handles[handle].keys.renew_templates().rotation > before
 
     @precondition(lambda self: len(self.backups) < 3)
@@ -564,13 +566,13 @@ class GovernanceMachine(RuleBasedStateMachine):
                 if record.is_open and (record.record_id in self.ended or record.start <= self._ended_since(person.ref)):
                     record.is_open, record.ended, record.ended_by_somebody = False, self._ending_of(record), True
                     self.ended.add(record.record_id)
-        new = {stop.suspension_id for stop in self.handles[0].suspensions()} - set(self.stops)
+        new = {stop.suspension_id for stop in self.handles[0].suspensions.list()} - set(self.stops)
         assert len(new) == 1
         self.stops[new.pop()] = Stop(None, None)
         self.restored = True
 
     def _ending_of(self, record: Record) -> datetime:
-        core = self.handles[0]._core
+        core = self.handles[0]._session.resources
         with core.database.read() as connection:
             found = core.consents.by_record_id(connection, record.record_id)
             assert found is not None
@@ -600,7 +602,7 @@ class GovernanceMachine(RuleBasedStateMachine):
         self._crash()
 
     def _seam(self, handle: int, step: str) -> tuple[object, str, str]:
-        core = self.handles[handle]._core
+        core = self.handles[handle]._session.resources
         owner, name, when = step.split()
         return (
             {"vault": core.vault, "database": core.database, "store": core.subjects, "codec": core.cipher}[owner],
@@ -659,7 +661,7 @@ class GovernanceMachine(RuleBasedStateMachine):
             return
         if known is not None and step.startswith("codec"):
             return  # no key is made
-        consent, core = self._consent(subject, {PURPOSES[0]}, None, 9), self.handles[handle]._core
+        consent, core = self._consent(subject, {PURPOSES[0]}, None, 9), self.handles[handle]._session.resources
         if not clean:  # the key that was made is left behind as well
 
             def gone(_: str) -> bool:
@@ -747,7 +749,7 @@ class GovernanceMachine(RuleBasedStateMachine):
     def there_is_a_key_for_every_subject_and_for_nobody_who_was_erased(self) -> None:
         if not self.handles:
             return
-        keys = set(self.handles[0]._core.cipher.subject_refs())
+        keys = set(self.handles[0]._session.resources.cipher.subject_refs())
         there = {person.ref for person in self.people.values()}
         assert there <= keys
         assert not keys & self.erased

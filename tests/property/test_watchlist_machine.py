@@ -197,7 +197,7 @@ class WatchlistMachine(RuleBasedStateMachine):
         self.calls += 1
         now = self.clock.now
         active = {name for name, records in self.model.items() if any(r.in_force(now) for r in records)}
-        listed = self.handles[handle].subjects()
+        listed = self.handles[handle].subjects.list()
         assert [record.subject_id for record in listed] == sorted(self.model)
         assert {record.subject_id for record in listed if record.state == "active"} == active
 

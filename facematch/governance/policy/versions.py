@@ -61,11 +61,12 @@ class PolicyVersion:
         """The version as plain data, ready for JSON, with the whole policy."""
         return {
             "version": self.version,
+            "title": self.policy.title,
             "digest": self.digest,
             "effective_from": self.effective_from.isoformat(),
             "set_at": self.set_at.isoformat(),
             "actor": self.actor,
-            "policy": self.policy.to_dict(),
+            "document": self.policy.to_dict(),
         }
 
 

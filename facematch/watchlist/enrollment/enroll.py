@@ -15,12 +15,17 @@ from facematch.governance.policy import Policy, QualityRequest
 from facematch.governance.policy.requests import QualityOutcome
 from facematch.matching.embeddings import unit_vectors
 from facematch.protocols import Analyzer
-from facematch.storage.consents import StoredConsent
-from facematch.storage.subjects import NewTemplate, Subject
+from facematch.storage.subjects import NewTemplate
 from facematch.types import Enrollment, FaceQuality, FloatArray, ImageSource, PictureRefusal, QualityGate
 from facematch.watchlist.enrollment.consent_basis import ConsentBasis, callers_record, require_basis
 from facematch.watchlist.enrollment.look_alikes import best_of, look_alikes
-from facematch.watchlist.enrollment.picture_checks import CheckedPictures, EnrolledPictures, check_pictures, listed
+from facematch.watchlist.enrollment.picture_checks import (
+    CheckedPictures,
+    EnrolledPictures,
+    UsablePicture,
+    check_pictures,
+    listed,
+)
 from facematch.watchlist.resources import Resources
 from facematch.watchlist.session import Operation, Session, Transaction
 
@@ -113,7 +118,13 @@ def _store(
         actor=tx.actor,
         now=tx.now,
     )
-    ids = _add_templates(tx, subject, stored, enrollment, analyzer, checked, vectors)
+    consent = (stored.key, stored.consent.record_id)
+    ids = tuple(
+        resources.subjects.add_template(
+            connection, subject, consent, enrollment, _template(item, vector), contract=analyzer.contract, now=tx.now
+        )
+        for item, vector in zip(checked.usable, vectors, strict=True)
+    )
     generation = tx.begin_generation()
     state = "pending" if pending else "active"
     tx.operation.details |= {
@@ -162,28 +173,8 @@ def _enrolled(resources: Resources, connection: Connection, basis: ConsentBasis)
     return EnrolledPictures(resources.cipher, basis.subject.subject_ref, frozenset(marks))
 
 
-def _add_templates(
-    tx: Transaction,
-    subject: Subject,
-    stored: StoredConsent,
-    enrollment: int,
-    analyzer: Analyzer,
-    checked: CheckedPictures,
-    vectors: FloatArray,
-) -> tuple[int, ...]:
-    subjects = tx.operation.resources.subjects
-    return tuple(
-        subjects.add_template(
-            tx.connection,
-            subject,
-            (stored.key, stored.consent.record_id),
-            enrollment,
-            NewTemplate(vector, item.digest, float(item.face.detection_score), float(item.face.box.height)),
-            contract=analyzer.contract,
-            now=tx.now,
-        )
-        for item, vector in zip(checked.usable, vectors, strict=True)
-    )
+def _template(item: UsablePicture, vector: FloatArray) -> NewTemplate:
+    return NewTemplate(vector, item.digest, float(item.face.detection_score), float(item.face.box.height))
 
 
 def _quality_request(tx: Transaction, request: _Request, checked: CheckedPictures) -> QualityRequest:

@@ -15,6 +15,7 @@ from facematch.governance import AuditAction, AuditOutcome, AuditRecord
 from facematch.governance.keys.signing import SigningKey
 from facematch.storage.audit_log import TableAuditLog, TableAuditWriter, prune
 from facematch.storage.database import Database
+from tests.unit.watchlist.support import AUTHORIZATION
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 KEY = SigningKey(bytes(range(32)))
@@ -53,12 +54,12 @@ class Log:
     @contextmanager
     def writer(self, key: SigningKey = KEY) -> Iterator[TableAuditWriter]:
         """A writer in a transaction."""
-        with self.database.write() as connection:
+        with self.database.write(AUTHORIZATION) as connection:
             yield TableAuditWriter(connection, key)
 
     def prune(self, minutes: int) -> int:
         """Prune the entries of the first minutes."""
-        with self.database.write() as connection:
+        with self.database.write(AUTHORIZATION) as connection:
             writer = TableAuditWriter(connection, KEY)
             return prune(connection, writer, START + timedelta(minutes=minutes), now=self.now, actor="rita")
 

@@ -115,9 +115,11 @@ def _churn(path: Path, rng: random.Random, states: dict[str, str], writing: int)
         elif verb == "renew_templates":
             watchlist.keys.renew_templates()
         elif verb == "complain":
-            watchlist.rights.decide(watchlist.rights.complain(name, ground="not me"), upheld=False)
+            watchlist.rights.decide_complaint(
+                watchlist.rights.open_complaint(name, ground="not me").complaint_id, upheld=False
+            )
         elif verb == "sweep":
-            watchlist.sweep()
+            watchlist.apply_retention()
         else:
             backup.unlink(missing_ok=True)
             watchlist.backup(backup)

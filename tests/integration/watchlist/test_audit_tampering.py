@@ -16,6 +16,7 @@ from facematch.storage.audit_log import TableAuditLog
 from facematch.storage.audit_log.verify import canonical_row
 from facematch.storage.schema import audit
 from tests.integration.watchlist.audit_support import KEY, START, STRANGER, Log, copied, record
+from tests.unit.watchlist.support import AUTHORIZATION
 
 SIZE = 2100
 ALL = "time, actor, action, outcome, subject_ref, details, sealed, nonce"
@@ -230,7 +231,7 @@ def spoil_and_compute_anew(log: Log) -> CompactRange:
     """Change entry 7 and compute every node anew: all that is possible without the key."""
     log.sql("UPDATE audit SET actor = 'x' WHERE seq = 7", "DELETE FROM audit_nodes")
     tree = CompactRange()
-    with log.database.write() as connection:
+    with log.database.write(AUTHORIZATION) as connection:
         rows = connection.execute(select(audit).order_by(audit.c.seq)).all()
         nodes = [node for row in rows for node in tree.append(leaf_hash(canonical_row(row) or b""))]
         connection.exec_driver_sql("INSERT INTO audit_nodes VALUES (?, ?, ?)", nodes)
@@ -246,7 +247,7 @@ FORKED = {
 
 def test_an_entry_with_its_leaf_changed_is_found_by_the_node_above(log: Log) -> None:
     log.sql("UPDATE audit SET actor = 'x' WHERE seq = 7")
-    with log.database.write() as connection:
+    with log.database.write(AUTHORIZATION) as connection:
         row = connection.execute(select(audit).where(audit.c.seq == 7)).one()
         leaf = leaf_hash(canonical_row(row) or b"").hex()
     log.sql(f"UPDATE audit_nodes SET hash = x'{leaf}' WHERE level = 0 AND position = 6")

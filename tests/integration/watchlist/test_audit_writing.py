@@ -20,6 +20,7 @@ from facematch.governance.audit.verifier import EMPTY_ROOT, leaf_hash, root_of
 from facematch.governance.keys.envelope import new_key, seal, unseal
 from facematch.storage.audit_log import TableAuditLog, TableAuditWriter
 from tests.integration.watchlist.audit_support import KEY, STRANGER, Log, record
+from tests.unit.watchlist.support import AUTHORIZATION
 
 
 @pytest.fixture
@@ -167,7 +168,7 @@ def test_entries_can_be_asked_for_in_parts(path: Path) -> None:
 
 def test_private_fields_are_sealed_and_gone_with_the_key(path: Path) -> None:
     log, keys = Log(path), {"r1": new_key()}
-    with log.database.write() as connection:
+    with log.database.write(AUTHORIZATION) as connection:
         writer = TableAuditWriter(connection, KEY, lambda ref, plain, bound: seal(keys[ref], plain, bound))
         writer.append(record(0, subject_ref="r1", private={"reason": "asked in person"}))
     entry = log.log.entries()[0]
@@ -294,7 +295,7 @@ def test_the_tables_are_append_only_for_everybody(path: Path) -> None:
     ]
     refused = []
     for statement in statements:
-        with pytest.raises(DatabaseCorrupt, match="append-only"), log.database.write() as connection:
+        with pytest.raises(DatabaseCorrupt, match="append-only"), log.database.write(AUTHORIZATION) as connection:
             connection.exec_driver_sql(statement)
         refused.append(statement)
     assert refused == statements

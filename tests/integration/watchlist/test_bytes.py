@@ -83,14 +83,14 @@ def _live(path: Path, analyzer: Watched) -> list[bytes]:
             for probe in (pictures[0], stranger):
                 watchlist.identify(probe, purpose="site-access")
         watchlist.verify(SUBJECTS[0], stranger, purpose="site-access")
-        watchlist.preview(stranger, purpose="site-access")
-        complaint = watchlist.rights.complain(SUBJECTS[1], ground=GROUND)
-        watchlist.rights.decide(complaint, upheld=False)
+        watchlist.preview_enrollment(stranger, purpose="site-access")
+        complaint = watchlist.rights.open_complaint(SUBJECTS[1], ground=GROUND)
+        watchlist.rights.decide_complaint(complaint, upheld=False)
         watchlist.withdraw(SUBJECTS[2], reason=REASON)
-        rotated = [part for vector in watchlist._core.snapshot().vectors() for part in _forms(vector)]
+        rotated = [part for vector in watchlist._session.resources.snapshot().vectors() for part in _forms(vector)]
         watchlist.keys.rotate()
         watchlist.keys.renew_templates()
-        rotated += [part for vector in watchlist._core.snapshot().vectors() for part in _forms(vector)]
+        rotated += [part for vector in watchlist._session.resources.snapshot().vectors() for part in _forms(vector)]
         watchlist.erase(SUBJECTS[3], reason=REASON)
         watchlist.identify(stranger, purpose="site-access")
         watchlist.backup(path.with_name("backup"), vault_copy=path.with_name("vault-copy"))
@@ -161,7 +161,7 @@ def test_nothing_of_a_stranger_stays_anywhere_after_a_search(
         analyzer.crops.clear()
         result = watchlist.identify(synthetic_picture([SyntheticFace(STRANGER, 1)]), purpose="site-access")
         assert result.candidates == ()
-        core = watchlist._core
+        core = watchlist._session.resources
         stranger = analyzer.vectors[-1]
         score = float(np.max(core.snapshot().vectors() @ core.cipher.rotated(stranger[None], 1)[0]))
         _scan(tmp_path, _needles(analyzer, []))

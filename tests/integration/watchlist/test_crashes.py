@@ -14,19 +14,20 @@ from facematch.testing import FakeAnalyzer, synthetic_consent, synthetic_picture
 from facematch.watchlist import Watchlist
 from tests.integration.watchlist.churn import NAMES, Known, churn_until_killed, open_watchlist
 from tests.integration.watchlist.conftest import Worker
+from tests.unit.watchlist.support import roles_of
 
 
 def _lift(watchlist: Watchlist, path: Path) -> None:
     """Lift the suspensions that restores leave behind: two people agree."""
-    stops = watchlist.suspensions()
+    stops = watchlist.suspensions.list()
     if not stops:
         return
-    if "bob" not in watchlist.actors.roles():
+    if "bob" not in roles_of(watchlist):
         watchlist.actors.grant("bob", "owner")
     with Watchlist.open(f"sqlite:///{path}", actor="bob", analyzer=FakeAnalyzer()) as other:
         for stop in stops:
             people = [one for one in (watchlist, other) if one.actor not in stop.resume_asked_by]
-            assert [one.resume(stop.suspension_id) for one in people][-1]
+            assert [one.suspensions.lift(stop.suspension_id).lifted for one in people][-1]
 
 
 def _settled(path: Path, known: Known) -> Known:
@@ -34,15 +35,15 @@ def _settled(path: Path, known: Known) -> Known:
     with open_watchlist(path) as watchlist:
         assert watchlist.audit.verify().findings == ()
         _lift(watchlist, path)
-        listed = {record.subject_id: record for record in watchlist.subjects()}
+        listed = {record.subject_id: record for record in watchlist.subjects.list()}
         found = {
             name
             for number, name in enumerate(NAMES)
             for candidate in watchlist.identify(synthetic_picture([number]), purpose="site-access").candidates
             if candidate.subject_id == name
         }
-        keys = watchlist.keys.state().subjects
-        settled = {name: watchlist.templates(name) for name in listed}
+        keys = watchlist.keys.status().subjects
+        settled = {name: watchlist.subjects.count_templates(name).templates for name in listed}
     truth = {name: "gone" if name not in listed else listed[name].state for name in NAMES}
     for name, state in truth.items():
         possible = {known.states[name]}
@@ -148,10 +149,10 @@ def test_killed_at_a_certain_step(
         result = watchlist.identify(synthetic_picture([1]), purpose="site-access")
         assert [candidate.subject_id for candidate in result.candidates] == found
         assert watchlist.audit.verify().findings == ()
-        listed = [record.subject_id for record in watchlist.subjects()]
+        listed = [record.subject_id for record in watchlist.subjects.list()]
         assert listed == ([] if op == "erase" and not found else ["s"])
-        assert watchlist.keys.state().subjects == len(listed)
-        before = watchlist.keys.state()
+        assert watchlist.keys.status().subjects == len(listed)
+        before = watchlist.keys.status()
         assert watchlist.keys.rotate().provider_key != before.provider_key
         assert watchlist.keys.renew_templates().rotation > before.rotation
     assert len(FileKeys(path.with_name("a.db.key"))._read()[1]) == 1
@@ -173,8 +174,8 @@ def test_killed_between_erasure_and_cleaning_the_next_open_cleans(
     assert worker.wait_for_death() == -9
     assert needle in b"".join(file.read_bytes() for file in tmp_path.iterdir())
     with Watchlist.open(f"sqlite:///{path}", actor="worker", analyzer=FakeAnalyzer()) as watchlist:
-        assert watchlist.subjects() == []
-        assert watchlist.keys.state().subjects == 0
+        assert watchlist.subjects.list() == ()
+        assert watchlist.keys.status().subjects == 0
         assert needle not in b"".join(file.read_bytes() for file in tmp_path.iterdir())
 
 

@@ -66,8 +66,8 @@ def _use(path: Path) -> str:
             found = watchlist.identify(synthetic_picture([4]), purpose="site-access", site="store-12")
             assert found.candidates == ()  # erased
             watchlist.identify(synthetic_picture([0]), purpose="site-access")
-            for record in watchlist.subjects():
-                watchlist.consents(record.subject_id)
+            for record in watchlist.subjects.list():
+                watchlist.consents.list(record.subject_id)
             watchlist.audit.verify().require()
             watchlist.withdraw("s1", reason="left")
             watchlist.erase("s2", reason="asked")
@@ -211,7 +211,7 @@ def test_an_older_copy_of_the_vault_serves_nobody_whose_key_it_lacks(tmp_path: P
             with pytest.raises(KeyUnavailable, match="older copy"):
                 watchlist.identify(synthetic_picture([person]), purpose="site-access")
         with pytest.raises(KeyUnavailable):
-            watchlist.subjects()
+            watchlist.subjects.list()
 
 
 def test_an_older_copy_of_the_vault_brings_back_no_erased_subject(tmp_path: Path) -> None:
@@ -228,7 +228,7 @@ def test_an_older_copy_of_the_vault_brings_back_no_erased_subject(tmp_path: Path
     with _open(path) as watchlist:
         found = [watchlist.identify(synthetic_picture([n]), purpose="site-access").candidates for n in (1, 2, 3)]
         assert [[c.subject_id for c in row] for row in found] == [[], ["stays"], []]
-        assert "WITHDRAWN" in {kind for kind, _ in watchlist._core.vault.tombstones().values()}
+        assert "WITHDRAWN" in {kind for kind, _ in watchlist._session.resources.vault.tombstones().values()}
 
 
 @pytest.mark.parametrize("mode", [0o644, 0o640, 0o604])
@@ -313,8 +313,8 @@ def _looked_at(path: Path) -> str:
     try:
         with _open(path) as watchlist:
             watchlist.identify(STRANGER, purpose="site-access")
-            for record in watchlist.subjects():
-                watchlist.consents(record.subject_id)
+            for record in watchlist.subjects.list():
+                watchlist.consents.list(record.subject_id)
             watchlist.audit.verify().require()
     except FacematchError as error:
         return error.code

@@ -23,8 +23,8 @@ ACTIONS: dict[str, Callable[[Watchlist], object]] = {
     "rotate": lambda w: w.keys.rotate(),
     "renew_templates": lambda w: w.keys.renew_templates(),
     "search": lambda w: w.identify(synthetic_picture([0]), purpose="site-access"),
-    "complain": lambda w: w.rights.complain("s0", ground="not me"),
-    "suspend": lambda w: w.suspend(reason="a fault"),
+    "complain": lambda w: w.rights.open_complaint("s0", ground="not me").complaint_id,
+    "suspend": lambda w: w.suspensions.add(reason="a fault"),
 }
 
 
@@ -61,7 +61,7 @@ def _limited(path: Path, action: str, room: int) -> dict[str, Any]:
         except FacematchError as error:
             outcome = error.code
         resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
-        result: dict[str, Any] = {"outcome": outcome, "stops": len(watchlist.suspensions())}
+        result: dict[str, Any] = {"outcome": outcome, "stops": len(watchlist.suspensions.list())}
         if not result["stops"]:
             found = watchlist.identify(synthetic_picture([0]), purpose="site-access").candidates
             result["found"] = [candidate.subject_id for candidate in found]
@@ -89,8 +89,8 @@ def test_what_does_not_fit_is_refused_and_nothing_is_half_done(tmp_path: Path, a
         assert result["found"] == []
     with open_watchlist(path) as watchlist:
         assert watchlist.audit.verify().findings == ()
-        listed = [record.subject_id for record in watchlist.subjects()]
-        assert watchlist.keys.state().subjects == len(listed)
+        listed = [record.subject_id for record in watchlist.subjects.list()]
+        assert watchlist.keys.status().subjects == len(listed)
         expected = {f"s{number}" for number in range(8)}
         if result["outcome"] == "done":
             expected |= {"new"} if action == "enroll" else set()
@@ -98,7 +98,7 @@ def test_what_does_not_fit_is_refused_and_nothing_is_half_done(tmp_path: Path, a
         assert expected - {"s0"} <= set(listed) <= expected | {"s0"}
         assert ("s0" in listed) or action == "erase"
         if action == "suspend":
-            assert len(watchlist.suspensions()) == result["stops"] == (result["outcome"] == "done")
+            assert len(watchlist.suspensions.list()) == result["stops"] == (result["outcome"] == "done")
             return
         found = watchlist.identify(synthetic_picture([0]), purpose="site-access").candidates
         if not ended:

@@ -31,7 +31,7 @@ from facematch.gallery import cache_file as gallery_file
 gallery.WORTH_SAVING = 1
 gallery_file._BLOCK_BYTES = 4096  # many sections, many moments
 with Watchlist.open(f"sqlite:///{sys.argv[1]}", actor="ana", analyzer=FakeAnalyzer(512)) as watchlist:
-    file, snapshot = watchlist._core.gallery._file, watchlist._core.snapshot()
+    file, snapshot = watchlist._session.resources.gallery._file, watchlist._session.resources.snapshot()
     print("ready", flush=True)
     while True:
         assert file.save(snapshot)
@@ -58,7 +58,7 @@ def die(*_):
 with Watchlist.open(
     f"sqlite:///{sys.argv[1]}", actor="ana", analyzer=FakeAnalyzer(512), index=coded_index
 ) as watchlist:
-    index = watchlist._core.snapshot().index
+    index = watchlist._session.resources.snapshot().index
     assert index.rebuild() and index.stats().kind == "pq"
     if sys.argv[2] == "codes":
         fastscan._overwritten = die
@@ -76,7 +76,7 @@ def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     with _opened(tmp_path / "a.db") as watchlist:
         for number in range(PEOPLE):
             watchlist.enroll(f"s{number}", synthetic_picture([number]), consent=synthetic_consent(f"s{number}"))
-        watchlist._core.snapshot()
+        watchlist._session.resources.snapshot()
     assert gallery_path(tmp_path / "a.db").exists()
     return tmp_path / "a.db"
 
@@ -121,7 +121,7 @@ def test_a_process_that_is_killed_while_it_compacts_leaves_a_gallery_that_is_rig
     assert killed.stdout == "ready\n"  # an erasure compacts before it returns
     with _opened(path) as watchlist:
         assert watchlist.audit.verify().findings == ()
-        left = {subject.subject_id for subject in watchlist.subjects()}
+        left = {subject.subject_id for subject in watchlist.subjects.list()}
         assert {f"s{number}" for number in range(PEOPLE)} - left <= {"s5"}
         for number in range(PEOPLE):
             assert _found(watchlist, number) == ([f"s{number}"] if f"s{number}" in left else [])
@@ -137,7 +137,7 @@ def _saved_under_a_limit(path: Path, limit: int) -> int:
         code = 9
         try:
             with _opened(path) as watchlist:
-                core = watchlist._core
+                core = watchlist._session.resources
                 snapshot = core.snapshot()
                 core.gallery._saved = None
                 resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
@@ -168,12 +168,12 @@ def test_two_processes_save_and_erase_at_once_and_no_file_holds_the_erased(path:
             for number in range(6):
                 erased = watchlist.erase(f"s{number}", reason="asked")
                 assert erased.certificate is not None
-                assert watchlist.check_erasure(erased.certificate).ok
+                assert watchlist.verify_erasure(erased.certificate).ok
         writer.kill()
     with _opened(path) as watchlist:
-        saved = watchlist._core.gallery._file
+        saved = watchlist._session.resources.gallery._file
         assert saved is not None
-        loaded = saved.load(watchlist._core.gallery.new_index(DIMENSION))
+        loaded = saved.load(watchlist._session.resources.gallery.new_index(DIMENSION))
         names = set() if loaded is None else set(loaded.columns.subject_ids)
         assert names.isdisjoint({f"s{number}" for number in range(6)})
         assert _found(watchlist, 2) == []

@@ -149,9 +149,9 @@ def test_of_many_searches_after_an_end_in_another_process_none_returns_the_subje
 
         def end() -> None:
             if act == "suspend":
-                watchlist.suspend(reason="a fault")
+                watchlist.suspensions.add(reason="a fault")
             elif act == "complain":
-                watchlist.rights.complain("s", ground="not me")
+                watchlist.rights.open_complaint("s", ground="not me")
             else:
                 getattr(watchlist, act)("s", reason="left")
             returned_at.append(time.monotonic())
@@ -179,11 +179,11 @@ def test_a_restore_in_one_process_is_seen_by_the_very_next_search_in_another(
         assert worker.ask("search", person=1)["found"] == ["first"]
         assert worker.ask("search", person=2)["found"] == ["later"]
         watchlist.restore(tmp_path / "backup")
-        stop = watchlist.suspensions()[0]
+        stop = watchlist.suspensions.list()[0]
         worker.send("search", person=1)
         assert worker.answer()["error"] == "suspended"
         assert worker.ask("resume", number=stop.suspension_id) is False
-        assert watchlist.resume(stop.suspension_id) is True
+        assert watchlist.suspensions.lift(stop.suspension_id).lifted is True
         assert worker.ask("search", person=1)["found"] == ["first"]
         assert worker.ask("search", person=2)["found"] == []
         # template ids are not used twice, so the worker's gallery cannot take a new one for an old one
@@ -205,7 +205,7 @@ def test_processes_may_rotate_keys_at_once(tmp_path: Path, start_worker: Callabl
     assert len(names) == 36
     with Watchlist.open(f"sqlite:///{path}", actor="ana", analyzer=FakeAnalyzer()) as watchlist:
         assert watchlist.identify(synthetic_picture([1]), purpose="site-access").candidates[0].subject_id == "s"
-        assert watchlist.keys.state().provider_key == FileKeys(path.with_name("a.db.key")).key_id
+        assert watchlist.keys.status().provider_key == FileKeys(path.with_name("a.db.key")).key_id
     assert len(FileKeys(path.with_name("a.db.key"))._read()[1]) == 1
     assert [worker.ask("search", person=1)["found"] for worker in workers] == [["s"]] * 3
 

@@ -20,6 +20,7 @@ from facematch.storage.database import Database
 from facematch.storage.sql import generation_of
 from facematch.testing import FakeAnalyzer, ManualClock, synthetic_consent, synthetic_picture
 from facematch.watchlist import Watchlist
+from tests.unit.watchlist.support import AUTHORIZATION
 
 PURPOSE = "site-access"
 
@@ -59,7 +60,7 @@ def test_threads_share_a_watchlist(tmp_path: Path, kind: str) -> None:
         assert len(entries) == 2 + 14 * 6 + 42
         assert [entry.seq for entry in entries] == list(range(1, len(entries) + 1))
         assert watchlist.audit.verify().findings == ()
-        assert watchlist.keys.state().subjects == 1
+        assert watchlist.keys.status().subjects == 1
 
 
 def test_sixteen_threads_that_search_leave_one_entry_an_answer(tmp_path: Path) -> None:
@@ -67,7 +68,7 @@ def test_sixteen_threads_that_search_leave_one_entry_an_answer(tmp_path: Path) -
         for number in range(4):
             watchlist.enroll(f"s{number}", synthetic_picture([number]), consent=synthetic_consent(f"s{number}"))
         before = len(watchlist.audit)
-        refs = watchlist._core.snapshot().columns.subject_refs.tolist()
+        refs = watchlist._session.resources.snapshot().columns.subject_refs.tolist()
         with ThreadPoolExecutor(16) as pool:
             answers = list(pool.map(lambda number: (number % 5, _found(watchlist, number % 5)), range(400)))
         assert dict(answers) == {
@@ -80,7 +81,7 @@ def test_sixteen_threads_that_search_leave_one_entry_an_answer(tmp_path: Path) -
         entries = watchlist.audit.entries(since_seq=before + 1)
         assert len(entries) == 400
         logged = sorted(entry.details["candidates"] for entry in entries)
-        names = dict(zip(watchlist._core.snapshot().columns.subject_ids, refs, strict=True))
+        names = dict(zip(watchlist._session.resources.snapshot().columns.subject_ids, refs, strict=True))
         assert logged == sorted([names[name] for name in found] for _, found in answers)
         assert watchlist.audit.verify().findings == ()
 
@@ -149,7 +150,7 @@ def _all_waiting(
             outcomes[number] = error
 
     threads = [threading.Thread(target=commit, args=(number,)) for number in range(count)]
-    with database.write() as connection:
+    with database.write(AUTHORIZATION) as connection:
         for thread in threads:
             thread.start()
         while len(commits._queue) < count - 1:  # one has taken its own entry and waits for the lock
@@ -197,7 +198,7 @@ def test_entries_of_an_older_generation_are_not_written(database: Database) -> N
     written: list[int] = []
     commits = GroupCommit(database, lambda _, records: written.extend(r.details["number"] for r in records))
     assert commits.commit(0, _record(1)) is True
-    with database.write() as connection:
+    with database.write(AUTHORIZATION) as connection:
         connection.exec_driver_sql("UPDATE meta SET generation = 5")
     assert commits.commit(0, _record(2)) is False
     assert commits.commit(6, _record(3)) is False
@@ -221,17 +222,17 @@ def test_a_database_that_cannot_be_written_fails_every_search(tmp_path: Path) ->
     with Watchlist.open(f"sqlite:///{path}", actor="ana", analyzer=FakeAnalyzer()) as watchlist:
         watchlist.enroll("s", synthetic_picture([1]), consent=synthetic_consent("s"))
         before = len(watchlist.audit)
-        real = watchlist._core.append_audit
+        real = watchlist._session.resources.append_audit
 
         def failing(*_: object) -> None:
             raise DatabaseUnavailable("the disk is full", hint="free some space")
 
-        watchlist._core.searches._append = failing
+        watchlist._session.resources.searches._append = failing
         with ThreadPoolExecutor(8) as pool:
             answers = [pool.submit(_found, watchlist, 1) for _ in range(8)]
             errors = [answer.exception() for answer in answers]
         assert {type(error) for error in errors} == {DatabaseUnavailable}
-        watchlist._core.searches._append = real
+        watchlist._session.resources.searches._append = real
         assert _found(watchlist, 1) == ["s"]
         assert len(watchlist.audit) == before + 1
 
@@ -262,7 +263,7 @@ def test_a_clock_that_jumps_never_lets_a_search_outlive_a_consent(tmp_path: Path
         stop.set()
         jumping.join()
         entries = watchlist.audit.entries(since_seq=first)
-        ref = watchlist._core.snapshot().columns.subject_refs.tolist()[0]
+        ref = watchlist._session.resources.snapshot().columns.subject_refs.tolist()[0]
         assert len(entries) == len(answers) == 200
         wrong = [e for e in entries if (e.details["candidates"] == [ref]) != (start <= e.time < end)]
         assert wrong == []
@@ -287,5 +288,5 @@ def test_many_threads_that_end_one_consent_end_it_once(tmp_path: Path) -> None:
         assert outcomes[::2].count("done") == 1
         assert outcomes[1::2].count("done") <= 1
         assert set(outcomes) <= {"done", "subject_not_found", "consent_transition"}
-        assert watchlist.keys.state().subjects == 0
+        assert watchlist.keys.status().subjects == 0
         assert watchlist.audit.verify().findings == ()

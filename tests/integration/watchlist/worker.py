@@ -86,14 +86,14 @@ def main() -> None:
         ),
         "withdraw": lambda m: _need(watchlist).withdraw(m["subject"], reason="told to").generation,
         "erase": lambda m: _need(watchlist).erase(m["subject"], reason="told to").generation,
-        "subjects": lambda _: [record.subject_id for record in _need(watchlist).subjects()],
+        "subjects": lambda _: [record.subject_id for record in _need(watchlist).subjects.list()],
         "loop": lambda m: _loop(_need(watchlist), m["person"], Path(m["out"]), Path(m["stop"])),
         "rotate": lambda _: _need(watchlist).keys.rotate().provider_key,
         "renew_templates": lambda _: _need(watchlist).keys.renew_templates().rotation,
-        "suspend": lambda _: _need(watchlist).suspend(reason="told to").suspension_id,
-        "resume": lambda m: _need(watchlist).resume(m["number"]),
-        "complain": lambda m: _need(watchlist).rights.complain(m["subject"], ground="told to"),
-        "decide": lambda m: _need(watchlist).rights.decide(m["number"], upheld=False),
+        "suspend": lambda _: _need(watchlist).suspensions.add(reason="told to").suspension_id,
+        "resume": lambda m: _need(watchlist).suspensions.lift(m["number"]),
+        "complain": lambda m: _need(watchlist).rights.open_complaint(m["subject"], ground="told to").complaint_id,
+        "decide": lambda m: _need(watchlist).rights.decide_complaint(m["number"], upheld=False),
         "die_in": lambda m: _die_in(m["point"]),
     }
     for line in sys.stdin:
@@ -103,7 +103,7 @@ def main() -> None:
                 if watchlist is not None:
                     watchlist.close()
                 watchlist = _open(message["path"])
-                answer: Any = len(watchlist.subjects())
+                answer: Any = len(watchlist.subjects.list())
             else:
                 answer = actions[message["op"]](message)
         except FacematchError as error:

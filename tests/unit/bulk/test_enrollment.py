@@ -62,7 +62,7 @@ def test_every_subject_is_enrolled_under_its_own_consent(moment: Bench, tmp_path
     assert [outcomes[f"s-{n}"].templates for n in range(12)] == [2] * 12
     for person in range(12):
         assert moment.found(person, site=None) == [f"s-{person}"]
-    records = [moment.watchlist.consents(f"s-{person}")[0] for person in range(12)]
+    records = [moment.watchlist.consents.list(f"s-{person}")[0] for person in range(12)]
     assert len({record.evidence_sha256 for record in records}) == 12
     assert moment.watchlist.audit.verify().findings == ()
 
@@ -72,8 +72,8 @@ def test_the_same_list_again_changes_nothing(moment: Bench, tmp_path: Path) -> N
     run(moment.watchlist, listed)
     outcomes = run(moment.watchlist, listed)
     assert {outcome.state for outcome in outcomes.values()} == {"already"}
-    assert moment.watchlist.templates() == 10
-    assert [len(moment.watchlist.consents(f"s-{person}")) for person in range(5)] == [1] * 5
+    assert moment.watchlist.subjects.count_templates().templates == 10
+    assert [len(moment.watchlist.consents.list(f"s-{person}")) for person in range(5)] == [1] * 5
 
 
 def test_a_picture_more_is_taken_under_the_same_record(moment: Bench, tmp_path: Path) -> None:
@@ -81,7 +81,7 @@ def test_a_picture_more_is_taken_under_the_same_record(moment: Bench, tmp_path: 
     outcomes = run(moment.watchlist, listing(tmp_path, 3, pictures=3))
     assert {(outcome.state, outcome.templates) for outcome in outcomes.values()} == {("active", 1)}
     assert [refusal.code for refusal in outcomes["s-0"].refusals] == ["enrolled_already"] * 2
-    assert [len(moment.watchlist.consents(f"s-{person}")) for person in range(3)] == [1] * 3
+    assert [len(moment.watchlist.consents.list(f"s-{person}")) for person in range(3)] == [1] * 3
 
 
 def test_new_evidence_or_other_terms_are_a_new_record(moment: Bench, tmp_path: Path) -> None:
@@ -90,7 +90,7 @@ def test_new_evidence_or_other_terms_are_a_new_record(moment: Bench, tmp_path: P
     (tmp_path / "0.pdf").write_text("signed again", "utf-8")
     wider = [listed[0], Listed("s-1", listed[1].pictures, 1, {**listed[1].said, "purpose": f"{PURPOSE}|events"})]
     assert {outcome.state for outcome in run(moment.watchlist, wider).values()} == {"active"}
-    assert [len(moment.watchlist.consents(f"s-{person}")) for person in range(2)] == [2, 2]
+    assert [len(moment.watchlist.consents.list(f"s-{person}")) for person in range(2)] == [2, 2]
 
 
 def test_without_reuse_a_call_files_another_record(bench: Bench) -> None:
@@ -133,17 +133,17 @@ def test_another_duration_on_the_same_form_is_refused(moment: Bench, tmp_path: P
         outcome = run(moment.watchlist, longer)["s-0"]
         assert outcome.error is not None
         assert (outcome.state, outcome.error.code) == ("refused", "consent_invalid")
-    assert len(moment.watchlist.consents("s-0")) == 1
+    assert len(moment.watchlist.consents.list("s-0")) == 1
 
 
 def test_an_ending_that_is_noted_but_not_yet_filed_counts(moment: Bench, tmp_path: Path) -> None:
     """The vault learns of an ending first; a process that dies before the database does must not matter."""
     run(moment.watchlist, listing(tmp_path, 1))
-    (record,) = moment.watchlist.consents("s-0")
+    (record,) = moment.watchlist.consents.list("s-0")
     noted = [("WITHDRAWN", record.record_id, to_microseconds(moment.clock()))]
-    moment.watchlist._core.vault.record_tombstones(noted)
+    moment.watchlist._session.resources.vault.record_tombstones(noted)
     outcome = run(moment.watchlist, listing(tmp_path, 1, pictures=3))["s-0"]
-    assert (outcome.state, moment.watchlist.templates("s-0")) == ("refused", 2)
+    assert (outcome.state, moment.watchlist.subjects.count_templates("s-0").templates) == ("refused", 2)
     with pytest.raises(ConsentRequired):
         moment.watchlist.enroll("s-0", [tmp_path / "0-2.png"])
 
@@ -182,7 +182,7 @@ def test_what_is_wrong_with_one_subject_stops_no_other(moment: Bench, tmp_path: 
         "s-5": "consent_required",
     }
     assert [refusal.code for refusal in outcomes["s-3"].refusals] == ["image_not_found"]
-    assert [record.subject_id for record in moment.watchlist.subjects()] == ["s-0", "s-3"]
+    assert [record.subject_id for record in moment.watchlist.subjects.list()] == ["s-0", "s-3"]
     assert outcomes["s-2"].to_dict()["error"]["code"] == "enrollment_refused"
 
 
@@ -196,13 +196,13 @@ def test_an_interruption_leaves_whole_subjects_and_the_list_goes_on(moment: Benc
 
     with pytest.raises(KeyboardInterrupt):
         enroll_listed(moment.watchlist, listed, tell, actor="ana", threads=2)
-    enrolled = {record.subject_id for record in moment.watchlist.subjects()}
+    enrolled = {record.subject_id for record in moment.watchlist.subjects.list()}
     assert {outcome.subject_id for outcome in told} <= enrolled
     assert 5 <= len(enrolled) < 20
-    assert {moment.watchlist.templates(name) for name in enrolled} == {2}
+    assert {moment.watchlist.subjects.count_templates(name).templates for name in enrolled} == {2}
     outcomes = run(moment.watchlist, listed)
     assert {name for name, outcome in outcomes.items() if outcome.state == "already"} == enrolled
-    assert moment.watchlist.templates() == 40
+    assert moment.watchlist.subjects.count_templates().templates == 40
 
 
 def test_what_concerns_everybody_ends_the_run(moment: Bench, tmp_path: Path) -> None:
@@ -214,7 +214,7 @@ def test_what_concerns_everybody_ends_the_run(moment: Bench, tmp_path: Path) -> 
         pytest.raises(AccessDenied),
     ):
         run(other.watchlist, listed)
-    assert moment.watchlist.subjects() == []
+    assert moment.watchlist.subjects.list() == ()
     moment.watchlist.close()
     with pytest.raises(WatchlistClosed):
         run(moment.watchlist, listed)
@@ -226,7 +226,7 @@ def test_where_two_must_agree_the_subjects_wait(tmp_path: Path, monkeypatch: pyt
         monkeypatch.setattr("facematch.governance.consent.consent.utc_now", bench.clock)
         listed = listing(tmp_path, 3)
         assert {outcome.state for outcome in run(bench.watchlist, listed).values()} == {"pending"}
-        assert len(bench.watchlist.approvals.pending()) == 3
+        assert len(bench.watchlist.approvals.list()) == 3
         assert bench.found(1, site=None) == []
         assert {outcome.state for outcome in run(bench.watchlist, listed).values()} == {"already"}
-        assert len(bench.watchlist.approvals.pending()) == 3
+        assert len(bench.watchlist.approvals.list()) == 3

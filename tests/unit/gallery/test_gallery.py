@@ -50,7 +50,7 @@ def decoded(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 
 def _snapshot(watchlist: Watchlist) -> Snapshot:
-    return watchlist._core.snapshot()
+    return watchlist._session.resources.snapshot()
 
 
 def _assert_same(left: Snapshot, right: Snapshot) -> None:
@@ -76,7 +76,7 @@ def test_a_gallery_brought_up_step_by_step_equals_one_read_afresh(bench: Bench) 
         for step in range(60):
             act = rng.choice(["enroll", "enroll", "more", "withdraw", "erase", "renew", "complain", "rotate"])
             name = rng.choice(names) if names else ""
-            record = next((found for found in bench.watchlist.subjects() if found.subject_id == name), None)
+            record = next((found for found in bench.watchlist.subjects.list() if found.subject_id == name), None)
             if act == "enroll" or record is None:
                 names.append(f"s{step}")
                 bench.enroll(names[-1], step, **rng.choice(OPTIONS))
@@ -88,9 +88,9 @@ def test_a_gallery_brought_up_step_by_step_equals_one_read_afresh(bench: Bench) 
                 bench.watchlist.erase(name, reason="asked")
                 names.remove(name)
             elif act == "renew" and record.state == "active":
-                bench.watchlist.renew(name, valid_for=timedelta(days=30 + step), evidence=__file__)
+                bench.watchlist.consents.renew(name, valid_for=timedelta(days=30 + step), evidence=__file__)
             elif act == "complain" and record.state == "active":
-                bench.watchlist.rights.complain(name, ground="not me")
+                bench.watchlist.rights.open_complaint(name, ground="not me")
             elif act == "rotate" and step % 3 == 0:
                 bench.watchlist.keys.renew_templates()
             bench.clock.advance(timedelta(minutes=1))
@@ -107,7 +107,7 @@ def test_only_what_has_changed_is_opened(bench: Bench, decoded: list[int]) -> No
         decoded.clear()
         bench.enroll("new", 14)
         bench.watchlist.withdraw("s3", reason="left")
-        own = bench.watchlist._core.snapshot().columns.template_ids[-1]
+        own = bench.watchlist._session.resources.snapshot().columns.template_ids[-1]
         decoded.clear()
         assert other.found(3) == []
         assert decoded == [own]
@@ -155,7 +155,7 @@ def test_what_a_connection_changes_is_noted_whatever_stands_in_the_file(bench: B
 def _filled(bench: Bench, count: int = 8) -> Path:
     for number in range(count):
         bench.enroll(f"s{number}", number)
-    bench.watchlist._core.snapshot()
+    bench.watchlist._session.resources.snapshot()
     bench.watchlist.close()
     path = gallery_path(bench.path)
     assert path.exists()
@@ -187,7 +187,7 @@ def test_an_erasure_leaves_no_file_that_can_be_opened(bench: Bench, decoded: lis
         erased = later.watchlist.erase("s1", reason="asked")
         assert not path.exists() or path.read_bytes() != saved
         assert erased.certificate is not None
-        assert later.watchlist.check_erasure(erased.certificate).ok
+        assert later.watchlist.verify_erasure(erased.certificate).ok
     path.write_bytes(saved)
     decoded.clear()
     with open_bench(bench.path, clock=bench.clock) as again:
@@ -292,9 +292,9 @@ def test_a_database_put_back_does_not_meet_the_file_of_its_future(bench: Bench, 
         assert not gallery_path(bench.path).exists()
         again.watchlist.actors.grant("bob", "owner")
         with open_bench(bench.path, clock=bench.clock, actor="bob") as bob:
-            for stop in again.watchlist.suspensions():
-                again.watchlist.resume(stop.suspension_id)
-                assert bob.watchlist.resume(stop.suspension_id)
+            for stop in again.watchlist.suspensions.list():
+                again.watchlist.suspensions.lift(stop.suspension_id)
+                assert bob.watchlist.suspensions.lift(stop.suspension_id)
         again.enroll("other", 10)
         gallery_path(bench.path).write_bytes(saved)
     decoded.clear()
@@ -323,7 +323,7 @@ def test_no_file_where_the_settings_say_so(bench: Bench) -> None:
 
 def test_a_file_is_not_finished_when_the_database_has_moved_on(bench: Bench) -> None:
     bench.enroll("s", 1)
-    core = bench.watchlist._core
+    core = bench.watchlist._session.resources
     before = core.snapshot()
     gallery_path(bench.path).unlink(missing_ok=True)
     bench.enroll("t", 2)

@@ -307,7 +307,7 @@ def test_a_watchlist_moves_from_one_static_key_to_the_next(tmp_path: Path) -> No
     path, old, new = tmp_path / "a.db", new_key(), new_key()
     with open_bench(path, keys=StaticKeys(old)) as bench:
         bench.enroll("s", 1)
-        before = bench.watchlist.keys.state()
+        before = bench.watchlist.keys.status()
     with pytest.raises(KeyUnavailable, match="FACEMATCH_PREVIOUS_KEYS") as caught:
         _open(path, StaticKeys(new))
     assert caught.value.hint is not None
@@ -419,16 +419,16 @@ def test_a_rotation_under_way_elsewhere_keeps_its_key(tmp_path: Path) -> None:
     with open_bench(path) as bench:
         bench.enroll("s", 1)
         file = FileKeys(path.with_name("a.db.key"))
-        real = bench.watchlist._core.vault.rotate
+        real = bench.watchlist._session.resources.vault.rotate
 
         def rotate() -> tuple[str, str]:
             done = real()
             file.add_key()  # another process has begun the next rotation, and then dies
             return done
 
-        bench.watchlist._core.vault.rotate = rotate  # type: ignore[method-assign]
+        bench.watchlist._session.resources.vault.rotate = rotate  # type: ignore[method-assign]
         bench.watchlist.keys.rotate()
-        assert bench.watchlist.keys.state().provider_key in file._read()[1]
+        assert bench.watchlist.keys.status().provider_key in file._read()[1]
     with open_bench(path) as bench:
         assert bench.found(1) == ["s"]
         bench.watchlist.keys.rotate()
@@ -438,10 +438,10 @@ def test_a_rotation_under_way_elsewhere_keeps_its_key(tmp_path: Path) -> None:
 def test_templates_are_renewed_under_a_new_rotation_and_found_as_before(bench: Bench) -> None:
     for number in range(4):
         bench.enroll(f"s{number}", number)
-    before = bench.watchlist._core.snapshot().vectors().copy()
+    before = bench.watchlist._session.resources.snapshot().vectors().copy()
     scores = [bench.watchlist.identify(picture(n, 1), purpose=PURPOSE, site="store-12").candidates[0] for n in range(4)]
     state = bench.watchlist.keys.renew_templates()
-    after = bench.watchlist._core.snapshot().vectors()
+    after = bench.watchlist._session.resources.snapshot().vectors()
     assert state.rotation == 2
     again = [bench.watchlist.identify(picture(n, 1), purpose=PURPOSE, site="store-12").candidates[0] for n in range(4)]
     assert [c.subject_id for c in again] == [f"s{n}" for n in range(4)]
@@ -453,9 +453,12 @@ def test_templates_are_renewed_under_a_new_rotation_and_found_as_before(bench: B
 
 def test_the_state_of_the_keys_shows_no_key(bench: Bench) -> None:
     bench.enroll("s", 1)
-    state = bench.watchlist.keys.state()
+    state = bench.watchlist.keys.status()
     assert (state.subjects, state.rotation) == (1, 1)
     assert bytes.fromhex(state.signing_public_key) == bench.watchlist.audit.public_key
-    secrets = [*bench.watchlist._core.vault.keys("").values(), bench.watchlist._core.vault._vault_key()]
+    secrets = [
+        *bench.watchlist._session.resources.vault.keys("").values(),
+        bench.watchlist._session.resources.vault._vault_key(),
+    ]
     assert len(secrets) == 6
     assert [key for key in secrets if key.hex() in repr(state)] == []

@@ -8,11 +8,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from facematch.governance import AuditEntry, Consent
+from facematch.governance import AuditAction, AuditEntry, Consent
+from facematch.governance.roles import Role
+from facematch.storage.database import Authorization
 from facematch.testing import FakeAnalyzer, ManualClock, SyntheticFace, synthetic_consent, synthetic_picture
 from facematch.types import Image
 from facematch.watchlist import Watchlist
 
+AUTHORIZATION = Authorization("ana", AuditAction.REPAIR)
+"""Opens write transactions of tests that go around the sessions."""
 PURPOSE = "site-access"
 SITE = "store-12"
 
@@ -64,3 +68,8 @@ def open_bench(path: Path, **options: Any) -> Iterator[Bench]:
         bench = Bench(watchlist, clock, path, analyzer)
         yield bench
         bench.watchlist.close()  # a test may have opened it anew
+
+
+def roles_of(watchlist: Watchlist) -> dict[str, frozenset[Role]]:
+    """The roles of every actor who has any."""
+    return {item.actor: item.roles for item in watchlist.actors.list()}

@@ -28,7 +28,7 @@ from facematch.governance.roles import Role
 from facematch.storage.consents import ConsentTable
 from facematch.testing import FakeAnalyzer
 from facematch.watchlist import Watchlist
-from tests.unit.watchlist.support import PURPOSE, SITE, Bench, open_bench, picture
+from tests.unit.watchlist.support import PURPOSE, SITE, Bench, open_bench, picture, roles_of
 
 
 def opened(bench: Bench, actor: str, **options: Any) -> Watchlist:
@@ -70,7 +70,7 @@ def test_an_opening_beside_a_busy_process_does_not_take_its_work_for_a_restored_
 
     monkeypatch.setattr(ConsentTable, "open_records", meanwhile)
     with opened(bench, "ana") as other:
-        assert (len(done), other.suspensions()) == (1, ())
+        assert (len(done), other.suspensions.list()) == (1, ())
     assert bench.found(1) == ["alice"]
 
 
@@ -79,7 +79,7 @@ def test_a_role_that_is_taken_while_the_models_run_enrolls_nobody_any_more(bench
     models = DuringTheModels(lambda: bench.watchlist.actors.revoke("bob"))
     with opened(bench, "bob", analyzer=models) as other, pytest.raises(AccessDenied, match="'bob' has no role"):
         other.enroll("alice", picture(1), consent=bench.consent("alice"))
-    assert bench.watchlist.subjects() == []
+    assert bench.watchlist.subjects.list() == ()
     refusal = bench.watchlist.audit.entries(limit=2)[0]
     assert (refusal.action, refusal.outcome, refusal.actor) == ("enroll", "refused", "bob")
 
@@ -93,10 +93,12 @@ def test_a_glance_at_an_older_copy_does_not_destroy_the_keys_of_the_newer_one(tm
     shutil.copy(path, newer)
     put_back(copy, path)
     with open_bench(path) as bench:
-        assert [item.reason for item in bench.watchlist.suspensions()] == ["the database was restored from a backup"]
+        assert [item.reason for item in bench.watchlist.suspensions.list()] == [
+            "the database was restored from a backup"
+        ]
     put_back(newer, path)
     with open_bench(path) as bench:
-        assert [record.subject_id for record in bench.watchlist.subjects()] == ["alice", "bob"]
+        assert [record.subject_id for record in bench.watchlist.subjects.list()] == ["alice", "bob"]
 
 
 def test_an_older_copy_does_not_bring_a_longer_consent_back_unnoticed(tmp_path: Path) -> None:
@@ -106,18 +108,18 @@ def test_an_older_copy_does_not_bring_a_longer_consent_back_unnoticed(tmp_path: 
         bench.watchlist.backup(copy)
         evidence = tmp_path / "again.pdf"
         evidence.write_bytes(b"signed again")
-        bench.watchlist.renew("alice", valid_for=timedelta(days=1), evidence=evidence)
-        assert bench.watchlist.consents("alice")[0].record_id == enrollment.record_id
+        bench.watchlist.consents.renew("alice", valid_for=timedelta(days=1), evidence=evidence)
+        assert bench.watchlist.consents.list("alice")[0].record_id == enrollment.record_id
     put_back(copy, path)
     with open_bench(path) as bench:
-        assert len(bench.watchlist.suspensions()) == 1
+        assert len(bench.watchlist.suspensions.list()) == 1
 
 
 def test_a_suspension_while_the_models_run_stops_the_look_alikes_of_a_preview(bench: Bench) -> None:
     bench.enroll("alice", 1)
-    models = DuringTheModels(lambda: bench.watchlist.suspend(reason="a test"))
+    models = DuringTheModels(lambda: bench.watchlist.suspensions.add(reason="a test"))
     with opened(bench, "ana", analyzer=models) as other, pytest.raises(Suspended):
-        other.preview(picture(1, 1), purpose=PURPOSE, site=SITE)
+        other.preview_enrollment(picture(1, 1), purpose=PURPOSE, site=SITE)
     assert (bench.last().action, bench.last().outcome) == ("preview", "refused")
 
 
@@ -125,19 +127,19 @@ def test_a_role_that_is_taken_while_the_models_run_previews_nothing(bench: Bench
     bench.watchlist.actors.grant("bob", "enroller")
     models = DuringTheModels(lambda: bench.watchlist.actors.revoke("bob"))
     with opened(bench, "bob", analyzer=models) as other, pytest.raises(AccessDenied):
-        other.preview(picture(1))
+        other.preview_enrollment(picture(1))
 
 
 def test_the_word_of_somebody_who_lost_the_role_does_not_lift_a_suspension(bench: Bench) -> None:
     bench.watchlist.actors.grant("mallory", "admin")
     bench.watchlist.actors.grant("bob", "admin")
-    number = bench.watchlist.suspend(reason="a test").suspension_id
+    number = bench.watchlist.suspensions.add(reason="a test").suspension_id
     with opened(bench, "mallory") as other:
-        assert other.resume(number) is False
+        assert other.suspensions.lift(number).lifted is False
     bench.watchlist.actors.revoke("mallory")
-    assert bench.watchlist.resume(number) is False
+    assert bench.watchlist.suspensions.lift(number).lifted is False
     with opened(bench, "bob") as other:
-        assert other.resume(number) is True
+        assert other.suspensions.lift(number).lifted is True
 
 
 @pytest.mark.parametrize("end", [".vault", ".key", "", ".backup"])
@@ -164,8 +166,8 @@ def test_a_record_that_comes_with_renewals_of_years_to_come_is_not_filed(bench: 
     with pytest.raises(ConsentInvalid, match="in the future"):
         bench.watchlist.enroll("alice", picture(1), consent=record)
     with pytest.raises(ConsentInvalid, match="in the future"):
-        bench.watchlist.record_consent(record)
-    assert bench.watchlist.subjects() == []
+        bench.watchlist.consents.record(record)
+    assert bench.watchlist.subjects.list() == ()
 
 
 def test_a_form_signed_before_a_withdrawal_does_not_undo_it(bench: Bench) -> None:
@@ -177,7 +179,7 @@ def test_a_form_signed_before_a_withdrawal_does_not_undo_it(bench: Bench) -> Non
     with pytest.raises(ConsentRequired, match="before the subject's consent ended"):
         bench.watchlist.enroll("alice", picture(1), consent=kept_back)
     with pytest.raises(ConsentRequired, match="before the subject's consent ended"):
-        bench.watchlist.record_consent(kept_back)
+        bench.watchlist.consents.record(kept_back)
     assert bench.found(1) == []
     bench.enroll("alice", 1)
     assert bench.found(1) == ["alice"]
@@ -206,11 +208,17 @@ def test_a_database_put_back_under_an_open_watchlist_is_not_searched_from_memory
 
 def lifted(bench: Bench) -> None:
     """Lift every suspension, as two people do after a restore."""
-    if "bob" not in bench.watchlist.actors.roles():
+    if "bob" not in roles_of(bench.watchlist):
         bench.watchlist.actors.grant("bob", "admin")
     with opened(bench, "bob") as other:
-        for item in bench.watchlist.suspensions():
-            assert (bench.watchlist.resume(item.suspension_id), other.resume(item.suspension_id)) == (False, True)
+        for item in bench.watchlist.suspensions.list():
+            assert (
+                bench.watchlist.suspensions.lift(item.suspension_id).lifted,
+                other.suspensions.lift(item.suspension_id).lifted,
+            ) == (
+                False,
+                True,
+            )
 
 
 def twice_enrolled(bench: Bench, folder: Path) -> None:
@@ -230,10 +238,10 @@ def test_an_erased_subject_does_not_come_back_from_a_backup_of_an_earlier_enroll
 ) -> None:
     twice_enrolled(bench, tmp_path)
     bench.watchlist.erase("alice", reason="asked for it")
-    assert bench.watchlist.keys.state().subjects == 0
+    assert bench.watchlist.keys.status().subjects == 0
     bench.watchlist.restore(tmp_path / "with.db")
     lifted(bench)
-    assert (bench.watchlist.subjects(), bench.found(1)) == ([], [])
+    assert (bench.watchlist.subjects.list(), bench.found(1)) == ((), [])
 
 
 def test_a_withdrawn_subject_is_not_found_from_a_backup_of_an_earlier_enrollment(bench: Bench, tmp_path: Path) -> None:
@@ -241,7 +249,7 @@ def test_a_withdrawn_subject_is_not_found_from_a_backup_of_an_earlier_enrollment
     bench.watchlist.withdraw("alice", reason="no more")
     bench.watchlist.restore(tmp_path / "with.db")
     lifted(bench)
-    assert [(record.subject_id, record.state) for record in bench.watchlist.subjects()] == [("alice", "withdrawn")]
+    assert [(record.subject_id, record.state) for record in bench.watchlist.subjects.list()] == [("alice", "withdrawn")]
     assert bench.found(1) == []
     bench.clock.advance(timedelta(days=1))
     bench.enroll("alice", 1)
@@ -269,30 +277,30 @@ def test_a_record_erased_under_another_reference_does_not_keep_the_watchlist_fro
     if by_file:
         put_back(tmp_path / "with.db", path)
     with open_bench(path) as bench:
-        assert (bench.watchlist.subjects(), bench.watchlist.keys.state().subjects) == ([], 0)
+        assert (bench.watchlist.subjects.list(), bench.watchlist.keys.status().subjects) == ((), 0)
 
 
 @pytest.mark.parametrize("unseen", ["\ufe0f", "\u034f", "\u3164", "\uffa0", "\u2800", "\U000e0100", "\u17b4"])
 def test_a_name_with_a_character_that_shows_nothing_is_no_second_person(bench: Bench, unseen: str) -> None:
-    number = bench.watchlist.suspend(reason="a test").suspension_id
-    assert bench.watchlist.resume(number) is False
+    number = bench.watchlist.suspensions.add(reason="a test").suspension_id
+    assert bench.watchlist.suspensions.lift(number).lifted is False
     bench.watchlist.actors.grant(f"an{unseen}a", "admin")
     with opened(bench, f"an{unseen}a") as other, pytest.raises(SeparationOfDuties):
-        other.resume(number)
+        other.suspensions.lift(number)
 
 
 def test_a_complaint_is_not_decided_by_a_number(bench: Bench) -> None:
     bench.enroll("alice", 1)
-    number = bench.watchlist.rights.complain("alice", ground="not me")
+    number = bench.watchlist.rights.open_complaint("alice", ground="not me")
     with pytest.raises(InvalidArgument, match="True or False"):
-        bench.watchlist.rights.decide(number, upheld=2)  # type: ignore[arg-type]
+        bench.watchlist.rights.decide_complaint(number, upheld=2)  # type: ignore[arg-type]
     assert bench.found(1) == []
 
 
 def test_a_key_that_somebody_else_lost_costs_nobody_the_certificate(bench: Bench) -> None:
     bench.enroll("alice", 1)
     bench.enroll("bob", 2)
-    core = bench.watchlist._core
+    core = bench.watchlist._session.resources
     with core.database.read() as connection:
         bob = core.require_subject(connection, "bob").subject_ref
     core.cipher.destroy_subject(bob)
@@ -306,12 +314,12 @@ def test_somebody_who_is_only_in_a_backup_can_be_erased(bench: Bench, tmp_path: 
     bench.enroll("alice", 1)
     later = bench.watchlist.backup(tmp_path / "later.db")
     bench.watchlist.restore(empty)
-    assert bench.watchlist.subjects() == []
+    assert bench.watchlist.subjects.list() == ()
     erased = bench.watchlist.erase("alice", reason="asked for it")
     assert (erased.templates_erased, erased.certificate["data_key"]["destroyed"]) == (0, True)
-    assert bench.watchlist.check_erasure(erased.certificate).ok
+    assert bench.watchlist.verify_erasure(erased.certificate).ok
     bench.watchlist.restore(later)
-    assert bench.watchlist.subjects() == []
+    assert bench.watchlist.subjects.list() == ()
     with pytest.raises(SubjectNotFound):
         bench.watchlist.erase("alice", reason="again")
 
@@ -327,8 +335,8 @@ def test_an_admin_cannot_become_owner_or_grant_themselves_anything(bench: Bench)
             adam.actors.revoke("ana", "owner")
         with pytest.raises(AccessDenied):
             adam.actors.revoke("ana")
-        assert adam.actors.grant("eve", "operator") == {Role.OPERATOR}
-    assert bench.watchlist.actors.roles()["ana"] == {Role.OWNER}
+        assert adam.actors.grant("eve", "operator").roles == {Role.OPERATOR}
+    assert roles_of(bench.watchlist)["ana"] == {Role.OWNER}
 
 
 def test_a_stricter_policy_takes_the_place_of_one_that_waits(bench: Bench) -> None:
@@ -346,7 +354,7 @@ def test_a_number_that_no_database_holds_is_a_typed_error(bench: Bench, number: 
     with pytest.raises(InvalidArgument):
         bench.watchlist.approvals.approve(number)
     with pytest.raises(InvalidArgument):
-        bench.watchlist.rights.decide(number, upheld=True)
+        bench.watchlist.rights.decide_complaint(number, upheld=True)
 
 
 def test_a_policy_that_separates_roles_is_not_set_while_somebody_holds_them_together(bench: Bench) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from facematch.errors import ConsentTransitionError, InvalidArgument, SubjectNotFound
 from facematch.governance import ConsentState
-from tests.unit.watchlist.support import PURPOSE, SITE, Bench, open_bench, picture
+from tests.unit.watchlist.support import AUTHORIZATION, PURPOSE, SITE, Bench, open_bench, picture
 
 DAY = timedelta(days=1)
 
@@ -26,8 +26,8 @@ def test_withdrawal_ends_every_open_record_also_one_that_has_expired(bench: Benc
     assert receipt.consent_record_ids == (first.record_id, second.record_id)
     assert (receipt.subject_id, receipt.reason) == ("s", "left the company")
     assert receipt.withdrawn_at == bench.clock.now
-    assert [c.state for c in bench.watchlist.consents("s")] == [ConsentState.WITHDRAWN] * 2
-    assert [c.events[-1].reason for c in bench.watchlist.consents("s")] == ["left the company"] * 2
+    assert [c.state for c in bench.watchlist.consents.list("s")] == [ConsentState.WITHDRAWN] * 2
+    assert [c.events[-1].reason for c in bench.watchlist.consents.list("s")] == ["left the company"] * 2
     bench.clock.advance(-2 * DAY)
     assert bench.found(1) == []
 
@@ -44,8 +44,8 @@ def test_unknown_subjects(bench: Bench) -> None:
     for call in (
         lambda: bench.watchlist.withdraw("x", reason="r"),
         lambda: bench.watchlist.erase("x", reason="r"),
-        lambda: bench.watchlist.templates("x"),
-        lambda: bench.watchlist.consents("x"),
+        lambda: bench.watchlist.subjects.count_templates("x").templates,
+        lambda: bench.watchlist.consents.list("x"),
     ):
         with pytest.raises(SubjectNotFound):
             call()
@@ -81,7 +81,7 @@ def test_erasure_leaves_no_byte_of_the_subject_in_any_file(bench: Bench) -> None
     left = _bytes_on_disk(bench.path)
     assert [needle in left for needle in [*needles, b"asked for it, unmistakably"]] == [False] * 45
     assert consent.record_id.encode() in left  # the audit entry of the enrollment names the record, not the subject
-    assert bench.watchlist.templates() == 30
+    assert bench.watchlist.subjects.count_templates().templates == 30
     assert bench.found(500) == []
 
 
@@ -99,7 +99,7 @@ def test_erasure_frees_the_gallery_of_this_process(bench: Bench) -> None:
     bench.enroll("s", 1)
     bench.enroll("t", 2)
     assert bench.found(1) == ["s"]
-    snapshot = bench.watchlist._core.gallery._snapshot
+    snapshot = bench.watchlist._session.resources.gallery._snapshot
     assert snapshot is not None
     assert snapshot.index is not None
     assert len(snapshot.index) == 2
@@ -115,9 +115,9 @@ def test_template_ids_are_never_used_again(bench: Bench) -> None:
 
 def test_an_erasure_that_was_interrupted_is_finished_by_the_next_open(bench: Bench) -> None:
     bench.enroll("s-unmistakable", 1)
-    core = bench.watchlist._core
+    core = bench.watchlist._session.resources
     subject = None
-    with core.database.write() as connection:
+    with core.database.write(AUTHORIZATION) as connection:
         subject = core.subjects.subject(connection, "s-unmistakable")
         assert subject is not None
         (stored,) = connection.exec_driver_sql("SELECT sealed_id FROM subjects").one()
@@ -141,7 +141,7 @@ def test_the_list_of_subjects_says_who_can_be_found_now(bench: Bench) -> None:
     bench.clock.advance(2 * DAY)
     bench.enroll("late", 5)
     bench.clock.advance(-DAY / 2)
-    records = {record.subject_id: record for record in bench.watchlist.subjects()}
+    records = {record.subject_id: record for record in bench.watchlist.subjects.list()}
     assert list(records) == ["active", "everywhere", "expired", "late", "withdrawn"]
     assert {name: record.state for name, record in records.items()} == {
         "active": "active",

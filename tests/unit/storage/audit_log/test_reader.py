@@ -9,7 +9,7 @@ import pytest
 from facematch.errors import AuditError, FacematchError, InvalidArgument
 from facematch.governance import AuditLog, AuditWriter
 from facematch.testing import SyntheticFace, synthetic_picture
-from tests.unit.watchlist.support import PURPOSE, SITE, Bench, picture
+from tests.unit.watchlist.support import AUTHORIZATION, PURPOSE, SITE, Bench, picture
 
 
 def test_every_call_leaves_one_entry(bench: Bench) -> None:
@@ -26,9 +26,9 @@ def test_every_call_leaves_one_entry(bench: Bench) -> None:
         (lambda: w.identify_faces([], **search), "identify", "done"),
         (lambda: w.verify("s", picture(1), **search), "verify", "done"),
         (lambda: w.verify("t", picture(1), **search), "verify", "refused"),
-        (w.subjects, "list_subjects", "done"),
-        (w.templates, "count_templates", "done"),
-        (lambda: w.consents("s"), "read_consents", "done"),
+        (w.subjects.list, "list_subjects", "done"),
+        (w.subjects.count_templates, "count_templates", "done"),
+        (lambda: w.consents.list("s"), "read_consents", "done"),
         (lambda: w.withdraw("s", reason="left"), "withdraw", "done"),
         (lambda: w.withdraw("s", reason="left"), "withdraw", "refused"),
         (lambda: w.erase("s", reason="asked"), "erase", "done"),
@@ -131,9 +131,9 @@ def test_when_the_audit_cannot_be_written_nothing_is_done(broken_audit: Bench) -
         lambda: w.verify("s", picture(1), **search),
         lambda: w.withdraw("s", reason="left"),
         lambda: w.erase("s", reason="asked"),
-        w.subjects,
-        w.templates,
-        lambda: w.consents("s"),
+        w.subjects.list,
+        w.subjects.count_templates,
+        lambda: w.consents.list("s"),
         lambda: w.identify(picture(1), purpose=""),
         lambda: w.enroll("u", picture(1)),
     ]
@@ -165,5 +165,5 @@ def test_reading_the_log(bench: Bench) -> None:
 
 
 def test_the_writer_keeps_the_protocol(bench: Bench) -> None:
-    with bench.watchlist._core.database.write() as connection:
-        assert isinstance(bench.watchlist._core.audit_writer(connection), AuditWriter)
+    with bench.watchlist._session.resources.database.write(AUTHORIZATION) as connection:
+        assert isinstance(bench.watchlist._session.resources.audit_writer(connection), AuditWriter)

@@ -22,9 +22,9 @@ def governed(path: Path) -> Bench:
         bench.watchlist.actors.grant("ben", "auditor")
         place = {"site": SITE, "zone": "door", "notice_id": "n", "assessment_ref": "a", "capture_basis": "consent"}
         bench.watchlist.zones.open(Zone.from_dict(place))
-        bench.watchlist.suspend(reason="check", site="elsewhere")
+        bench.watchlist.suspensions.add(reason="check", site="elsewhere")
         bench.enroll("pending", 1)
-        bench.watchlist.rights.complain("pending", ground="not me")
+        bench.watchlist.rights.open_complaint("pending", ground="not me")
     return bench
 
 
@@ -81,7 +81,7 @@ def test_a_change_under_an_open_watchlist_is_not_covered_up_by_its_next_change(t
         with pytest.raises(DatabaseCorrupt):
             bench.watchlist.withdraw("s", reason="left")
     with pytest.raises(DatabaseCorrupt), open_bench(tmp_path / "w.db", clock=bench.clock) as other:
-        other.watchlist.subjects()
+        other.watchlist.subjects.list()
 
 
 def test_a_pending_template_moved_under_an_approved_enrollment_serves_nothing(tmp_path: Path) -> None:
@@ -105,5 +105,5 @@ def test_an_approval_written_into_a_backup_does_not_come_in_with_it(tmp_path: Pa
         change(backup, "UPDATE enrollments SET state = 'ACTIVE'")
         with pytest.raises(BackupInvalid, match="changed"):
             bench.watchlist.restore(backup)
-        assert [item.subject_id for item in bench.watchlist.approvals.pending()] == ["pending"]
-        assert bench.watchlist.suspensions() == ()
+        assert [item.subject_id for item in bench.watchlist.approvals.list()] == ["pending"]
+        assert bench.watchlist.suspensions.list() == ()

@@ -57,10 +57,10 @@ def shop(bench: Bench) -> Bench:
     bench.enroll("max-otherwise", 2)
     bench.enroll("contested-one", 3)
     bench.enroll("withdrawn-one", 4)
-    w.rights.complain("contested-one", ground="an unmistakable ground")
+    w.rights.open_complaint("contested-one", ground="an unmistakable ground")
     w.withdraw("withdrawn-one", reason="an unmistakable reason")
     w.zones.open(ENTRANCE)
-    w.suspend(reason="cameras moved", site="store-13")
+    w.suspensions.add(reason="cameras moved", site="store-13")
     w.actors.grant("bo", "operator")
     w.actors.grant("dora", "privacy-officer", "auditor")
     return bench
@@ -87,7 +87,7 @@ def test_the_processing_record_is_what_is_configured_and_stored_now(shop: Bench)
     assert "| owner | ana | 1 |" in text
     assert "| operator | bo | 1 |" in text
     assert "| auditor | dora | 1 |" in text
-    state = shop.watchlist.keys.state()
+    state = shop.watchlist.keys.status()
     assert cell(text, "Signing key") == f"{state.signing_key} (Ed25519 public key {state.signing_public_key})".replace(
         "_", "\\_"
     )
@@ -107,7 +107,7 @@ def test_the_record_names_size_and_root_of_the_log_before_it(shop: Bench) -> Non
 def test_a_report_names_no_subject(shop: Bench, name: str, form: str) -> None:
     text = made(shop, name, format=form)
     refs = {entry.subject_ref for entry in shop.watchlist.audit.entries()} - {None}
-    records = [shop.watchlist.consents(item.subject_id)[0].record_id for item in shop.watchlist.subjects()]
+    records = [shop.watchlist.consents.list(item.subject_id)[0].record_id for item in shop.watchlist.subjects.list()]
     names = ["erika", "otherwise", "contested-one", "withdrawn-one", "unmistakable", *records, *map(str, refs)]
     assert len(names) == 13
     assert [item for item in names if item in text] == []
@@ -172,10 +172,10 @@ def test_the_notice_of_a_site_shows_its_zones_only(shop: Bench) -> None:
 def test_a_closed_zone_and_a_lifted_suspension_are_gone(shop: Bench) -> None:
     w = shop.watchlist
     w.zones.close(SITE, "entrance")
-    w.resume(1)
+    w.suspensions.lift(1)
     w.actors.grant("eve", "admin")
     with opened_by(shop, "eve") as theirs:
-        assert theirs.resume(1) is True
+        assert theirs.suspensions.lift(1).lifted is True
     text = made(shop, "processing_record")
     assert "No camera zone is open." in text
     assert "suspended" not in text
@@ -195,7 +195,7 @@ def test_a_calibration_is_reported_with_its_interval(shop: Bench) -> None:
 
 
 def test_without_a_calibration_the_pack_speaks_where_it_is_given(shop: Bench) -> None:
-    core = shop.watchlist._core
+    core = shop.watchlist._session.resources
     without = Reports(core).processing_record()
     assert cell(without, "Tested threshold") == f"**{NOT_STATED}**"
     text = Reports(core, lambda: shop.analyzer).processing_record()
@@ -209,7 +209,7 @@ def test_models_that_cannot_be_loaded_stop_no_report_and_are_said(shop: Bench) -
     def missing() -> Analyzer:
         raise PackNotFound("there is no pack 'nowhere'", hint="check the name")
 
-    text = Reports(shop.watchlist._core, missing).impact_input()
+    text = Reports(shop.watchlist._session.resources, missing).impact_input()
     assert "could not be loaded where this was made: there is no pack 'nowhere'" in text
     assert cell(text, "Model pack") == "could not be loaded here: there is no pack 'nowhere'"
     assert cell(text, "Model and contract") == f"fake, contract {shop.analyzer.contract.digest}"
@@ -228,9 +228,9 @@ def test_records_past_their_time_are_counted_apart(shop: Bench) -> None:
 
 def test_decided_complaints_are_counted_by_how(shop: Bench) -> None:
     w = shop.watchlist
-    w.rights.decide(1, upheld=False)
-    w.rights.decide(w.rights.complain("contested-one", ground="again"), upheld=True)
-    w.rights.complain("max-otherwise", ground="new")
+    w.rights.decide_complaint(1, upheld=False)
+    w.rights.decide_complaint(w.rights.open_complaint("contested-one", ground="again").complaint_id, upheld=True)
+    w.rights.open_complaint("max-otherwise", ground="new")
     assert cell(made(shop, "impact_input"), "Complaints") == "1 open, 1 upheld, 1 not upheld"
 
 

@@ -16,7 +16,7 @@ from facematch.governance.roles import PERMISSIONS, Role
 from facematch.governance.zones import Zone
 from facematch.testing import FakeAnalyzer
 from facematch.watchlist import Watchlist
-from tests.unit.watchlist.support import PURPOSE, SITE, Bench, open_bench, picture
+from tests.unit.watchlist.support import PURPOSE, SITE, Bench, open_bench, picture, roles_of
 
 ZONE = Zone(site="store-12", zone="door", capture_basis="legitimate-interest", notice_id="n-7", assessment_ref="dpia-7")
 
@@ -38,7 +38,7 @@ def _calls(bench: Bench, folder: Path) -> dict[str, Callable[[Watchlist], Any]]:
         "suspend": lambda w: w.suspend(reason="a fault", site="elsewhere"),
         "preview": lambda w: w.preview(picture(1)),
         "enroll": lambda w: w.enroll("t", picture(2), consent=other),
-        "record_consent": lambda w: w.record_consent(bench.consent("u")),
+        "record_consent": lambda w: w.consents.record(bench.consent("u")),
         "renew": lambda w: w.renew("s", valid_for=timedelta(days=9), evidence=folder / "evidence"),
         "receipt": lambda w: w.receipt("s"),
         "approve": lambda w: w.approvals.approve(1),
@@ -46,16 +46,16 @@ def _calls(bench: Bench, folder: Path) -> dict[str, Callable[[Watchlist], Any]]:
         "revoke": lambda w: w.revoke("s", reason="left"),
         "invalidate": lambda w: w.invalidate("s", reason="left"),
         "erase": lambda w: w.erase("s", reason="left"),
-        "sweep": lambda w: w.sweep(),
-        "check_erasure": lambda w: w.check_erasure({}),
+        "sweep": lambda w: w.apply_retention(),
+        "check_erasure": lambda w: w.verify_erasure({}),
         "identify": lambda w: w.identify(picture(1), purpose=PURPOSE, site=SITE),
         "verify": lambda w: w.verify("s", picture(1), purpose=PURPOSE, site=SITE),
-        "unrestrict": lambda w: w.rights.decide(1, upheld=False),
-        "complaint": lambda w: w.rights.complain("s", ground="not me"),
+        "unrestrict": lambda w: w.rights.decide_complaint(1, upheld=False),
+        "complaint": lambda w: w.rights.open_complaint("s", ground="not me").complaint_id,
         "export_subject": lambda w: w.rights.export("s", folder / "export.zip"),
         "disclose": lambda w: w.rights.disclose("s", recipient="police", reason="asked"),
-        "list_subjects": lambda w: w.subjects(),
-        "count_templates": lambda w: w.templates(),
+        "list_subjects": lambda w: w.subjects.list(),
+        "count_templates": lambda w: w.subjects.count_templates().templates,
         "read_consents": lambda w: w.consents("s"),
         "read_audit": lambda w: w.audit.entries(),
         "export_audit": lambda w: w.audit.export(folder / "audit"),
@@ -84,7 +84,7 @@ def test_the_calls_of_this_test_are_all_there_are(bench: Bench, tmp_path: Path) 
 
 def test_an_actor_without_a_role_may_do_nothing_at_all(bench: Bench, bob: Watchlist, tmp_path: Path) -> None:
     bench.enroll("s", 1)
-    before = bench.watchlist._core.snapshot().generation
+    before = bench.watchlist._session.resources.snapshot().generation
     refused = []
     for action, call in _calls(bench, tmp_path).items():
         with pytest.raises(AccessDenied, match="'bob' has no role"):
@@ -93,7 +93,7 @@ def test_an_actor_without_a_role_may_do_nothing_at_all(bench: Bench, bob: Watchl
         refused.append((entry.actor, entry.outcome, entry.details["code"]))
         assert entry.action == action
     assert refused == [("bob", "refused", "access_denied")] * len(refused)
-    assert bench.watchlist._core.snapshot().generation == before
+    assert bench.watchlist._session.resources.snapshot().generation == before
     assert bench.found(1) == ["s"]
     assert not (tmp_path / "backup").exists()
     assert not (tmp_path / "export.zip").exists()
@@ -124,24 +124,24 @@ def test_every_role_may_stop(bench: Bench, bob: Watchlist, role: Role) -> None:
     bench.enroll("s", 1)
     bench.watchlist.actors.grant("bob", role)
     bob.withdraw("s", reason="asked at the desk")
-    assert bob.suspend(reason="a fault").site is None
+    assert bob.suspensions.add(reason="a fault").site is None
 
 
 def test_a_grant_and_its_end_are_seen_by_the_next_call_of_another_handle(bench: Bench, bob: Watchlist) -> None:
     bench.enroll("s", 1)
-    assert bench.watchlist.actors.grant("bob", "operator") == {Role.OPERATOR}
+    assert bench.watchlist.actors.grant("bob", "operator").roles == {Role.OPERATOR}
     assert [c.subject_id for c in bob.identify(picture(1), purpose=PURPOSE, site=SITE).candidates] == ["s"]
-    assert bench.watchlist.actors.revoke("bob") == frozenset()
+    assert bench.watchlist.actors.revoke("bob").roles == frozenset()
     with pytest.raises(AccessDenied):
         bob.identify(picture(1), purpose=PURPOSE, site=SITE)
-    assert bench.watchlist.actors.roles() == {"ana": frozenset({Role.OWNER})}
+    assert roles_of(bench.watchlist) == {"ana": frozenset({Role.OWNER})}
 
 
 def test_grants_add_up_and_are_taken_one_by_one(bench: Bench) -> None:
     actors = bench.watchlist.actors
     actors.grant("bob", "operator")
-    assert actors.grant("bob", Role.AUDITOR, "operator") == {Role.OPERATOR, Role.AUDITOR}
-    assert actors.revoke("bob", "operator") == {Role.AUDITOR}
+    assert actors.grant("bob", Role.AUDITOR, "operator").roles == {Role.OPERATOR, Role.AUDITOR}
+    assert actors.revoke("bob", "operator").roles == {Role.AUDITOR}
     entries = [(e.action, dict(e.details)) for e in bench.entries()]
     assert entries == [
         ("grant_role", {"actor": "bob", "roles": ["operator"]}),
@@ -166,7 +166,7 @@ def test_what_cannot_be_granted_or_taken_changes_nothing(
 ) -> None:
     with pytest.raises(error):
         call(bench.watchlist.actors)
-    assert bench.watchlist.actors.roles() == {"ana": frozenset({Role.OWNER})}
+    assert roles_of(bench.watchlist) == {"ana": frozenset({Role.OWNER})}
     assert bench.last().outcome == "refused"
 
 
@@ -175,7 +175,7 @@ def test_the_owner_may_go_once_there_is_an_admin(bench: Bench, bob: Watchlist) -
     bench.watchlist.actors.revoke("ana")
     with pytest.raises(AccessDenied):
         bench.watchlist.actors.grant("ana", "owner")
-    assert bob.actors.grant("ana", "operator") == {Role.OPERATOR}
+    assert bob.actors.grant("ana", "operator").roles == {Role.OPERATOR}
     with pytest.raises(SeparationOfDuties):
         bob.actors.revoke("bob")
 
@@ -188,5 +188,5 @@ def test_roles_that_the_policy_separates_are_not_granted_together(tmp_path: Path
                 bench.watchlist.actors.grant("bob", *roles)
         with pytest.raises(SeparationOfDuties):
             bench.watchlist.actors.grant("eve", "admin", "auditor")
-        assert bench.watchlist.actors.roles()["bob"] == {Role.ENROLLER}
-        assert "eve" not in bench.watchlist.actors.roles()
+        assert roles_of(bench.watchlist)["bob"] == {Role.ENROLLER}
+        assert "eve" not in roles_of(bench.watchlist)

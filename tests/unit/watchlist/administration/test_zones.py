@@ -100,7 +100,7 @@ def test_a_suspension_stops_its_place_and_every_search_that_names_no_other(
     bench.enroll("s", 1, sites=[])
     for name in ("door", "till"):
         bench.watchlist.zones.open(_zone(name))
-    made = bench.watchlist.suspend(reason="a fault", site=site, zone=zone)
+    made = bench.watchlist.suspensions.add(reason="a fault", site=site, zone=zone)
     answers = []
     for place in PLACES:
         try:
@@ -109,52 +109,52 @@ def test_a_suspension_stops_its_place_and_every_search_that_names_no_other(
         except Suspended:
             answers.append(True)
     assert answers == stopped
-    assert bob.suspensions() == (made,)
-    assert bench.watchlist.resume(made.suspension_id) is False
-    assert bob.resume(made.suspension_id) is True
+    assert bob.suspensions.list() == (made,)
+    assert bench.watchlist.suspensions.lift(made.suspension_id).lifted is False
+    assert bob.suspensions.lift(made.suspension_id).lifted is True
     assert [_found(bench.watchlist, *place) for place in PLACES] == [["s"]] * 5
 
 
 def test_verification_and_preview_searches_are_suspended_too(bench: Bench) -> None:
     bench.enroll("s", 1, sites=[])
-    bench.watchlist.suspend(reason="a fault")
+    bench.watchlist.suspensions.add(reason="a fault")
     with pytest.raises(Suspended):
         bench.watchlist.verify("s", picture(1), purpose=PURPOSE)
     with pytest.raises(Suspended):
-        bench.watchlist.preview(picture(1), purpose=PURPOSE)
-    assert bench.watchlist.preview(picture(1)).pictures[0].look_alikes == ()
+        bench.watchlist.preview_enrollment(picture(1), purpose=PURPOSE)
+    assert bench.watchlist.preview_enrollment(picture(1)).pictures[0].look_alikes == ()
 
 
 def test_lifting_takes_two_people_whatever_their_names_look_like(bench: Bench, bob: Watchlist) -> None:
     bench.enroll("s", 1, sites=[])
-    number = bench.watchlist.suspend(reason="a fault").suspension_id
-    assert bench.watchlist.resume(number) is False
+    number = bench.watchlist.suspensions.add(reason="a fault").suspension_id
+    assert bench.watchlist.suspensions.lift(number).lifted is False
     with pytest.raises(SeparationOfDuties):
-        bench.watchlist.resume(number)
+        bench.watchlist.suspensions.lift(number)
     bench.watchlist.actors.grant("Ana", "owner")
     with (
         Watchlist.open(f"sqlite:///{bench.path}", actor="Ana", analyzer=FakeAnalyzer(), clock=bench.clock) as same,
         pytest.raises(SeparationOfDuties),
     ):
-        same.resume(number)
+        same.suspensions.lift(number)
     with pytest.raises(Suspended):
         _search(bob)
-    assert bob.suspensions()[0].resume_asked_by == ("ana",)
-    assert bob.resume(number) is True
+    assert bob.suspensions.list()[0].resume_asked_by == ("ana",)
+    assert bob.suspensions.lift(number).lifted is True
     assert _found(bob) == ["s"]
     with pytest.raises(InvalidArgument, match="no suspension"):
-        bob.resume(number)
+        bob.suspensions.lift(number)
 
 
 def test_each_suspension_is_lifted_by_itself_and_survives_a_new_opening(bench: Bench, bob: Watchlist) -> None:
     bench.enroll("s", 1, sites=[])
-    first = bench.watchlist.suspend(reason="a fault").suspension_id
-    second = bench.watchlist.suspend(reason="another", site="store-12").suspension_id
+    first = bench.watchlist.suspensions.add(reason="a fault").suspension_id
+    second = bench.watchlist.suspensions.add(reason="another", site="store-12").suspension_id
     for watchlist in (bench.watchlist, bob):
-        watchlist.resume(first)
-    assert [item.suspension_id for item in bob.suspensions()] == [second]
+        watchlist.suspensions.lift(first)
+    assert [item.suspension_id for item in bob.suspensions.list()] == [second]
     with Watchlist.open(f"sqlite:///{bench.path}", actor="ana", analyzer=FakeAnalyzer(), clock=bench.clock) as again:
-        assert [item.reason for item in again.suspensions()] == ["another"]
+        assert [item.reason for item in again.suspensions.list()] == ["another"]
         with pytest.raises(Suspended):
             _search(again, "store-12")
         assert _found(again, "store-13") == ["s"]
@@ -163,5 +163,5 @@ def test_each_suspension_is_lifted_by_itself_and_survives_a_new_opening(bench: B
 @pytest.mark.parametrize("place", [{"zone": "door"}, {"site": ""}, {"site": "store-12", "zone": ""}, {"reason": ""}])
 def test_a_malformed_suspension_is_refused(bench: Bench, place: dict[str, str]) -> None:
     with pytest.raises(InvalidArgument):
-        bench.watchlist.suspend(**{"reason": "a fault", **place})
-    assert bench.watchlist.suspensions() == ()
+        bench.watchlist.suspensions.add(**{"reason": "a fault", **place})
+    assert bench.watchlist.suspensions.list() == ()

@@ -46,9 +46,9 @@ def test_an_erased_subject_is_gone_from_every_call(bench: Bench, erased: Erasure
     assert bench.found(1) == []
     assert bench.found(1, purpose="events") == []
     assert bench.found(2) == ["stays"]
-    assert [record.subject_id for record in bench.watchlist.subjects()] == ["stays"]
-    assert bench.watchlist.keys.state().subjects == 1
-    for call in (bench.watchlist.consents, bench.watchlist.templates):
+    assert [record.subject_id for record in bench.watchlist.subjects.list()] == ["stays"]
+    assert bench.watchlist.keys.status().subjects == 1
+    for call in (bench.watchlist.consents, bench.watchlist.subjects.count_templates):
         with pytest.raises(SubjectNotFound):
             call(NAME)
     with pytest.raises(SubjectNotFound):
@@ -110,13 +110,13 @@ def test_a_changed_certificate_is_refused(bench: Bench, erased: Erasure, name: s
     with pytest.raises(ReceiptInvalid):
         verify_certificate(certificate)
     with pytest.raises(ReceiptInvalid):
-        bench.watchlist.check_erasure(certificate)
+        bench.watchlist.verify_erasure(certificate)
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "null", "5", b"\xff"])
 def test_what_is_no_certificate_is_refused(bench: Bench, text: str | bytes) -> None:
     with pytest.raises(ReceiptInvalid):
-        bench.watchlist.check_erasure(text)
+        bench.watchlist.verify_erasure(text)
 
 
 def test_a_certificate_of_another_watchlist_is_refused(bench: Bench, erased: Erasure, tmp_path: Path) -> None:
@@ -126,13 +126,13 @@ def test_a_certificate_of_another_watchlist_is_refused(bench: Bench, erased: Era
     assert foreign is not None
     verify_certificate(foreign)  # genuine by itself
     with pytest.raises(ReceiptInvalid, match="another key"):
-        bench.watchlist.check_erasure(foreign)
+        bench.watchlist.verify_erasure(foreign)
     with pytest.raises(ReceiptInvalid):
         verify_certificate(_certificate(erased), public_key=SigningKey(bytes(32)).public_key)
 
 
 def test_the_check_proves_the_erasure_from_every_side(bench: Bench, erased: Erasure) -> None:
-    result = bench.watchlist.check_erasure(_certificate(erased))
+    result = bench.watchlist.verify_erasure(_certificate(erased))
     assert (result.findings, result.ok) == ((), True)
     assert result.require() is result
     assert {Path(file).name for file in result.files} >= {"watchlist.db", "watchlist.db.vault"}
@@ -151,7 +151,7 @@ def test_the_check_finds_bytes_in_files_that_should_hold_none(bench: Bench, tmp_
     empty = tmp_path / "empty"
     empty.touch()
     certificate = _certificate(bench.watchlist.erase(NAME, reason="asked"))
-    result = bench.watchlist.check_erasure(certificate, also=[tmp_path / "snapshot", named, empty])
+    result = bench.watchlist.verify_erasure(certificate, extra_files=[tmp_path / "snapshot", named, empty])
     assert result.findings == (
         "bytes of the subject are in 'snapshot'",
         "bytes of the subject are in 'list.txt'",
@@ -159,19 +159,19 @@ def test_the_check_finds_bytes_in_files_that_should_hold_none(bench: Bench, tmp_
     with pytest.raises(ErasureUnproven, match="snapshot"):
         result.require()
     with pytest.raises(DatabaseUnavailable, match="cannot be scanned"):
-        bench.watchlist.check_erasure(certificate, also=[tmp_path / "nowhere"])
+        bench.watchlist.verify_erasure(certificate, extra_files=[tmp_path / "nowhere"])
 
 
 def test_the_check_finds_a_row_a_key_and_a_search_that_came_back(bench: Bench, erased: Erasure) -> None:
     certificate = _certificate(erased)
-    core = bench.watchlist._core
+    core = bench.watchlist._session.resources
     core.cipher.new_subject(certificate["subject_ref"], 0)
-    assert bench.watchlist.check_erasure(certificate).findings == ("the subject's data key is in the vault",)
+    assert bench.watchlist.verify_erasure(certificate).findings == ("the subject's data key is in the vault",)
     connection = sqlite3.connect(bench.path)
     connection.execute("UPDATE subjects SET subject_ref = ?", (certificate["subject_ref"],))
     connection.commit()
     connection.close()
-    findings = bench.watchlist.check_erasure(certificate).findings
+    findings = bench.watchlist.verify_erasure(certificate).findings
     assert findings[0] == "the subject is in the database"
 
 
@@ -180,7 +180,7 @@ def test_the_check_finds_a_vault_that_forgot(bench: Bench, erased: Erasure) -> N
     vault.execute("DELETE FROM tombstones")
     vault.commit()
     vault.close()
-    findings = bench.watchlist.check_erasure(_certificate(erased)).findings
+    findings = bench.watchlist.verify_erasure(_certificate(erased)).findings
     assert findings == ("the vault does not know of the erasure",)
 
 
@@ -192,16 +192,16 @@ def test_the_check_finds_a_log_that_was_put_back(bench: Bench) -> None:
     bench.watchlist.close()
     old.replace(bench.path)
     with open_bench(bench.path, clock=bench.clock) as again:
-        findings = again.watchlist.check_erasure(certificate).findings
+        findings = again.watchlist.verify_erasure(certificate).findings
         assert [finding[:16] for finding in findings] == ["the audit log is"]
-        assert [record.subject_id for record in again.watchlist.subjects()] == ["stays"]
+        assert [record.subject_id for record in again.watchlist.subjects.list()] == ["stays"]
 
 
 def test_the_same_id_may_be_enrolled_again_as_somebody_new(bench: Bench, erased: Erasure) -> None:
     bench.enroll(NAME, 5)
     assert (bench.found(5), bench.found(1)) == ([NAME], [])
-    assert bench.watchlist.check_erasure(_certificate(erased)).findings == ()
-    refs = bench.watchlist._core.cipher.subject_refs()
+    assert bench.watchlist.verify_erasure(_certificate(erased)).findings == ()
+    refs = bench.watchlist._session.resources.cipher.subject_refs()
     assert _certificate(erased)["subject_ref"] not in refs
 
 
@@ -211,8 +211,8 @@ def test_a_consent_record_that_was_erased_is_not_taken_again(bench: Bench) -> No
     with pytest.raises(ConsentRequired):
         bench.watchlist.enroll(NAME, picture(1), consent=consent)
     with pytest.raises(ConsentRequired):
-        bench.watchlist.record_consent(consent)
-    assert bench.watchlist.keys.state().subjects == 0
+        bench.watchlist.consents.record(consent)
+    assert bench.watchlist.keys.status().subjects == 0
 
 
 def test_a_subject_whose_template_is_damaged_can_be_erased_all_the_same(bench: Bench) -> None:
@@ -221,16 +221,16 @@ def test_a_subject_whose_template_is_damaged_can_be_erased_all_the_same(bench: B
     connection.execute("UPDATE templates SET vector = ?", (b"damaged" * 20,))
     connection.commit()
     connection.close()
-    bench.watchlist._core.forget()
+    bench.watchlist._session.resources.forget()
     erasure = bench.watchlist.erase(NAME, reason="asked")
     assert erasure.templates_erased == 1
     assert _certificate(erasure)["self_search"]["templates_found"] == 0
-    assert bench.watchlist.subjects() == []
+    assert bench.watchlist.subjects.list() == ()
 
 
 def test_a_subject_whose_key_is_gone_can_be_erased_all_the_same(bench: Bench) -> None:
     bench.enroll(NAME, 1)
-    core = bench.watchlist._core
+    core = bench.watchlist._session.resources
     core.cipher.destroy_subject(next(iter(core.cipher.subject_refs())))
     core.forget()
     with pytest.raises(KeyUnavailable):

@@ -15,15 +15,18 @@ from facematch.governance.policy import Policy
 from facematch.governance.zones import Zone
 from facematch.testing import FakeAnalyzer
 from facematch.watchlist import Watchlist
-from tests.unit.watchlist.support import PURPOSE, SITE, Bench, open_bench, picture
+from tests.unit.watchlist.support import PURPOSE, SITE, Bench, open_bench, picture, roles_of
 
 
 def _lift(bench: Bench) -> None:
     """Two people lift every suspension."""
-    if "bob" not in bench.watchlist.actors.roles():
+    if "bob" not in roles_of(bench.watchlist):
         bench.watchlist.actors.grant("bob", "owner")
     with Watchlist.open(f"sqlite:///{bench.path}", actor="bob", analyzer=FakeAnalyzer(), clock=bench.clock) as bob:
-        lifted = [(bench.watchlist.resume(s.suspension_id), bob.resume(s.suspension_id)) for s in bob.suspensions()]
+        lifted = [
+            (bench.watchlist.suspensions.lift(s.suspension_id).lifted, bob.suspensions.lift(s.suspension_id))
+            for s in bob.suspensions.list()
+        ]
     assert set(lifted) == {(False, True)}
 
 
@@ -61,7 +64,7 @@ def test_a_backup_is_private_whole_and_without_keys(bench: Bench, backup: Path) 
     assert connection.execute("SELECT count(*) FROM subjects").fetchone() == (4,)
     connection.close()
     data = backup.read_bytes()
-    assert [name for name, key in bench.watchlist._core.vault.keys("").items() if key in data] == []
+    assert [name for name, key in bench.watchlist._session.resources.vault.keys("").items() if key in data] == []
     with pytest.raises(InvalidArgument, match="there already"):
         bench.watchlist.backup(backup)
     assert not list(bench.path.parent.glob(".*backup*"))
@@ -75,12 +78,12 @@ def test_what_ended_since_stays_ended(bench: Bench, backup: Path, how: str) -> N
         bench.found(0)
     _lift(bench)
     assert [bench.found(number) for number in range(4)] == [["stays"], [], [], ["complains"]]
-    assert [(r.subject_id, r.state) for r in bench.watchlist.subjects()] == [
+    assert [(r.subject_id, r.state) for r in bench.watchlist.subjects.list()] == [
         ("complains", "active"),
         ("leaves", "withdrawn"),
         ("stays", "active"),
     ]
-    assert bench.watchlist.keys.state().subjects == 3
+    assert bench.watchlist.keys.status().subjects == 3
     assert bench.watchlist.audit.verify().findings == ()
 
 
@@ -95,7 +98,7 @@ def test_an_end_comes_back_as_what_it_was_and_when_it_was(
     getattr(bench.watchlist, verb)("leaves", reason="left")
     bench.clock.advance(timedelta(days=3))
     _put_back(bench, backup, how)
-    event = bench.watchlist.consents("leaves")[0].events[-1]
+    event = bench.watchlist.consents.list("leaves")[0].events[-1]
     assert (event.state.value, event.time) == (state, ended)
 
 
@@ -104,13 +107,13 @@ def test_an_erased_subject_cannot_be_read_out_of_an_old_backup_even_by_hand(benc
     assert certificate is not None
     for _ in range(2):
         bench.watchlist.restore(backup)
-        assert bench.watchlist.check_erasure(certificate).findings == ()
+        assert bench.watchlist.verify_erasure(certificate).findings == ()
     _lift(bench)
     assert bench.found(2) == []
 
 
 def test_a_consent_ended_since_is_not_filed_again(bench: Bench, backup: Path, how: str) -> None:
-    consent = bench.watchlist.consents("leaves")[0]
+    consent = bench.watchlist.consents.list("leaves")[0]
     bench.watchlist.withdraw("leaves", reason="left")
     _put_back(bench, backup, how)
     with pytest.raises(FacematchError) as caught:
@@ -126,29 +129,29 @@ def test_what_governs_stays_as_it_is(bench: Bench, backup: Path) -> None:
         {**Policy.profile("access-control").to_dict(), "purposes": {"allowed": [PURPOSE, "events"]}}
     )
     bench.watchlist.policies.set(narrow)
-    stopped = bench.watchlist.suspend(reason="a fault", site="store-13")
-    complaint = bench.watchlist.rights.complain("complains", ground="not me")
+    stopped = bench.watchlist.suspensions.add(reason="a fault", site="store-13")
+    complaint = bench.watchlist.rights.open_complaint("complains", ground="not me")
     entries = len(bench.watchlist.audit)
     bench.watchlist.restore(backup)
     assert [item.zone for item in bench.watchlist.zones.list()] == [zone]
-    assert set(bench.watchlist.actors.roles()) == {"ana", "eve"}
+    assert set(roles_of(bench.watchlist)) == {"ana", "eve"}
     assert bench.watchlist.policies.current().digest == narrow.digest
-    assert bench.watchlist.suspensions()[0].suspension_id == stopped.suspension_id
-    assert len(bench.watchlist.suspensions()) == 2
+    assert bench.watchlist.suspensions.list()[0].suspension_id == stopped.suspension_id
+    assert len(bench.watchlist.suspensions.list()) == 2
     assert len(bench.watchlist.audit) > entries
     _lift(bench)
     assert bench.found(3) == []
     with pytest.raises(ReferenceRestricted):
         bench.watchlist.enroll("complains", picture(3, 5))
-    bench.watchlist.rights.decide(complaint, upheld=False)
+    bench.watchlist.rights.decide_complaint(complaint, upheld=False)
     assert bench.found(3) == ["complains"]
 
 
 def test_a_complaint_decided_since_stays_decided(bench: Bench) -> None:
     bench.enroll("s", 1)
-    complaint = bench.watchlist.rights.complain("s", ground="not me")
+    complaint = bench.watchlist.rights.open_complaint("s", ground="not me")
     backup = bench.watchlist.backup(bench.path.with_name("backup"))
-    bench.watchlist.rights.decide(complaint, upheld=False)
+    bench.watchlist.rights.decide_complaint(complaint, upheld=False)
     bench.watchlist.restore(backup)
     _lift(bench)
     assert bench.found(1) == ["s"]
@@ -161,7 +164,7 @@ def test_who_came_later_is_gone_until_a_later_backup_comes(bench: Bench, backup:
     _lift(bench)
     assert bench.found(7) == []
     with pytest.raises(FacematchError):
-        bench.watchlist.consents("later")
+        bench.watchlist.consents.list("later")
     bench.watchlist.restore(newer)
     _lift(bench)
     assert bench.found(7) == ["later"]
@@ -198,7 +201,7 @@ def test_a_pending_enrollment_comes_back_as_pending(tmp_path: Path) -> None:
         bench.watchlist.restore(backup)
         _lift(bench)
         assert bench.found(1) == []
-        assert [item.subject_id for item in bench.watchlist.approvals.pending()] == ["s"]
+        assert [item.subject_id for item in bench.watchlist.approvals.list()] == ["s"]
 
 
 def _foreign(folder: Path) -> Path:
@@ -229,7 +232,7 @@ def test_what_is_no_backup_of_this_watchlist_changes_nothing(
     with pytest.raises(BackupInvalid):
         bench.watchlist.restore(path)
     assert bench.found(0) == ["stays"]
-    assert bench.watchlist.suspensions() == ()
+    assert bench.watchlist.suspensions.list() == ()
     assert next(e for e in reversed(bench.entries()) if e.action == "restore").details["code"] == "backup_invalid"
     assert list(bench.path.parent.glob(".*restore*")) == []
 

@@ -33,7 +33,7 @@ def start(bench: Bench) -> datetime:
 
 
 def _states(bench: Bench) -> dict[str, str]:
-    return {record.subject_id: record.state for record in bench.watchlist.subjects()}
+    return {record.subject_id: record.state for record in bench.watchlist.subjects.list()}
 
 
 def _did(sweep: Sweep) -> tuple[tuple[str, ...], tuple[str, ...], tuple[int, ...]]:
@@ -43,13 +43,13 @@ def _did(sweep: Sweep) -> tuple[tuple[str, ...], tuple[str, ...], tuple[int, ...
 def test_a_consent_expires_at_its_end_and_not_before(bench: Bench, start: datetime) -> None:
     bench.enroll("s", 1, valid_for=10 * DAY)
     bench.clock.now = start + 10 * DAY - INSTANT
-    assert _did(bench.watchlist.sweep()) == ((), (), ())
+    assert _did(bench.watchlist.apply_retention()) == ((), (), ())
     assert bench.found(1) == ["s"]
     bench.clock.now = start + 10 * DAY
     assert bench.found(1) == []  # without any sweep
-    assert _did(bench.watchlist.sweep()) == (("s",), (), ())
-    assert [consent.state.value for consent in bench.watchlist.consents("s")] == ["EXPIRED"]
-    assert _did(bench.watchlist.sweep()) == ((), (), ())
+    assert _did(bench.watchlist.apply_retention()) == (("s",), (), ())
+    assert [consent.state.value for consent in bench.watchlist.consents.list("s")] == ["EXPIRED"]
+    assert _did(bench.watchlist.apply_retention()) == ((), (), ())
 
 
 @pytest.mark.parametrize("noticed_after", [0, 1, 29])
@@ -58,17 +58,17 @@ def test_a_reference_goes_when_the_time_since_the_end_is_over_whenever_the_end_w
 ) -> None:
     bench.enroll("s", 1, valid_for=10 * DAY)
     bench.clock.now = start + 10 * DAY + noticed_after * DAY
-    assert _did(bench.watchlist.sweep()) == (("s",), (), ())
+    assert _did(bench.watchlist.apply_retention()) == (("s",), (), ())
     bench.clock.now = start + 40 * DAY - INSTANT
-    assert _did(bench.watchlist.sweep()) == ((), (), ())
+    assert _did(bench.watchlist.apply_retention()) == ((), (), ())
     bench.clock.now = start + 40 * DAY
-    swept = bench.watchlist.sweep()
+    swept = bench.watchlist.apply_retention()
     assert _did(swept) == ((), ("s",), ())
     assert _states(bench) == {}
-    assert bench.watchlist.keys.state().subjects == 0
+    assert bench.watchlist.keys.status().subjects == 0
     certificate = swept.certificates[0]
     assert verify_certificate(certificate, public_key=bench.watchlist.audit.public_key)["subject_id"] == "s"
-    assert bench.watchlist.check_erasure(certificate).findings == ()
+    assert bench.watchlist.verify_erasure(certificate).findings == ()
 
 
 @pytest.mark.parametrize("verb", ["withdraw", "revoke", "invalidate"])
@@ -77,27 +77,27 @@ def test_after_an_end_by_somebody_the_time_counts_from_it(bench: Bench, start: d
     bench.clock.now = start + 5 * DAY
     getattr(bench.watchlist, verb)("s", reason="left")
     bench.clock.now = start + 35 * DAY - INSTANT
-    assert _did(bench.watchlist.sweep()) == ((), (), ())
+    assert _did(bench.watchlist.apply_retention()) == ((), (), ())
     bench.clock.now = start + 35 * DAY
-    assert _did(bench.watchlist.sweep()) == ((), ("s",), ())
+    assert _did(bench.watchlist.apply_retention()) == ((), ("s",), ())
 
 
 def test_a_subject_with_any_consent_left_stays(bench: Bench, start: datetime) -> None:
     bench.enroll("s", 1, valid_for=10 * DAY)
     bench.enroll("s", 2, valid_for=60 * DAY)
     bench.clock.now = start + 45 * DAY
-    assert _did(bench.watchlist.sweep()) == (("s",), (), ())
+    assert _did(bench.watchlist.apply_retention()) == (("s",), (), ())
     assert (bench.found(1), bench.found(2)) == ([], ["s"])
     bench.clock.now = start + 90 * DAY
-    assert _did(bench.watchlist.sweep()) == (("s",), ("s",), ())
+    assert _did(bench.watchlist.apply_retention()) == (("s",), ("s",), ())
 
 
 def test_a_consent_that_has_not_begun_keeps_its_subject(bench: Bench, start: datetime) -> None:
     bench.enroll("s", 1, valid_for=10 * DAY)
     bench.watchlist.withdraw("s", reason="left")
-    bench.watchlist.record_consent(bench.consent("s", now=start + 60 * DAY, valid_for=10 * DAY))
+    bench.watchlist.consents.record(bench.consent("s", now=start + 60 * DAY, valid_for=10 * DAY))
     bench.clock.now = start + 50 * DAY
-    assert _did(bench.watchlist.sweep()) == ((), (), ())
+    assert _did(bench.watchlist.apply_retention()) == ((), (), ())
 
 
 def test_an_enrollment_that_nobody_approved_is_rejected(tmp_path: Path) -> None:
@@ -107,24 +107,24 @@ def test_an_enrollment_that_nobody_approved_is_rejected(tmp_path: Path) -> None:
         bench.clock.advance(10 * DAY)
         bench.enroll("t", 2)
         bench.clock.now = first + 30 * DAY - INSTANT
-        assert _did(bench.watchlist.sweep()) == ((), (), ())
+        assert _did(bench.watchlist.apply_retention()) == ((), (), ())
         bench.clock.now = first + 30 * DAY
-        assert _did(bench.watchlist.sweep(dry_run=True)) == ((), (), (1,))
-        assert _did(bench.watchlist.sweep()) == ((), (), (1,))
-        assert [item.subject_id for item in bench.watchlist.approvals.pending()] == ["t"]
-        assert bench.watchlist.templates("s") == 0
+        assert _did(bench.watchlist.apply_retention(dry_run=True)) == ((), (), (1,))
+        assert _did(bench.watchlist.apply_retention()) == ((), (), (1,))
+        assert [item.subject_id for item in bench.watchlist.approvals.list()] == ["t"]
+        assert bench.watchlist.subjects.count_templates("s").templates == 0
 
 
 def test_a_dry_run_says_what_would_be_done_and_does_nothing(bench: Bench, start: datetime) -> None:
     bench.enroll("s", 1, valid_for=10 * DAY)
     bench.enroll("t", 2, valid_for=45 * DAY)
     bench.clock.now = start + 50 * DAY
-    before = bench.watchlist._core.snapshot().generation
-    planned = bench.watchlist.sweep(dry_run=True)
+    before = bench.watchlist._session.resources.snapshot().generation
+    planned = bench.watchlist.apply_retention(dry_run=True)
     assert planned.dry_run
-    assert bench.watchlist._core.snapshot().generation == before
+    assert bench.watchlist._session.resources.snapshot().generation == before
     assert _states(bench) == {"s": "expired", "t": "expired"}
-    done = bench.watchlist.sweep()
+    done = bench.watchlist.apply_retention()
     assert _did(done) == _did(planned) == (("s", "t"), ("s",), ())
     assert not done.dry_run
 
@@ -132,7 +132,7 @@ def test_a_dry_run_says_what_would_be_done_and_does_nothing(bench: Bench, start:
 def test_a_clock_that_was_put_back_erases_nobody(bench: Bench, start: datetime) -> None:
     bench.enroll("s", 1, valid_for=10 * DAY)
     bench.clock.now = start - 400 * DAY
-    assert _did(bench.watchlist.sweep()) == ((), (), ())
+    assert _did(bench.watchlist.apply_retention()) == ((), (), ())
     bench.clock.now = start
     assert bench.found(1) == ["s"]
 
@@ -143,9 +143,9 @@ def test_the_strict_profile_keeps_nothing_after_the_end(tmp_path: Path) -> None:
         bench.enroll("s", 1, valid_for=10 * DAY)
         bench.enroll("t", 2, valid_for=10 * DAY)
         bench.watchlist.withdraw("t", reason="left")
-        assert _did(bench.watchlist.sweep()) == ((), ("t",), ())
+        assert _did(bench.watchlist.apply_retention()) == ((), ("t",), ())
         bench.clock.advance(10 * DAY)
-        assert _did(bench.watchlist.sweep()) == (("s",), ("s",), ())
+        assert _did(bench.watchlist.apply_retention()) == (("s",), ("s",), ())
 
 
 def test_old_entries_lose_their_content_and_the_log_still_verifies(bench: Bench, start: datetime) -> None:
@@ -155,7 +155,7 @@ def test_old_entries_lose_their_content_and_the_log_still_verifies(bench: Bench,
     bench.found(1)
     before = len(bench.watchlist.audit)
     bench.clock.now = start + 366 * DAY
-    swept = bench.watchlist.sweep()
+    swept = bench.watchlist.apply_retention()
     assert swept.pruned >= 3
     assert min(entry.seq for entry in bench.watchlist.audit.entries()) == swept.pruned + 1
     assert min(entry.time for entry in bench.watchlist.audit.entries()) >= start + DAY
@@ -168,7 +168,7 @@ def test_progress_counts_the_erasures(bench: Bench) -> None:
         bench.enroll(f"s{number}", number, valid_for=DAY)
     bench.clock.advance(60 * DAY)
     told: list[tuple[int, int | None]] = []
-    bench.watchlist.sweep(progress=lambda done, total: told.append((done, total)))
+    bench.watchlist.apply_retention(progress=lambda done, total: told.append((done, total)))
     assert told == [(0, 3), (1, 3), (2, 3), (3, 3)]
     entry = next(e for e in reversed(bench.entries()) if e.action == "sweep")
     assert (entry.details["expired"], entry.details["erased"]) == (3, 3)
@@ -184,7 +184,7 @@ def interrupted(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> Callable[[Call
             return erase(core, subject_id, reason, **options)
 
         monkeypatch.setattr(retention, "erase", late)
-        return bench.watchlist.sweep()
+        return bench.watchlist.apply_retention()
 
     return sweep
 
@@ -197,7 +197,7 @@ def test_a_subject_who_consents_again_during_the_sweep_stays(
     with open_bench(bench.path, clock=bench.clock) as other:
         assert _did(interrupted(lambda: other.enroll("s", 1))) == (("s",), (), ())
     assert bench.found(1) == ["s"]
-    assert bench.watchlist.keys.state().subjects == 1
+    assert bench.watchlist.keys.status().subjects == 1
 
 
 def test_a_subject_whom_another_process_erases_during_the_sweep_is_no_failure(
@@ -208,15 +208,15 @@ def test_a_subject_whom_another_process_erases_during_the_sweep_is_no_failure(
     with open_bench(bench.path, clock=bench.clock) as other:
         assert _did(interrupted(lambda: other.watchlist.erase("s", reason="asked"))) == (("s",), (), ())
     with pytest.raises(SubjectNotFound):
-        bench.watchlist.consents("s")
+        bench.watchlist.consents.list("s")
 
 
 def test_the_time_counts_from_the_last_event_also_when_the_clock_went_back(bench: Bench, tmp_path: Path) -> None:
     bench.enroll("s", 1, valid_for=300 * DAY)
     bench.clock.advance(100 * DAY)
     (tmp_path / "again.pdf").write_bytes(b"signed again")
-    bench.watchlist.renew("s", valid_for=300 * DAY, evidence=tmp_path / "again.pdf")
+    bench.watchlist.consents.renew("s", valid_for=300 * DAY, evidence=tmp_path / "again.pdf")
     bench.clock.advance(-50 * DAY)
     bench.watchlist.withdraw("s", reason="left")
     bench.clock.advance(31 * DAY)  # the profile keeps ended references for 30 days
-    assert bench.watchlist.sweep().erased == ("s",)
+    assert bench.watchlist.apply_retention().erased == ("s",)

@@ -80,7 +80,7 @@ def two(bench: Bench) -> Bench:
 
 
 def test_an_export_holds_everything_about_the_subject(two: Bench) -> None:
-    consent = two.watchlist.consents(ERIKA)[0]
+    consent = two.watchlist.consents.list(ERIKA)[0]
     ref = ref_of(two, 1)
     members = exported(two)
     receipts = [f"receipts/{consent.record_id}.json", f"receipts/{consent.record_id}.txt"]
@@ -125,14 +125,14 @@ def test_an_export_holds_everything_about_the_subject(two: Bench) -> None:
 
 def test_nothing_of_anybody_else_is_in_an_export(two: Bench) -> None:
     w = two.watchlist
-    other_record = w.consents(OTHER)[0].record_id
+    other_record = w.consents.list(OTHER)[0].record_id
     other_ref = ref_of(two, 2)
     close = synthetic_picture([SyntheticFace(1, 3), SyntheticFace(2, 3)])
     scores = [c.score for c in w.identify(close, purpose=PURPOSE, site=SITE).candidates]
-    w.preview([picture(1, 4), picture(2, 4)], purpose=PURPOSE, site=SITE)
+    w.preview_enrollment([picture(1, 4), picture(2, 4)], purpose=PURPOSE, site=SITE)
     w.enroll("third-person", picture(1, 5), consent=two.consent("third-person"))
-    number = w.rights.complain(OTHER, ground="an unmistakable ground")
-    w.rights.decide(number, upheld=False)
+    number = w.rights.open_complaint(OTHER, ground="an unmistakable ground")
+    w.rights.decide_complaint(number, upheld=False)
     third_ref = two.watchlist.audit.entries(limit=3)[0].subject_ref
     members = exported(two)
     lines = loaded(members, "log.json")["entries"]
@@ -172,7 +172,7 @@ def test_no_template_is_in_an_export(two: Bench) -> None:
     members = exported(two)
     everything = b"\n".join(members.values()) + two.path.with_name("export.zip").read_bytes()
     plain = two.analyzer.embedding(1)
-    core = two.watchlist._core
+    core = two.watchlist._session.resources
     rotated = core.cipher.rotated(plain[None, :], 1)[0]
     with core.database.read() as connection:
         stored = connection.exec_driver_sql("SELECT vector, sample_mark FROM templates").all()
@@ -191,7 +191,7 @@ def test_no_template_is_in_an_export(two: Bench) -> None:
 
 def test_what_was_sealed_is_open_for_the_subject(two: Bench) -> None:
     w = two.watchlist
-    number = w.rights.complain(ERIKA, ground="I was not there")
+    number = w.rights.open_complaint(ERIKA, ground="I was not there")
     members = exported(two)
     expected = {
         "complaint": number,
@@ -206,7 +206,7 @@ def test_what_was_sealed_is_open_for_the_subject(two: Bench) -> None:
     assert loaded(members, "subject.json")["state"] == "restricted"
     (line,) = [line for line in loaded(members, "log.json")["entries"] if line["action"] == "complaint"]
     assert line["private"] == {"ground": "I was not there"}
-    w.rights.decide(number, upheld=False)
+    w.rights.decide_complaint(number, upheld=False)
     w.withdraw(ERIKA, reason="moved away")
     later = exported(two, name="later.zip")
     decided = {"decided_at": two.clock.now.isoformat(), "decided_by": "ana", "upheld": False}
@@ -221,7 +221,7 @@ def test_what_was_sealed_is_open_for_the_subject(two: Bench) -> None:
 
 def test_receipts_in_an_export_verify(two: Bench) -> None:
     members = exported(two)
-    key = two.watchlist._core.signer.public_key
+    key = two.watchlist._session.resources.signer.public_key
     (name,) = [name for name in members if name.startswith("receipts/") and name.endswith(".json")]
     receipt = verify_receipt(members[name], public_key=key)
     assert receipt.to_dict()["record"]["subject_id"] == ERIKA
@@ -269,7 +269,7 @@ def test_an_export_says_how_much_of_the_log_was_pruned(bench: Bench) -> None:
     bench.enroll(OTHER, 2)
     bench.clock.now += timedelta(days=400)
     bench.enroll(ERIKA, 1)
-    assert bench.watchlist.sweep().pruned == 2
+    assert bench.watchlist.apply_retention().pruned == 2
     members = exported(bench)
     assert loaded(members, "log.json")["entries_without_content"] == 2
     assert "The content of 2 entries at the beginning of the whole log was deleted" in members["index.html"].decode()
@@ -290,7 +290,7 @@ def test_a_damaged_entry_gives_no_half_export(two: Bench) -> None:
 
 def test_the_page_is_whole_escaped_and_needs_nothing_else(two: Bench) -> None:
     hostile = "<script>alert(1)</script>"
-    two.watchlist.rights.complain(ERIKA, ground=hostile)
+    two.watchlist.rights.open_complaint(ERIKA, ground=hostile)
     page = exported(two)["index.html"].decode()
     assert hostile not in page
     assert page.count("&lt;script&gt;alert(1)&lt;/script&gt;") == 2
@@ -342,7 +342,7 @@ def test_without_its_audit_entry_there_is_no_file(unwritable_log: Bench) -> None
 
 
 def test_without_its_commit_there_is_no_file(two: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    database = two.watchlist._core.database
+    database = two.watchlist._session.resources.database
     whole = type(database).write
 
     class _Broken:
@@ -392,9 +392,9 @@ def test_a_missing_folder_is_refused_and_logged(two: Bench) -> None:
 def test_a_name_that_no_file_can_have_leaves_nothing(two: Bench) -> None:
     size, before = len(two.watchlist.audit), sorted(two.path.parent.iterdir())
     with pytest.raises(DatabaseUnavailable, match="cannot be written: File name too long"):
-        access.write_access_export(two.watchlist._core, ERIKA, two.path.with_name("x" * 300))
+        access.write_access_export(two.watchlist._session.resources, ERIKA, two.path.with_name("x" * 300))
     with pytest.raises(InvalidArgument, match="null byte"):
-        access.write_access_export(two.watchlist._core, ERIKA, two.path.with_name("x\0y"))
+        access.write_access_export(two.watchlist._session.resources, ERIKA, two.path.with_name("x\0y"))
     assert len(two.watchlist.audit) == size
     assert sorted(two.path.parent.iterdir()) == before
 
@@ -416,7 +416,7 @@ def test_an_unknown_subject_is_not_found(two: Bench) -> None:
 
 def test_without_the_subjects_key_there_is_no_file(two: Bench) -> None:
     ref = ref_of(two, 1)
-    two.watchlist._core.cipher.destroy_subject(ref)
+    two.watchlist._session.resources.cipher.destroy_subject(ref)
     path = two.path.with_name("export.zip")
     with pytest.raises(KeyUnavailable):
         two.watchlist.rights.export(ERIKA, path)
@@ -427,7 +427,7 @@ def test_without_the_subjects_key_there_is_no_file(two: Bench) -> None:
 def states(bench: Bench, number: int) -> tuple[str, str]:
     """The state of the first subject as the export and as the list of subjects say it."""
     said = loaded(exported(bench, name=f"{number}.zip"), "subject.json")["state"]
-    (record,) = [item for item in bench.watchlist.subjects() if item.subject_id == ERIKA]
+    (record,) = [item for item in bench.watchlist.subjects.list() if item.subject_id == ERIKA]
     return said, record.state
 
 
@@ -436,9 +436,9 @@ def test_the_state_is_the_one_that_the_list_of_subjects_says(bench: Bench) -> No
     consent = bench.consent(ERIKA, valid_for=timedelta(days=10))
     w.enroll(ERIKA, picture(1), consent=consent)
     found = [states(bench, 0)]
-    number = w.rights.complain(ERIKA, ground="g")
+    number = w.rights.open_complaint(ERIKA, ground="g")
     found.append(states(bench, 1))
-    w.rights.decide(number, upheld=False)
+    w.rights.decide_complaint(number, upheld=False)
     bench.clock.now += timedelta(days=11)
     found.append(states(bench, 2))
     w.withdraw(ERIKA, reason="r")
@@ -464,11 +464,11 @@ def test_a_consent_that_was_only_asked_for_is_requested(bench: Bench, tmp_path: 
         adult_attested=True,
         now=bench.clock.now,
     )
-    bench.watchlist.record_consent(asked)
+    bench.watchlist.consents.record(asked)
     assert states(bench, 0) == ("requested", "requested")
-    bench.watchlist.refuse_consent(ERIKA)
+    bench.watchlist.consents.refuse(ERIKA)
     assert states(bench, 1) == ("requested", "requested")
-    bench.watchlist.record_consent(bench.consent(ERIKA))
+    bench.watchlist.consents.record(bench.consent(ERIKA))
     assert states(bench, 2) == ("pending", "pending")
 
 
@@ -500,7 +500,7 @@ def test_an_enrollment_that_waits_is_exported_as_pending(tmp_path: Path) -> None
         bench.enroll(ERIKA, 1)
         assert states(bench, 0) == ("pending", "pending")
         bench.watchlist.actors.grant("bo", "approver")
-        number = bench.watchlist.approvals.pending()[0].enrollment_id
+        number = bench.watchlist.approvals.list()[0].enrollment_id
         with opened_by(bench, "bo") as theirs:
             theirs.approvals.approve(number)
         assert states(bench, 1) == ("active", "active")

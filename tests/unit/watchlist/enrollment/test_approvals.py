@@ -21,7 +21,7 @@ from facematch.governance.policy import Policy
 from facematch.testing import FakeAnalyzer
 from facematch.types import FaceQuality
 from facematch.watchlist import Watchlist
-from tests.unit.watchlist.support import PURPOSE, SITE, Bench, open_bench, picture
+from tests.unit.watchlist.support import PURPOSE, SITE, Bench, open_bench, picture, roles_of
 
 
 def _policy(**changes: Any) -> Policy:
@@ -35,7 +35,7 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
 
 
 def _as(bench: Bench, actor: str) -> Watchlist:
-    if actor not in bench.watchlist.actors.roles():
+    if actor not in roles_of(bench.watchlist):
         bench.watchlist.actors.grant(actor, "owner")
     return Watchlist.open(f"sqlite:///{bench.path}", actor=actor, analyzer=bench.analyzer, clock=bench.clock)
 
@@ -54,16 +54,16 @@ def test_a_pending_enrollment_is_in_no_search_until_it_is_approved(bench: Bench,
         assert watchlist.identify(picture(1), purpose=PURPOSE, site=SITE).gallery_size == 0
         with pytest.raises(ConsentRequired):
             watchlist.verify("s", picture(1), purpose=PURPOSE, site=SITE)
-    waiting = bob.approvals.pending()
+    waiting = bob.approvals.list()
     assert [(w.enrollment_id, w.subject_id, w.templates, w.actor) for w in waiting] == [
         (made.enrollment_id, "s", 2, "ana")
     ]
     assert (waiting[0].consent_record_id, waiting[0].created_at) == (consent.record_id, bench.clock.now)
-    assert [record.state for record in bench.watchlist.subjects()] == ["pending"]
+    assert [record.state for record in bench.watchlist.subjects.list()] == ["pending"]
     bob.approvals.approve(waiting[0].enrollment_id)
     assert bench.found(1) == ["s"]
     assert bench.watchlist.verify("s", picture(1), purpose=PURPOSE, site=SITE).matched
-    assert bob.approvals.pending() == ()
+    assert bob.approvals.list() == ()
     entry = next(e for e in bench.entries() if e.action == "approve")
     assert (entry.actor, entry.details["prepared_by"], entry.details["enrollment"]) == (
         "bob",
@@ -78,7 +78,7 @@ def test_whoever_prepared_it_cannot_approve_it_under_any_spelling(bench: Bench, 
     with _as(bench, actor) as same, pytest.raises(SeparationOfDuties):
         same.approvals.approve(1)
     assert bench.found(1) == []
-    assert len(bench.watchlist.approvals.pending()) == 1
+    assert len(bench.watchlist.approvals.list()) == 1
 
 
 def test_each_enrollment_is_approved_by_itself(bench: Bench, bob: Watchlist) -> None:
@@ -87,16 +87,16 @@ def test_each_enrollment_is_approved_by_itself(bench: Bench, bob: Watchlist) -> 
     assert second.enrollment_id is not None
     bob.approvals.approve(second.enrollment_id)
     assert (bench.found(1), bench.found(2)) == ([], ["s"])
-    assert [record.state for record in bench.watchlist.subjects()] == ["active"]
+    assert [record.state for record in bench.watchlist.subjects.list()] == ["active"]
 
 
 def test_a_rejected_enrollment_is_gone_from_table_and_file(bench: Bench, bob: Watchlist) -> None:
     bench.enroll("s", 1)
-    assert bob.approvals.reject(1, reason="not the person of the incident") == 1
+    assert bob.approvals.reject(1, reason="not the person of the incident").templates == 1
     assert bench.found(1) == []
-    assert bench.watchlist.templates("s") == 0
+    assert bench.watchlist.subjects.count_templates("s").templates == 0
     entry = next(e for e in bench.entries() if e.action == "reject")
-    core = bench.watchlist._core
+    core = bench.watchlist._session.resources
     assert "reason" not in entry.details
     sealed = entry.private(lambda ref, data, bound: _unsealed(core, ref, data, bound))
     assert sealed == {"reason": "not the person of the incident"}
@@ -113,7 +113,7 @@ def _unsealed(core: Any, ref: str, data: bytes, bound: bytes) -> bytes:
 
 def test_whoever_prepared_it_may_take_it_back(bench: Bench) -> None:
     bench.enroll("s", 1)
-    assert bench.watchlist.approvals.reject(1, reason="a mistake") == 1
+    assert bench.watchlist.approvals.reject(1, reason="a mistake").templates == 1
 
 
 @pytest.mark.parametrize("ended", ["withdraw", "revoke", "invalidate", "expire"])
@@ -133,23 +133,23 @@ def test_an_enrollment_that_the_policy_would_not_take_any_more_is_not_approved(b
     bench.watchlist.policies.set(_policy(dual_control={"required": True}, purposes={"allowed": ["events"]}))
     with pytest.raises(PolicyRefused, match="purpose"):
         bob.approvals.approve(1)
-    assert len(bob.approvals.pending()) == 1
+    assert len(bob.approvals.list()) == 1
 
 
 def test_erasing_a_subject_takes_what_waits_along(bench: Bench, bob: Watchlist) -> None:
     bench.enroll("s", 1)
     bench.watchlist.erase("s", reason="asked")
-    assert bob.approvals.pending() == ()
+    assert bob.approvals.list() == ()
     with pytest.raises(ApprovalNotFound):
         bob.approvals.approve(1)
 
 
 def test_an_approval_during_a_complaint_brings_nobody_into_searches(bench: Bench, bob: Watchlist) -> None:
     bench.enroll("s", 1)
-    complaint = bench.watchlist.rights.complain("s", ground="not me")
+    complaint = bench.watchlist.rights.open_complaint("s", ground="not me")
     bob.approvals.approve(1)
     assert bench.found(1) == []
-    bob.rights.decide(complaint, upheld=False)
+    bob.rights.decide_complaint(complaint, upheld=False)
     assert bench.found(1) == ["s"]
 
 
@@ -162,7 +162,7 @@ def test_what_does_not_wait_is_neither_approved_nor_rejected(bench: Bench, bob: 
         bob.approvals.reject(number, reason="no")
     with pytest.raises(InvalidArgument):
         bob.approvals.reject(1, reason="")
-    assert len(bob.approvals.pending()) == 1
+    assert len(bob.approvals.list()) == 1
 
 
 def test_dual_control_that_is_lifted_later_approves_nothing_by_itself(bench: Bench, bob: Watchlist) -> None:
@@ -202,5 +202,5 @@ def test_an_override_that_the_policy_does_not_allow_enrolls_nobody(tmp_path: Pat
     with open_bench(tmp_path / "b.db", policy=policy, analyzer=Blurred()) as bench:
         with pytest.raises(PolicyRefused):
             bench.watchlist.enroll("s", picture(1), consent=bench.consent("s"), quality_override="the only picture")
-        assert bench.watchlist.subjects() == []
-        assert bench.watchlist.keys.state().subjects == 0
+        assert bench.watchlist.subjects.list() == ()
+        assert bench.watchlist.keys.status().subjects == 0

@@ -37,8 +37,8 @@ def test_enrolling_without_consent_stores_nothing_and_looks_at_no_picture(tmp_pa
         with pytest.raises(ConsentRequired) as caught:
             bench.watchlist.enroll("s", "/nowhere/a.jpg")
         assert "Consent.given" in (caught.value.hint or "")
-        assert bench.watchlist.subjects() == []
-        assert bench.watchlist.templates() == 0
+        assert bench.watchlist.subjects.list() == ()
+        assert bench.watchlist.subjects.count_templates().templates == 0
         assert bench.watchlist.audit.entries(limit=3)[0].outcome == "refused"
 
 
@@ -50,8 +50,12 @@ def test_an_enrollment_says_what_it_stored(bench: Bench) -> None:
     assert result.refusals == ()
     assert result.consent_record_id == consent.record_id
     assert result.valid_until == consent.valid_until
-    assert bench.watchlist.templates() == bench.watchlist.templates("s") == 2
-    assert bench.watchlist.consents("s") == [consent]
+    assert (
+        bench.watchlist.subjects.count_templates().templates
+        == bench.watchlist.subjects.count_templates("s").templates
+        == 2
+    )
+    assert bench.watchlist.consents.list("s") == (consent,)
 
 
 @pytest.mark.parametrize("shift", [-DAY, 365 * DAY, 400 * DAY])
@@ -60,7 +64,7 @@ def test_a_record_that_has_not_begun_or_has_ended_is_no_consent(bench: Bench, sh
     bench.clock.advance(shift)
     with pytest.raises(ConsentRequired, match="not in force"):
         bench.watchlist.enroll("s", picture(1), consent=consent)
-    assert bench.watchlist.templates() == 0
+    assert bench.watchlist.subjects.count_templates().templates == 0
 
 
 @pytest.mark.parametrize("state", [ConsentState.WITHDRAWN, ConsentState.REVOKED, ConsentState.INVALIDATED])
@@ -95,7 +99,7 @@ def test_later_pictures_stand_on_the_filed_record(bench: Bench) -> None:
     result = bench.watchlist.enroll("s", picture(1, 3))
     assert result.consent_record_id == consent.record_id
     assert bench.watchlist.enroll("s", picture(1, 4), consent=consent).consent_record_id == consent.record_id
-    assert len(bench.watchlist.consents("s")) == 1
+    assert len(bench.watchlist.consents.list("s")) == 1
 
 
 def test_later_pictures_need_a_record_that_is_still_in_force(bench: Bench) -> None:
@@ -103,7 +107,7 @@ def test_later_pictures_need_a_record_that_is_still_in_force(bench: Bench) -> No
     bench.clock.advance(DAY)
     with pytest.raises(ConsentRequired):
         bench.watchlist.enroll("s", picture(1, 3))
-    assert bench.watchlist.templates() == 1
+    assert bench.watchlist.subjects.count_templates().templates == 1
 
 
 def test_a_new_record_is_filed_beside_the_old_one_and_each_template_keeps_its_own(bench: Bench) -> None:
@@ -125,7 +129,7 @@ def test_a_different_record_under_a_filed_id_is_refused(bench: Bench) -> None:
     stolen = Consent.from_dict({**consent.to_dict(), "subject_id": "t"})
     with pytest.raises(ConsentInvalid, match="already filed"):
         bench.watchlist.enroll("t", picture(2), consent=stolen)
-    assert [s.subject_id for s in bench.watchlist.subjects()] == ["s"]
+    assert [s.subject_id for s in bench.watchlist.subjects.list()] == ["s"]
 
 
 def test_after_a_withdrawal_only_a_new_record_enrolls_again(bench: Bench) -> None:
@@ -138,7 +142,7 @@ def test_after_a_withdrawal_only_a_new_record_enrolls_again(bench: Bench) -> Non
     assert bench.found(1) == []
     bench.enroll("s", 1)
     assert bench.found(1) == ["s"]
-    assert bench.watchlist.templates("s") == 2
+    assert bench.watchlist.subjects.count_templates("s").templates == 2
 
 
 def _file(path: Path, pixels: Any) -> Path:
@@ -189,7 +193,7 @@ def test_when_no_picture_can_be_used_nothing_is_stored_and_the_refusal_is_audite
     entry = bench.last()
     assert (entry.action, entry.outcome) == ("enroll", "refused")
     assert entry.details == {"code": "enrollment_refused", "pictures": 2, "refusals": ["no_face", "several_faces"]}
-    assert bench.watchlist.subjects() == []
+    assert bench.watchlist.subjects.list() == ()
     assert bench.watchlist.identify(picture(1), purpose=PURPOSE, site=SITE).generation == 0
 
 
@@ -200,12 +204,14 @@ def test_a_picture_stands_once_on_a_record(bench: Bench) -> None:
     assert [r.code for r in caught.value.refusals] == ["enrolled_already"] * 2
     bench.enroll("t", 1)
     bench.enroll("s", 1)
-    assert bench.watchlist.templates() == 3
+    assert bench.watchlist.subjects.count_templates().templates == 3
 
 
 def test_the_gates_can_be_moved(bench: Bench) -> None:
     weak = synthetic_picture([SyntheticFace(1, box=Box(0, 0, 30, 30), detection_score=0.5)])
-    result = bench.watchlist.enroll("s", weak, consent=bench.consent("s"), min_face_height=30, min_detection_score=0.5)
+    result = bench.watchlist.enroll(
+        "s", weak, consent=bench.consent("s"), min_face_height_px=30, min_detection_score=0.5
+    )
     assert len(result.template_ids) == 1
 
 
@@ -266,7 +272,7 @@ def test_another_contract_that_came_in_meanwhile_is_refused_too(bench: Bench) ->
         assert "fake" in caught.value.message
         with pytest.raises(ContractMismatch):
             other.found(1)
-    assert [s.subject_id for s in bench.watchlist.subjects()] == ["s"]
+    assert [s.subject_id for s in bench.watchlist.subjects.list()] == ["s"]
 
 
 class _Broken(FakeAnalyzer):
@@ -286,7 +292,7 @@ def test_embeddings_that_are_not_unit_vectors_are_never_stored(tmp_path: Path, a
     with open_bench(tmp_path / "a.db", analyzer=analyzer) as bench:
         with pytest.raises(InvalidArgument, match="unit length"):
             bench.enroll("s", 1)
-        assert bench.watchlist.templates() == 0
+        assert bench.watchlist.subjects.count_templates().templates == 0
 
 
 def test_bystanders_in_a_refused_picture_are_not_embedded(tmp_path: Path) -> None:
@@ -329,4 +335,4 @@ def test_a_withdrawal_during_the_analysis_stops_the_enrollment(tmp_path: Path) -
 
         with open_bench(path, analyzer=Slow(), clock=first.clock) as second, pytest.raises(ConsentRequired):
             second.watchlist.enroll("s", picture(1, 2))
-        assert first.watchlist.templates("s") == 1
+        assert first.watchlist.subjects.count_templates("s").templates == 1

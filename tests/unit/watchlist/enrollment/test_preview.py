@@ -35,7 +35,7 @@ def test_the_gate_names_the_failing_components(watchlist: Watchlist, astronaut: 
     assert caught.value.code == "quality_too_low"
     assert [refusal.code for refusal in caught.value.refusals] == ["quality_too_low"]
     assert "sharpness" in caught.value.refusals[0].message
-    assert watchlist.templates() == 0
+    assert watchlist.subjects.count_templates().templates == 0
     result = watchlist.enroll("s-1", [blurred(astronaut), astronaut], consent=consent)
     assert len(result.template_ids) == 1
     assert [refusal.code for refusal in result.refusals] == ["quality_too_low"]
@@ -74,9 +74,12 @@ def test_who_was_compared_on_enrollment_is_audited(watchlist: Watchlist, astrona
 
 def test_a_preview_tells_and_stores_nothing(watchlist: Watchlist, astronaut: Image, group: Image) -> None:
     watchlist.enroll("s-1", [astronaut], consent=synthetic_consent("s-1", purposes=[PURPOSE]))
-    before = (watchlist.templates(), [record.subject_id for record in watchlist.subjects()])
+    before = (
+        watchlist.subjects.count_templates().templates,
+        [record.subject_id for record in watchlist.subjects.list()],
+    )
     mirrored = np.ascontiguousarray(astronaut[:, ::-1])
-    result = watchlist.preview([mirrored, blurred(astronaut), group], purpose=PURPOSE)
+    result = watchlist.preview_enrollment([mirrored, blurred(astronaut), group], purpose=PURPOSE)
     good, blurry, several = result.pictures
     assert good.refusal is None
     assert good.quality is not None
@@ -97,7 +100,10 @@ def test_a_preview_tells_and_stores_nothing(watchlist: Watchlist, astronaut: Ima
     assert point is not None
     assert (result.fpir_now, result.fpir_then) == (point.planned_fpir(1), point.planned_fpir(2))
     assert 0 < result.fpir_now < result.fpir_then
-    assert (watchlist.templates(), [record.subject_id for record in watchlist.subjects()]) == before
+    assert (
+        watchlist.subjects.count_templates().templates,
+        [record.subject_id for record in watchlist.subjects.list()],
+    ) == before
     enrolled = next(entry for entry in watchlist.audit.entries() if entry.action == "enroll")
     (entry,) = [entry for entry in watchlist.audit.entries() if entry.action == "preview"]
     assert entry.details["look_alikes"] == [enrolled.subject_ref]
@@ -106,10 +112,10 @@ def test_a_preview_tells_and_stores_nothing(watchlist: Watchlist, astronaut: Ima
 def test_without_a_purpose_nobody_is_searched(watchlist: Watchlist, astronaut: Image) -> None:
     """A preview must not be a way to identify somebody without a purpose."""
     watchlist.enroll("s-1", [astronaut], consent=synthetic_consent("s-1", purposes=[PURPOSE]))
-    result = watchlist.preview([astronaut])
+    result = watchlist.preview_enrollment([astronaut])
     assert result.look_alikes is None
     assert result.pictures[0].look_alikes == ()
     assert result.gallery_size == 1
-    assert watchlist.preview([astronaut], purpose="events").look_alikes == ()
+    assert watchlist.preview_enrollment([astronaut], purpose="events").look_alikes == ()
     with pytest.raises(PurposeRequired):
-        watchlist.preview([astronaut], purpose=" ")
+        watchlist.preview_enrollment([astronaut], purpose=" ")

@@ -31,7 +31,7 @@ from facematch.storage.database import Database
 from facematch.storage.schema import APPLICATION_ID, HEAD, REVISIONS, metadata
 from facematch.testing import FakeAnalyzer
 from facematch.watchlist import Watchlist
-from tests.unit.watchlist.support import PURPOSE, Bench, open_bench, picture
+from tests.unit.watchlist.support import AUTHORIZATION, PURPOSE, Bench, open_bench, picture
 
 
 def test_created_database_and_metadata_agree(tmp_path: Path) -> None:
@@ -137,7 +137,7 @@ def test_a_later_change_of_folder_does_not_move_the_file(tmp_path: Path, monkeyp
     with Watchlist.open("sqlite:///a.db", analyzer=FakeAnalyzer()) as watchlist:
         (tmp_path / "elsewhere").mkdir()
         monkeypatch.chdir(tmp_path / "elsewhere")
-        assert watchlist.subjects() == []
+        assert watchlist.subjects.list() == ()
     assert list((tmp_path / "elsewhere").iterdir()) == []
 
 
@@ -186,7 +186,7 @@ def test_a_database_that_lost_its_head_is_damaged(bench: Bench, statement: str) 
     bench.watchlist.close()
     _change(bench.path, statement)
     with pytest.raises(DatabaseCorrupt), Watchlist.open(f"sqlite:///{bench.path}") as watchlist:
-        watchlist.subjects()
+        watchlist.subjects.list()
 
 
 def _flipped(vector: bytes) -> str:
@@ -242,17 +242,17 @@ def test_damaged_consent_records_are_found_when_they_are_read(bench: Bench, dama
     bench.enroll("s", 1)
     _change(bench.path, damage)
     with pytest.raises(DatabaseCorrupt):
-        bench.watchlist.consents("s")
+        bench.watchlist.consents.list("s")
 
 
 def test_a_lock_that_stays_too_long(bench: Bench) -> None:
     database = Database(f"sqlite:///{bench.path}", busy_timeout_s=0.2)
     holder = sqlite3.connect(bench.path, isolation_level=None)
     holder.execute("BEGIN IMMEDIATE")
-    with pytest.raises(DatabaseUnavailable, match="locked"), database.write():
+    with pytest.raises(DatabaseUnavailable, match="locked"), database.write(AUTHORIZATION):
         pass
     holder.execute("ROLLBACK")
-    with database.write() as connection:
+    with database.write(AUTHORIZATION) as connection:
         assert connection.exec_driver_sql("SELECT generation FROM meta").scalar() == 0
     holder.close()
     database.close()
@@ -261,13 +261,13 @@ def test_a_lock_that_stays_too_long(bench: Bench) -> None:
 def test_an_erasure_that_a_reader_holds_up_says_so_and_is_finished_later(tmp_path: Path) -> None:
     with open_bench(tmp_path / "a.db") as bench:
         bench.enroll("s-unmistakable", 1)
-        bench.watchlist._core.database._busy_timeout_s = 0.2
+        bench.watchlist._session.resources.database._busy_timeout_s = 0.2
         reader = sqlite3.connect(bench.path, isolation_level=None)
         reader.execute("BEGIN")
         reader.execute("SELECT count(*) FROM subjects").fetchone()
         with pytest.raises(DatabaseUnavailable, match="rows are erased"):
             bench.watchlist.erase("s-unmistakable", reason="asked")
-        assert bench.watchlist.subjects() == []
+        assert bench.watchlist.subjects.list() == ()
         reader.close()
     with open_bench(tmp_path / "a.db"):
         files = b"".join(file.read_bytes() for file in tmp_path.iterdir())
@@ -277,7 +277,7 @@ def test_an_erasure_that_a_reader_holds_up_says_so_and_is_finished_later(tmp_pat
 def test_a_full_disk_undoes_the_enrollment(tmp_path: Path) -> None:
     with open_bench(tmp_path / "a.db") as bench:
         bench.enroll("s", 1)
-        database = bench.watchlist._core.database
+        database = bench.watchlist._session.resources.database
         with database.read() as connection:
             pages = connection.exec_driver_sql("PRAGMA page_count").scalar_one()
             connection.exec_driver_sql(f"PRAGMA max_page_count = {pages}")
@@ -287,7 +287,7 @@ def test_a_full_disk_undoes_the_enrollment(tmp_path: Path) -> None:
         assert "full" in str(caught.value)
         with database.read() as connection:
             connection.exec_driver_sql("PRAGMA max_page_count = 1000000")
-        assert [s.subject_id for s in bench.watchlist.subjects()] == ["s"]
+        assert [s.subject_id for s in bench.watchlist.subjects.list()] == ["s"]
         assert bench.found(1) == ["s"]
         bench.enroll("t", 2)
         assert bench.found(2) == ["t"]
@@ -312,16 +312,16 @@ def test_closing_twice_is_fine_and_using_afterwards_is_not(bench: Bench) -> None
         lambda: bench.watchlist.verify("s", picture(1), purpose=PURPOSE),
         lambda: bench.watchlist.withdraw("s", reason="r"),
         lambda: bench.watchlist.erase("s", reason="r"),
-        bench.watchlist.subjects,
-        bench.watchlist.templates,
-        lambda: bench.watchlist.consents("s"),
+        bench.watchlist.subjects.list,
+        bench.watchlist.subjects.count_templates,
+        lambda: bench.watchlist.consents.list("s"),
         bench.watchlist.audit.entries,
         bench.watchlist.audit.verify,
         bench.watchlist.policies.current,
-        bench.watchlist.actors.roles,
-        bench.watchlist.keys.state,
-        bench.watchlist.approvals.pending,
-        bench.watchlist.sweep,
+        bench.watchlist.actors.list,
+        bench.watchlist.keys.status,
+        bench.watchlist.approvals.list,
+        bench.watchlist.apply_retention,
         lambda: bench.watchlist.analyzer,
         bench.watchlist.__enter__,
     ]
@@ -336,11 +336,11 @@ def test_closing_twice_is_fine_and_using_afterwards_is_not(bench: Bench) -> None
 def test_records_can_be_kept_without_a_model(bench: Bench) -> None:
     bench.enroll("s", 1)
     with Watchlist.open(f"sqlite:///{bench.path}", actor="ana", pack="there-is-no-such-pack") as watchlist:
-        assert [s.subject_id for s in watchlist.subjects()] == ["s"]
-        assert watchlist.templates() == 1
+        assert [s.subject_id for s in watchlist.subjects.list()] == ["s"]
+        assert watchlist.subjects.count_templates().templates == 1
         watchlist.withdraw("s", reason="left")
         watchlist.erase("s", reason="asked")
-        assert watchlist.subjects() == []
+        assert watchlist.subjects.list() == ()
 
 
 def test_the_model_is_loaded_once_and_checked_against_the_enrolled_contract(
