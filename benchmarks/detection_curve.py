@@ -22,9 +22,9 @@ from typing import Any
 
 import numpy as np
 from caution import caution
+from machine import load, machine_facts
 from rich.progress import track
 
-from facematch.benchmark.machine import load, machine_facts
 from facematch.evaluation.detection import match_detections, read_wider
 from facematch.faces import FaceAnalyzer
 from facematch.imaging import decode_pixels

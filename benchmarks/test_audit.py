@@ -8,9 +8,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from peers import median_ratio
 from pymerkle import InmemoryTree
 from sqlalchemy import select
+from timing import median_ratio
 
 from facematch.governance import AuditAction, AuditOutcome, AuditRecord
 from facematch.governance.keys.signing import SigningKey

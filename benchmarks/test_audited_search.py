@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from peers import median_ratio
+from timing import median_ratio
 
 from facematch.faces import FaceAnalyzer
 from facematch.governance import AuditRecord

@@ -10,11 +10,11 @@ from contextlib import ExitStack
 from typing import Any
 
 import pytest
-from peers import median_ratio
+from pipeline.measure import compare
+from pipeline.peers import Peer, peer_of
+from pipeline.scenes import singles
+from timing import median_ratio
 
-from facematch.benchmark.pipeline.measure import compare
-from facematch.benchmark.pipeline.peers import Peer, peer_of
-from facematch.benchmark.pipeline.scenes import singles
 from facematch.faces import FaceAnalyzer
 from facematch.parallel import usable_cpus
 from facematch.types import Image

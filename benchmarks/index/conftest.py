@@ -8,8 +8,8 @@ from functools import lru_cache
 
 import pytest
 
-from facematch.benchmark.population import Population
-from facematch.benchmark.trial import Trial, prepare
+from index.population import Population
+from index.trial import Trial, prepare
 
 POPULATIONS = {128: "sface-lfw", 512: "mbf-lfw"}
 

@@ -13,10 +13,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from timing import timed
 
-from facematch.benchmark.timing import timed
 from facematch.index.approximate import ApproximateIndex
-from facematch.index.coarse import CoarseKind, Effort
 from facematch.index.exact import ExactIndex
 from facematch.types import FloatArray
 
@@ -61,19 +60,9 @@ def ours_exact(vectors: FloatArray) -> Built:
     return Built("facematch exact", "", lambda q, k: index.search(q, k)[1], True, seconds, index.stats().total_bytes)
 
 
-def ours_scanned(vectors: FloatArray) -> Built:
-    """The approximate index that compares with every code, ``pq``; its dial: candidates that are scored exactly."""
-    return _ours_coded(vectors, "pq", (32, 64, 128, 256, 512, 1024))
-
-
-def ours_in_lists(vectors: FloatArray) -> Built:
-    """The approximate index that reads some lists of codes, ``ivf``; its dial is the number of lists."""
-    return _ours_coded(vectors, "ivf", (1, 2, 4, 8, 16, 32, 64, 128, 256, 512))
-
-
-def _ours_coded(vectors: FloatArray, kind: CoarseKind, dials: Sequence[int]) -> Built:
-    """The approximate index, first at the effort that it finds for a recall of 99.9 %."""
-    index = ApproximateIndex(vectors.shape[1], kind=kind, exact_below=0, background=False)
+def ours_coded(vectors: FloatArray) -> Built:
+    """The approximate index, first at the number of candidates that it finds for a recall of 99.9 %; its dial."""
+    index = ApproximateIndex(vectors.shape[1], exact_below=0, background=False)
 
     def build() -> None:
         index.add(np.arange(len(vectors)), vectors)
@@ -81,27 +70,20 @@ def _ours_coded(vectors: FloatArray, kind: CoarseKind, dials: Sequence[int]) -> 
 
     seconds = timed(build)
     stats = index.stats()
-    state: Any = index._state  # noqa: SLF001 - the frontier turns the effort that a user leaves to the index
-    if state.coded is None:
-        return Built(
-            f"facematch {kind}", "found no effort", lambda q, k: index.search(q, k)[1], True, seconds, stats.total_bytes
-        )
-    found: Effort = state.coded.effort
+    state: Any = index._state  # noqa: SLF001 - the frontier turns what a user leaves to the index
+    coded = state.coded is not None
 
     def turn_to(dial: int) -> None:
-        effort = Effort(1, dial) if kind == "pq" else Effort(dial, found.rerank)
-        index._state = replace(state, coded=replace(state.coded, effort=effort))  # noqa: SLF001
+        index._state = replace(state, coded=replace(state.coded, rerank=dial))  # noqa: SLF001
 
-    chosen = f"{found.rerank} scored" if kind == "pq" else f"{found.probes} lists, {found.rerank} scored"
-    most = len(vectors) if kind == "pq" else state.coded.codes.most_probes
     return Built(
-        f"facematch {kind}",
-        f"would take {chosen}",
+        "facematch pq",
+        f"would take {state.coded.rerank} scored" if coded else "found no number of candidates",
         lambda q, k: index.search(q, k)[1],
-        False,
+        not coded,
         seconds,
         stats.total_bytes,
-        tuple(dial for dial in dials if dial <= most),
+        tuple(dial for dial in (32, 64, 128, 256, 512, 1024) if coded and dial <= len(vectors)),
         turn_to,
     )
 

@@ -1,8 +1,8 @@
-"""Fit the populations of ``facematch.benchmark`` to LFW, and draw real and generated scores into one picture.
+"""Fit the published populations to LFW, and draw real and generated scores into one picture.
 
-    python benchmarks/index/fit_population.py --lfw DIR --mbf-pack FOLDER --cache DIR
+    PYTHONPATH=benchmarks python -m index.fit_population --lfw DIR --mbf-pack FOLDER --cache DIR
 
-``DIR`` holds LFW's ``images``. Writes ``facematch/benchmark/populations/*.json`` (moments over thousands of people, and
+``DIR`` holds LFW's ``images``. Writes ``benchmarks/index/populations/*.json`` (moments over thousands of people, and
 nothing of one of them) and ``docs/images/populations.png`` (histograms; no face). With ``--draw-only``, the picture
 alone, from the populations as they are.
 """
@@ -19,10 +19,10 @@ import numpy as np
 from rich.console import Console
 
 from facematch import FaceAnalyzer
-from facematch.benchmark.fitting import Scores, fit, generated_scores, real_scores
-from facematch.benchmark.population import Population
 from facematch.evaluation.cache import EmbeddingCache
 from facematch.evaluation.pictures import embed_folder, read_folder
+from index.fitting import Scores, fit, generated_scores, real_scores
+from index.population import Population
 
 ROOT = Path(__file__).parents[2]
 MATED = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95)
@@ -103,7 +103,7 @@ def main() -> None:
         if not options.draw_only:
             source = f"LFW, {len(vectors):,} pictures of {len(np.unique(people)):,} people, {model}"
             population = fit(vectors, people, name=name, source=source, fitted=datetime.now(UTC).date().isoformat())
-            path = ROOT / "facematch" / "benchmark" / "populations" / f"{name}.json"
+            path = ROOT / "benchmarks" / "index" / "populations" / f"{name}.json"
             path.write_text(json.dumps(population.to_document()) + "\n", "utf-8")
         population = Population.published(name)
         real[name] = real_scores(vectors, people)

@@ -11,7 +11,6 @@ COLORS = {
     "facematch exact": "#d9660b",
     "facematch approximate": "#b3261e",
     "facematch pq": "#b3261e",
-    "facematch ivf": "#e58a84",
     "FAISS IndexFlatIP": "#2f6fab",
     "FAISS IndexHNSWFlat": "#6fb1ee",
     "NumPy argpartition": "#8893a3",

@@ -18,17 +18,17 @@ from typing import Any
 
 import numpy as np
 from caution import caution as provisional
+from machine import load, machine_facts
 from rich.console import Console
+from timing import interleaved
 
-from facematch.benchmark.index import measure
-from facematch.benchmark.machine import load, machine_facts
-from facematch.benchmark.population import Population
-from facematch.benchmark.timing import interleaved
-from facematch.benchmark.trial import fill, prepare
 from facematch.index.approximate import ApproximateIndex
 from facematch.types import FloatArray
-from index.contenders import PEERS, Built, Maker, faiss_flat, installed, ours_exact, ours_in_lists, ours_scanned
+from index.contenders import PEERS, Built, Maker, faiss_flat, installed, ours_coded, ours_exact
+from index.measure import measure
 from index.pictures import frontier_picture, time_picture
+from index.population import Population
+from index.trial import fill, prepare
 
 DOCS = Path(__file__).parents[2] / "docs"
 POPULATIONS = {128: "sface-lfw", 512: "mbf-lfw"}
@@ -59,7 +59,7 @@ def frontier_figures(size: int, dimension: int, rounds: int) -> dict[str, Any]:
     probes = np.stack([mated, population.strangers(PROBES, rng)], axis=1).reshape(2 * PROBES, -1)  # by turns
     exact = ours_exact(templates.vectors)
     truth = exact.search(probes, K)
-    makers: dict[str, Maker] = {"pq": ours_scanned, "ivf": ours_in_lists, "faiss": faiss_flat}
+    makers: dict[str, Maker] = {"pq": ours_coded, "faiss": faiss_flat}
     makers |= {name: make for name, (library, make) in PEERS.items() if installed(library)}
     found = [_points(exact, exact, probes, truth, rounds)]
     for name, make in makers.items():

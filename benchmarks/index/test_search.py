@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from timing import interleaved
 
-from facematch.benchmark.index import BATCHES, measure
-from facematch.benchmark.timing import interleaved
-from facematch.benchmark.trial import Trial
 from index.contenders import PEERS, installed
+from index.measure import BATCHES, measure
+from index.trial import Trial
 
 K = 10
 ROUNDS = 3

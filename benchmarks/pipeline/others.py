@@ -14,9 +14,9 @@ from pathlib import Path
 
 import numpy as np
 
-from facematch.benchmark.pipeline.peers import unpacked
 from facematch.faces import FaceAnalyzer
 from facematch.types import Box, Face, Image
+from pipeline.peers import unpacked
 
 LEAST_OVERLAP = 0.25
 """Boxes of other detectors are cut otherwise: from forehead to chin, or with the hair."""

@@ -18,15 +18,15 @@ from pathlib import Path
 from typing import Any
 
 from caution import caution
+from machine import load, machine_facts
 from rich.console import Console
+from timing import interleaved
 
-from facematch.benchmark.machine import load, machine_facts
-from facematch.benchmark.pipeline.scenes import crowd, group, singles
-from facematch.benchmark.timing import interleaved
 from facematch.faces import FaceAnalyzer
 from facematch.parallel import usable_cpus
 from pipeline.others import assert_same_people, deepface, face_recognition
 from pipeline.report import DOCS, NAMES
+from pipeline.scenes import crowd, group, singles
 
 console = Console(soft_wrap=True)
 

@@ -17,8 +17,7 @@ from typing import Any
 from caution import caution
 from rich.console import Console
 
-from facematch.benchmark.pipeline import measure_pipeline
-from facematch.benchmark.pipeline.measure import WORKLOADS
+from pipeline.measure import WORKLOADS, measure_pipeline
 
 DOCS = Path(__file__).parents[2] / "docs"
 NAMES = {

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from peers import median_ratio
+from timing import median_ratio
 
-from facematch.benchmark.pipeline.scenes import singles
 from facematch.faces import FaceAnalyzer
 from facematch.types import Image
 from pipeline.others import Other, assert_same_people, deepface, face_recognition
+from pipeline.scenes import singles
 
 
 @pytest.fixture(scope="module")

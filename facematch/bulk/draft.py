@@ -225,7 +225,7 @@ class Draft:
 
 
 def _make_private(path: Path) -> None:
-    """Make the file, or see to it that the one that is there is ours and nobody else's to read."""
+    """Make the file, or see to it that the one that is there belongs to this user and is readable by this user only."""
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, 0o600)
     try:
         found = os.fstat(descriptor)

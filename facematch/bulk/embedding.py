@@ -1,6 +1,6 @@
 """Every face of a folder's pictures, embedded, in one file.
 
-Embeddings are biometric data of whoever is in the pictures: the file is readable by its owner only, and the watchlist's
+Embeddings are biometric data of the people in the pictures: the file is readable by its owner only, and the watchlist's
 consent, retention and audit do not reach it. This is for research and for moving galleries, not for searches.
 """
 

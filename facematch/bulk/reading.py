@@ -1,4 +1,4 @@
-"""Picture files, decoded in the background a little ahead of whoever takes them."""
+"""Picture files, decoded in the background a little ahead of the caller that takes them."""
 
 from __future__ import annotations
 

@@ -51,7 +51,7 @@ def write_table(draft: Draft, target: Path, about: Mapping[str, Any]) -> None:
     Raises:
         InvalidArgument: It cannot be written, or is there already.
     """
-    part = draft.path.with_name(f"{draft.path.name}.new")  # only whoever holds the draft is here
+    part = draft.path.with_name(f"{draft.path.name}.new")  # only the holder of the draft is here
     with writing(target, "see to space and rights"):
         part.unlink(missing_ok=True)
         try:

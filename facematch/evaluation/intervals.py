@@ -21,7 +21,6 @@ __all__ = [
     "Interval",
     "Rate",
     "bootstrap_people",
-    "bootstrap_rate",
     "clopper_pearson",
     "lower_bound",
     "people_weights",
@@ -182,7 +181,7 @@ def people_weights(n_people: int, *, replicates: int = REPLICATES, seed: int = 0
         ``(n_people,)`` counts that add up to ``n_people``.
 
     Raises:
-        InvalidArgument: There is nobody.
+        InvalidArgument: There are no people.
     """
     if n_people < 1:
         raise InvalidArgument("a bootstrap over people needs at least one person")
@@ -212,7 +211,7 @@ def bootstrap_people(
         ``(replicates,)`` or ``(replicates, K)``; feed to :func:`percentile_interval`.
 
     Raises:
-        InvalidArgument: There is nobody.
+        InvalidArgument: There are no people.
     """
     values = [statistic(weights) for weights in people_weights(n_people, replicates=replicates, seed=seed)]
     return np.asarray(values, dtype=np.float64)
@@ -229,37 +228,6 @@ def percentile_interval(values: NDArray[np.floating], level: float = LEVEL) -> I
         raise InvalidArgument("no bootstrap replicate gave a number", hint="there are too few people or errors")
     low, high = np.quantile(finite, [(1 - level) / 2, (1 + level) / 2])
     return Interval(float(low), float(high), level)
-
-
-def bootstrap_rate(
-    errors: NDArray[np.floating] | NDArray[np.integer] | NDArray[np.bool_],
-    people: NDArray[np.integer],
-    *,
-    level: float = LEVEL,
-    replicates: int = REPLICATES,
-    seed: int = 0,
-) -> Interval:
-    """Interval of the rate of errors, resampling the people whom the trials are of.
-
-    Args:
-        errors: ``(N,)``, whether each trial erred.
-        people: ``(N,)``, whom each trial is of, as any integers.
-        level: Confidence level in ``(0, 1)``.
-        replicates: Number of replicates.
-        seed: Seed of the random numbers.
-
-    Raises:
-        InvalidArgument: There are no trials, or the arrays differ in length.
-    """
-    if len(errors) != len(people) or len(errors) == 0:
-        raise InvalidArgument(f"as many errors as people, and at least one; got {len(errors)} and {len(people)}")
-    who = np.unique(people, return_inverse=True)[1]
-    wrong = np.bincount(who, weights=np.asarray(errors, dtype=np.float64))
-    tried = np.bincount(who).astype(np.float64)
-    values = bootstrap_people(
-        lambda weights: float(weights @ wrong / (weights @ tried)), len(tried), replicates=replicates, seed=seed
-    )
-    return percentile_interval(values, level)
 
 
 def _checked(errors: int, trials: int, level: float) -> float:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from facematch.errors import InvalidArgument
 
-__all__ = ["OpenSetSplit", "one_picture_a_person", "open_set_split", "open_set_splits", "split_people"]
+__all__ = ["OpenSetSplit", "one_picture_a_person", "open_set_split", "open_set_splits"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -128,25 +128,3 @@ def one_picture_a_person(
     """
     shuffled = random.permutation(np.asarray(pictures, dtype=np.int64))
     return shuffled[np.unique(people[shuffled], return_index=True)[1]]
-
-
-def split_people(
-    people: NDArray[np.integer], fraction: float, random: np.random.Generator
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Indices of the pictures of a random ``fraction`` of the people, and of all others: disjoint by person.
-
-    Args:
-        people: ``(N,)``, whom each picture shows.
-        fraction: Share of the people in the first part, in ``(0, 1)``.
-        random: Random numbers.
-
-    Raises:
-        InvalidArgument: ``fraction`` is out of range or leaves a part empty.
-    """
-    everyone, who = np.unique(people, return_inverse=True)
-    count = round(fraction * len(everyone))
-    if not 0 < fraction < 1 or not 0 < count < len(everyone):
-        raise InvalidArgument(f"{fraction} of {len(everyone)} people leaves a part empty")
-    first = np.zeros(len(everyone), dtype=bool)
-    first[random.permutation(len(everyone))[:count]] = True
-    return np.flatnonzero(first[who]), np.flatnonzero(~first[who])

@@ -200,7 +200,7 @@ class FaceAnalyzer:
         return self._detect(_pictures(images, self._threads))
 
     def detect_faint(self, images: Sequence[ImageSource], floor: float) -> list[tuple[list[Face], list[Face]]]:
-        """Faces as :meth:`detect` gives them, and apart from them fainter ones, for uses that must miss nobody.
+        """Faces as :meth:`detect` gives them, and apart from them fainter ones, for uses that must miss no face.
 
         Args:
             images: As for :meth:`detect`.
@@ -259,5 +259,5 @@ def _pictures(images: Sequence[ImageSource], threads: int) -> list[Image]:
     files = sum(not isinstance(image, np.ndarray) for image in given)
     shared_out(range(len(given)), work, wanted=max(min(files, threads), 1))
     if errors:
-        raise errors[min(errors)]  # the first in order, whoever found it
+        raise errors[min(errors)]  # the first in order, whichever thread found it
     return [pictures[number] for number in range(len(given))]

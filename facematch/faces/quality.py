@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 
 from facematch.faces.quality_net import QualityNet
 from facematch.imaging import ARCFACE_112, aligned_crops
-from facematch.types import Face, FaceQuality, FloatArray, Image
+from facematch.types import Face, FaceQuality, Image
 
-__all__ = ["assess", "head_landmarks", "head_pose", "unified_score"]
+__all__ = ["assess", "head_pose", "unified_score"]
 
 _SIDE: Final = 112
 _DEPTH: Final = np.array([-6.0, -6.0, 14.0, -1.0, -1.0])
@@ -125,14 +125,3 @@ def unified_score(components: dict[str, float]) -> float:
 
 def _ramp(value: float, useless: float, good: float) -> float:
     return min(max((value - useless) / (good - useless), 0.0), 1.0)
-
-
-def head_landmarks(yaw: float, pitch: float, roll: float) -> FloatArray:
-    """The five-point head turned by angles in degrees and projected, for tests and pictures: ``(5, 2)``."""
-    y, p, r = (math.radians(angle) for angle in (yaw, pitch, roll))
-    about_y = np.array([[math.cos(y), 0, -math.sin(y)], [0, 1, 0], [math.sin(y), 0, math.cos(y)]])
-    about_x = np.array([[1, 0, 0], [0, math.cos(p), -math.sin(p)], [0, math.sin(p), math.cos(p)]])
-    about_z = np.array([[math.cos(r), -math.sin(r), 0], [math.sin(r), math.cos(r), 0], [0, 0, 1]])
-    turned = _CENTERED @ (about_z @ about_x @ about_y).T
-    points: FloatArray = (turned[:, :2] + 56).astype(np.float32)
-    return points

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Generic, TypeAlias, TypeVar
+from typing import TypeAlias
 
 import numpy as np
+from cachetools import LRUCache
 from numpy.typing import NDArray
 
 from facematch.gallery.metadata import Bools, ConsentScope, GalleryMetadata, Ints, Objects
@@ -30,7 +30,6 @@ from facematch.types import Candidate, EmbeddingContract, FloatArray, IdSet
 
 __all__ = ["Scope", "Snapshot"]
 
-T = TypeVar("T")
 SubjectFilter: TypeAlias = Callable[[Objects], Bools]
 
 _KEPT = 16
@@ -62,29 +61,6 @@ class Scope:
         return self.since <= moment and (self.until is None or moment < self.until)
 
 
-class Kept(Generic[T]):
-    """The last few values by key, so that they are not made for every search. Safe to share between threads."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._values: OrderedDict[object, T] = OrderedDict()
-
-    def get(self, key: object, make: Callable[[], T], right: Callable[[T], bool] = lambda _: True) -> T:
-        """The value of a key; made where it is not kept or not right any more."""
-        with self._lock:
-            known = self._values.get(key)
-            if known is not None and right(known):
-                self._values.move_to_end(key)
-                return known
-        made = make()
-        with self._lock:
-            self._values[key] = made
-            self._values.move_to_end(key)
-            while len(self._values) > _KEPT:
-                self._values.popitem(last=False)
-        return made
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class Snapshot:
     """The gallery at one generation; it never changes.
@@ -102,6 +78,7 @@ class Snapshot:
         view: What the index held at this generation.
         scopes: Scopes searched lately.
         galleries: Subject galleries of the scopes searched lately, for rules that need one.
+        caching: Lock of these two.
     """
 
     generation: int
@@ -114,8 +91,9 @@ class Snapshot:
     columns: GalleryMetadata
     index: VectorIndex | None
     view: VectorSearch | None
-    scopes: Kept[Scope] = field(default_factory=Kept)
-    galleries: Kept[SubjectGallery] = field(default_factory=Kept)
+    scopes: LRUCache[object, Scope] = field(default_factory=lambda: LRUCache(_KEPT))
+    galleries: LRUCache[object, SubjectGallery] = field(default_factory=lambda: LRUCache(_KEPT))
+    caching: threading.Lock = field(default_factory=threading.Lock)
 
     def overlapping(
         self, purposes: Sequence[str], sites: Sequence[str], now: datetime, *, but: str | None = None
@@ -156,9 +134,13 @@ class Snapshot:
     ) -> Scope:
         """The scope of a key, kept while it holds; a place's records and its people are asked for only where not."""
         moment = to_microseconds(now)
-        return self.scopes.get(
-            key, lambda: self._new_scope(moment, admits, people), lambda scope: scope.holds_at(moment)
-        )
+        with self.caching:
+            scope = self.scopes.get(key)
+        if scope is None or not scope.holds_at(moment):
+            scope = self._new_scope(moment, admits, people)
+            with self.caching:
+                self.scopes[key] = scope
+        return scope
 
     def _new_scope(self, moment: int, admits: Callable[[ConsentScope], bool], people: SubjectFilter | None) -> Scope:
         columns = self.columns
@@ -253,9 +235,13 @@ class Snapshot:
         assert self.view is not None
         view, ids = self.view, scope.templates.ids
         subjects = self._subjects_of(ids)
-        gallery = self.galleries.get(
-            (str(rule), scope.templates), lambda: SubjectGallery(view.vectors(ids), subjects, rule)
-        )
+        key = (str(rule), scope.templates)
+        with self.caching:
+            gallery = self.galleries.get(key)
+        if gallery is None:
+            gallery = SubjectGallery(view.vectors(ids), subjects, rule)
+            with self.caching:
+                self.galleries[key] = gallery
         found = []
         for query, scores in zip(queries, gallery.scores(queries), strict=True):
             row: list[Candidate] = []

@@ -13,7 +13,7 @@ import threading
 import time
 from contextlib import suppress
 from dataclasses import replace
-from typing import Any, Literal
+from typing import Any
 from weakref import WeakSet
 
 import numpy as np
@@ -28,12 +28,11 @@ from facematch.index.checks import (
     check_ids,
     check_threshold,
 )
-from facematch.index.coarse import KINDS, CoarseKind, Effort, can_code, in_one_thread
-from facematch.index.coded import ApproximateView, CodedRows
-from facematch.index.costs import CostTable
+from facematch.index.codebook import can_code, in_one_thread
+from facematch.index.coded_rows import ApproximateView, CodedRows
+from facematch.index.recall_tuning import TunedCodes, tuned
 from facematch.index.rows import Rows
-from facematch.index.tuning import Tuned, tuned
-from facematch.index.viewed import SearchesItsView
+from facematch.index.view_mixin import ViewSearchMixin
 from facematch.types import FloatArray, IndexStats
 
 __all__ = ["ApproximateIndex"]
@@ -82,22 +81,22 @@ _BUILDERS = _Builders()
 atexit.register(_BUILDERS.end)
 
 
-class ApproximateIndex(SearchesItsView):
+class ApproximateIndex(ViewSearchMixin):
     """A :class:`~facematch.protocols.VectorIndex` through FAISS codes, at a recall measured on its own vectors.
 
-    Up to ``exact_below`` vectors it searches exactly. Beyond, it learns codes in the background, looks for the least
-    effort that reaches the wanted recall, and searches exactly until it has found it, or for ever if none does.
+    Up to ``exact_below`` vectors it searches exactly. Beyond, it learns codes in the background and looks for the
+    fewest candidates that reach the wanted recall. It searches exactly until it has found them, or for ever if there
+    are none.
 
     Args:
         dimension: Length of the vectors, at least 1.
-        kind: Kind of codes; ``auto`` takes what :class:`~facematch.index.costs.CostTable` says for the size.
         recall: Share of searches whose best result is the true one, among those whose true one reaches ``threshold``;
-            over 0, at most 1; measured as :mod:`~facematch.index.tuning` says.
+            over 0, at most 1; measured as :mod:`~facematch.index.recall_tuning` says.
         threshold: Lowest score that matters, a raw cosine.
         exact_below: Galleries smaller than this are searched exactly.
-        effort: How hard to search; ``None`` finds it by measuring.
+        rerank: Candidates of the codes whose scores are computed exactly, at least 1; ``None`` finds their number by
+            measuring.
         background: Whether codes are learnt in a thread of their own; otherwise only :meth:`rebuild` learns them.
-        costs: What searches cost; ``None`` for the table of this machine.
         memory_budget: Bytes that vectors, ids and codes may take; ``None`` for no limit. Where codes do not fit beside
             the vectors, there are none.
 
@@ -109,23 +108,20 @@ class ApproximateIndex(SearchesItsView):
         self,
         dimension: int,
         *,
-        kind: CoarseKind | Literal["auto"] = "auto",
         recall: float = 0.999,
         threshold: float = 0.3,
         exact_below: int = 100_000,
-        effort: Effort | None = None,
+        rerank: int | None = None,
         background: bool = True,
-        costs: CostTable | None = None,
         memory_budget: int | None = None,
     ) -> None:
         empty = Rows(check_dimension(dimension))
         if not 0.0 < recall <= 1.0:
             raise VectorIndexError(f"recall must be over 0 and at most 1, got {recall!r}", hint="such as 0.999")
-        if kind != "auto" and kind not in KINDS:
-            raise VectorIndexError(f"unknown kind of codes {kind!r}", hint=f"auto or one of {', '.join(KINDS)}")
-        self._kind, self._recall, self._threshold, self._effort = kind, recall, check_threshold(threshold), effort
+        if rerank is not None and rerank < 1:
+            raise VectorIndexError(f"rerank must be at least 1, got {rerank!r}", hint="leave it away to measure it")
+        self._recall, self._threshold, self._rerank = recall, check_threshold(threshold), rerank
         self._exact_below, self._background = exact_below, background
-        self._costs = costs
         self._budget = memory_budget
         self._state = CodedRows(empty, empty)
         self._writing = threading.Lock()
@@ -205,7 +201,7 @@ class ApproximateIndex(SearchesItsView):
         return ApproximateView(self._state)
 
     def stats(self) -> IndexStats:
-        """Figures about the index: kind of codes, effort, and the recall that was measured."""
+        """Figures about the index: kind of codes, candidates scored, and the recall that was measured."""
         state = self._state
         details: dict[str, Any] = {"precision": "float32", "coded": state.main.size, "rest": state.rest.size}
         total = state.main.nbytes + state.rest.nbytes + state.rows.nbytes
@@ -239,8 +235,8 @@ class ApproximateIndex(SearchesItsView):
         """Learn codes of everything that is there now; searches and changes go on meanwhile.
 
         Returns:
-            Whether codes are in use afterwards: not where the vectors cannot be coded, or where no effort reaches the
-            recall.
+            Whether codes are in use afterwards: not where the vectors cannot be coded, or where no number of candidates
+            reaches the recall.
         """
         with self._building:
             return self._rebuild()
@@ -252,16 +248,11 @@ class ApproximateIndex(SearchesItsView):
         forgotten = 0 if state.coded is None else max(len(state.coded.codes) - state.main.size, 0)
         waiting = state.rest.size + forgotten
         due = waiting > max(_REST, state.main.size // 10) and state.size > 1.1 * self._tried_at
-        if due and self._wanted_kind(state.size) is not None:
+        if due and self._is_to_be_coded(state.size):
             self._builder = _BUILDERS.start(self)
 
-    def _wanted_kind(self, size: int) -> CoarseKind | None:
-        if not can_code(self.dimension, size) or size < self._exact_below:
-            return None
-        if self._kind != "auto":
-            return self._kind
-        costs = self._costs if self._costs is not None else CostTable.of_this_machine()
-        return costs.cheapest(self.dimension, size, self._recall)
+    def _is_to_be_coded(self, size: int) -> bool:
+        return size >= self._exact_below and can_code(self.dimension, size)
 
     def _rebuild(self) -> bool:
         with self._writing:
@@ -269,23 +260,22 @@ class ApproximateIndex(SearchesItsView):
             self._removed_since = []
         self._tried_at = before.size  # it is not tried again before the gallery has grown, unless this succeeds
         try:
-            kind = self._wanted_kind(before.size)
+            wanted = self._is_to_be_coded(before.size)
             ids = before.rest.ids()
             everything = before.main.compacted().adding(ids, before.rest.take(before.rest.find(ids)))
             began = time.perf_counter()
             coded = None
-            if kind is not None and everything.size:
+            if wanted:
                 coded = tuned(
                     everything,
-                    kind,
                     recall=self._recall,
                     threshold=self._threshold,
-                    effort=self._effort,
+                    rerank=self._rerank,
                     between=_BUILDERS.check,
                 )
             if coded is not None and not self._affords(everything.nbytes + coded.codes.nbytes + 4 * everything.size):
                 coded = None
-            self._failure = None if coded is not None else self._why_not(kind)
+            self._failure = None if coded is not None else self._why_not(wanted=wanted)
             if coded is None:
                 return self._state.coded is not None
             coded = replace(coded, seconds=time.perf_counter() - began)
@@ -293,7 +283,7 @@ class ApproximateIndex(SearchesItsView):
                 self._take(everything, coded)
             logger.info(
                 "codes of the index learnt",
-                extra={"kind": kind, "vectors": everything.size, "seconds": round(coded.seconds, 3)},
+                extra={"kind": coded.codes.kind, "vectors": everything.size, "seconds": round(coded.seconds, 3)},
             )
             self._tried_at = 0
             return True
@@ -301,7 +291,7 @@ class ApproximateIndex(SearchesItsView):
             with self._writing:  # a removal looks at it twice
                 self._removed_since = None
 
-    def _take(self, everything: Rows, coded: Tuned) -> None:
+    def _take(self, everything: Rows, coded: TunedCodes) -> None:
         now = self._state
         gone = self._removed_since
         main = everything.removing(np.unique(np.concatenate(gone)), rewrite=False) if gone else everything
@@ -313,7 +303,7 @@ class ApproximateIndex(SearchesItsView):
     def _affords(self, needed: int) -> bool:
         return self._budget is None or needed <= self._budget
 
-    def _why_not(self, kind: CoarseKind | None) -> str:
-        if kind is None:
+    def _why_not(self, *, wanted: bool) -> str:
+        if not wanted:
             return "the exact search is the better one for this size or length of vectors"
-        return f"no effort reached a recall of {self._recall}, or the codes pass the memory budget"
+        return f"no number of candidates reached a recall of {self._recall}, or the codes pass the memory budget"

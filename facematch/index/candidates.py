@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import threading
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from facematch.index.coarse import Coarse
-from facematch.index.pairs import exact_pairs, products_of, ranked, slack_of
+from facematch.index.codebook import ProductCodes
+from facematch.index.pair_scores import exact_pair_scores, pair_products, ranked, slack_of
 from facematch.index.rows import Rows
 from facematch.types import FloatArray, IdSet
 
@@ -34,28 +33,22 @@ class Candidates:
         queries: ``(Q, D)`` ``float32``.
         k: Results a query.
         scope: What the results may be; ``None`` for all.
-
-    Attributes:
-        selector: What the codes are to be searched with.
     """
 
     def __init__(
         self,
         main: Rows,
         numbers: NDArray[np.int32],
-        codes: Coarse,
+        codes: ProductCodes,
         queries: FloatArray,
         *,
         k: int,
         scope: IdSet | None,
     ) -> None:
         self._main, self._numbers, self._queries, self._k = main, numbers, queries, k
-        self.selector: Any = None
         self._inside: NDArray[np.bool_] | None = None
         left = main.size
-        if scope is not None and codes.selects:
-            self.selector = scope.remembered(codes, lambda own: codes.selector(self._contained(own)))
-        elif scope is not None:
+        if scope is not None:
             self._inside, left = scope.remembered(codes, self._counted)
         self._share = min(left / max(len(codes), 1), 1.0)
         self._owner = threading.get_ident()
@@ -90,7 +83,7 @@ class Candidates:
             rows[~self._inside[labels]] = -1
         if self._main.dead:
             rows[~self._main.alive(rows.ravel()).reshape(rows.shape)] = -1
-        products = products_of(self._main, self._queries, rows)
+        products = pair_products(self._main, self._queries, rows)
         left = np.count_nonzero(rows >= 0, axis=1)
         lost = np.count_nonzero(labels >= 0, axis=1) - left
         with self._lock:
@@ -114,7 +107,7 @@ class Candidates:
             self._waiting = []
         rows, products = np.concatenate(self._rows, axis=1), np.concatenate(self._products, axis=1)
         query, place = np.nonzero((products >= self._bar(products)) & (rows >= 0))
-        scores, ids = exact_pairs(self._main, self._queries, query, rows[query, place])
+        scores, ids = exact_pair_scores(self._main, self._queries, query, rows[query, place])
         best, best_ids = first(query, scores, ids, (len(self._queries), self._k))
         return best, best_ids, (self._lost > 0) & (self._left < wanted) | (best_ids[:, -1] < 0)
 
@@ -126,14 +119,10 @@ class Candidates:
         kth = np.partition(products, place, axis=1)[:, place]
         return np.asarray(kth - slack_of(self._main, self._queries))[:, None]
 
-    def _contained(self, scope: IdSet) -> NDArray[np.bool_]:
+    def _counted(self, scope: IdSet) -> tuple[NDArray[np.bool_], int]:
         numbers = self._numbers.astype(np.int64)
         inside = np.zeros(numbers.size, dtype=bool)
         inside[numbers >= 0] = scope.contains(self._main.ids_of(numbers[numbers >= 0]))
-        return inside
-
-    def _counted(self, scope: IdSet) -> tuple[NDArray[np.bool_], int]:
-        inside = self._contained(scope)
         return inside, int(np.count_nonzero(inside))
 
 

@@ -27,7 +27,6 @@ __all__ = [
     "in_order",
     "matches",
     "not_there",
-    "ranked",
 ]
 
 
@@ -164,13 +163,14 @@ def not_there() -> VectorIndexError:
     return VectorIndexError("an id is not in the index", hint="it may have been removed; ask for ids that are there")
 
 
-def exact_scores(vectors: FloatArray, query: FloatArray) -> FloatArray:
-    """Inner products of each row with ``query``, summed in float64 row by row.
+def exact_scores(vectors: FloatArray, queries: FloatArray) -> FloatArray:
+    """Inner products ``(N,)`` of rows ``(N, D)`` with one query ``(D,)`` or one each ``(N, D)``, summed in float64.
 
     A matrix product may round equal rows differently, depending on where in the matrix they stand. This does not, so
     equal vectors get equal scores and ties are real ties.
     """
-    products = vectors.astype(np.float64) * query.astype(np.float64)
+    products = vectors.astype(np.float64)
+    products *= queries  # float32 widens to float64 without loss
     return np.asarray(products.sum(axis=1), dtype=np.float32)
 
 
@@ -178,16 +178,6 @@ def in_order(scores: FloatArray, ids: NDArray[np.int64]) -> tuple[FloatArray, ND
     """Scores and ids, highest score first, ties by smaller id."""
     order = np.lexsort((ids, -scores))
     return scores[order], ids[order]
-
-
-def ranked(scores: FloatArray, ids: NDArray[np.int64], k: int) -> tuple[FloatArray, NDArray[np.int64]]:
-    """The first ``k`` places, highest score first, ties by smaller id; empty places hold ``-inf`` and ``-1``."""
-    scores, ids = in_order(scores, ids)
-    top_scores = np.full(k, -np.inf, dtype=np.float32)
-    top_ids = np.full(k, -1, dtype=np.int64)
-    top_scores[: ids.size] = scores[:k]
-    top_ids[: ids.size] = ids[:k]
-    return top_scores, top_ids
 
 
 def matches(found: Sequence[tuple[FloatArray, NDArray[np.int64]]]) -> Matches:

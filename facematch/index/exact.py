@@ -22,7 +22,7 @@ from facematch.index.checks import (
 )
 from facematch.index.rows import Rows
 from facematch.index.scan import scan_above, scan_best
-from facematch.index.viewed import SearchesItsView
+from facematch.index.view_mixin import ViewSearchMixin
 from facematch.types import FloatArray, IdSet, IndexStats, Matches
 
 __all__ = ["ExactIndex", "ExactView"]
@@ -81,7 +81,7 @@ class ExactView:
         return self.moment.take(rows)
 
 
-class ExactIndex(SearchesItsView):
+class ExactIndex(ViewSearchMixin):
     """A :class:`~facematch.protocols.VectorIndex` that compares with every vector, through BLAS.
 
     Answers equal the oracle's to the last bit, ties included (see :mod:`facematch.index.scan`). Readers take no lock:

@@ -1,7 +1,7 @@
 """Vectors in memory, in segments that readers never see change.
 
 A :class:`Rows` is one moment of an index. Each change makes another that shares what has not changed: adding writes
-behind the last row that any moment knows of, removing makes a new bitmap of one segment. Whoever holds a ``Rows`` may
+behind the last row that any moment knows of, removing makes a new bitmap of one segment. The holder of a ``Rows`` may
 read it without a lock for as long as it likes. There is one writer at a time; the index sees to it.
 """
 
@@ -14,13 +14,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from facematch.index.directory import Directory
+from facematch.index.id_map import IdMap
 from facematch.types import FloatArray, IdSet
 
-__all__ = ["ConsentScope", "Rows", "Segment", "segment_rows"]
+__all__ = ["RowPlaces", "Rows", "Segment", "segment_rows"]
 
 Ints = NDArray[np.int64]
-ConsentScope = NDArray[np.int32]
+RowPlaces = NDArray[np.int32]
 
 _SEGMENT_BYTES = 64 << 20
 _FIRST_ROWS = 256
@@ -76,7 +76,7 @@ class Segment:
         """``(count,)`` ``int64``."""
         return self.storage.ids[: self.count]
 
-    def reach(self, scope: IdSet | None) -> ConsentScope | None:
+    def reach(self, scope: IdSet | None) -> RowPlaces | None:
         """The rows that a search may read, ascending; ``None`` for all."""
         if scope is None:
             return None if self.live is None else np.flatnonzero(self.live).astype(np.int32)
@@ -87,7 +87,7 @@ class Segment:
         """How many rows a search with that scope may read."""
         return int(scope.remembered(self, self._inside).size)
 
-    def _inside(self, scope: IdSet) -> ConsentScope:
+    def _inside(self, scope: IdSet) -> RowPlaces:
         inside = scope.contains(self.ids)
         if self.live is not None:
             inside = inside & self.live
@@ -131,13 +131,13 @@ class Rows:
         dimension: Length of the vectors.
         segments: The segments; a row's number is its place in its segment plus the segment's place times
             :func:`segment_rows`.
-        directory: Ids to row numbers.
+        id_map: Ids to row numbers.
         size: Number of vectors that are not removed.
     """
 
     dimension: int
     segments: tuple[Segment, ...] = ()
-    directory: Directory = Directory()  # noqa: RUF009 - it never changes
+    id_map: IdMap = IdMap()  # noqa: RUF009 - it never changes
     size: int = 0
 
     @property
@@ -150,10 +150,10 @@ class Rows:
         """Memory in bytes, without what was reserved and never written to."""
         rows = sum(segment.count for segment in self.segments)
         masks = sum(segment.live.nbytes for segment in self.segments if segment.live is not None)
-        return rows * (4 * self.dimension + 8) + masks + self.directory.nbytes
+        return rows * (4 * self.dimension + 8) + masks + self.id_map.nbytes
 
     def nbytes_with(self, more: int) -> int:
-        """Memory in bytes with so many more vectors; an id takes 20 bytes: in its segment and in the directory."""
+        """Memory in bytes with so many more vectors; an id takes 20 bytes: in its segment and in the id map."""
         return self.nbytes + more * (4 * self.dimension + 20)
 
     @property
@@ -163,7 +163,7 @@ class Rows:
 
     def find(self, ids: Ints) -> Ints:
         """``(N,)`` the row numbers of ids ``(N,)``, -1 for those that are not there."""
-        rows = self.directory.rows(ids)
+        rows = self.id_map.rows(ids)
         for number, places, which in self.by_segment(rows):
             segment = self.segments[number]
             inside = places < segment.count
@@ -232,7 +232,7 @@ class Rows:
     def adding(self, ids: Ints, vectors: FloatArray) -> Rows:
         """A moment with more vectors; none of the ids is there yet."""
         limit = segment_rows(self.dimension)
-        segments, directory, start = list(self.segments), self.directory, 0
+        segments, id_map, start = list(self.segments), self.id_map, 0
         number = 0
         while start < ids.size:
             if number == len(segments):
@@ -243,10 +243,10 @@ class Rows:
             if end > start:
                 segments[number] = segment.appended(ids[start:end], vectors[start:end], limit)
                 places = number * limit + np.arange(segment.count, segments[number].count)
-                directory = directory.noting(ids[start:end], places)
+                id_map = id_map.noting(ids[start:end], places)
                 start = end
             number += 1
-        return replace(self, segments=tuple(segments), directory=directory, size=self.size + ids.size)
+        return replace(self, segments=tuple(segments), id_map=id_map, size=self.size + ids.size)
 
     def alive(self, rows: Ints) -> NDArray[np.bool_]:
         """``(N,)`` which of the row numbers ``(N,)`` have not been removed; -1 has."""
@@ -288,17 +288,15 @@ class Rows:
         Args:
             worth: Only segments of which one in ``worth`` rows is removed are written anew; ``None`` for all.
         """
-        limit, segments, directory = segment_rows(self.dimension), list(self.segments), self.directory
+        limit, segments, id_map = segment_rows(self.dimension), list(self.segments), self.id_map
         for number, segment in enumerate(segments):
             if segment.dead and (worth is None or segment.dead * worth >= segment.count):
                 segments[number] = segment.rewritten()
-                directory = directory.noting(
-                    segments[number].ids.copy(), number * limit + np.arange(segments[number].count)
-                )
-        if len(directory) > 2 * self.size + _FIRST_ROWS:
+                id_map = id_map.noting(segments[number].ids.copy(), number * limit + np.arange(segments[number].count))
+        if len(id_map) > 2 * self.size + _FIRST_ROWS:
             moment = replace(self, segments=tuple(segments))
-            directory = Directory().noting(moment.ids(), moment.row_numbers())
-        return replace(self, segments=tuple(segments), directory=directory)
+            id_map = IdMap().noting(moment.ids(), moment.row_numbers())
+        return replace(self, segments=tuple(segments), id_map=id_map)
 
     def by_segment(self, rows: Ints) -> Iterator[tuple[int, Ints, Ints]]:
         """Segment number, places in it, and which of the given row numbers they are; unknown rows are left out."""

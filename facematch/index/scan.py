@@ -6,7 +6,7 @@ only those are looked at. The k-th largest maximum so far is a score that k rows
 more than rounding can never be among the k best. Threads take blocks in turn and share that bar.
 
 Why the answer is exact. Rows are dropped only where they lie below the bar by more than float32 can be wrong, see
-:mod:`~facematch.index.pairs`; the rest is computed again as :func:`~facematch.index.checks.exact_scores` does.
+:mod:`~facematch.index.pair_scores`; the rest is computed again as :func:`~facematch.index.checks.exact_scores` does.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facematch.index.checks import in_order, matches
-from facematch.index.pairs import exact_pairs, ranked, slack_of
-from facematch.index.products import multiply
-from facematch.index.rows import ConsentScope, Rows, Segment, segment_rows
+from facematch.index.matmul import multiply
+from facematch.index.pair_scores import exact_pair_scores, ranked, slack_of
+from facematch.index.rows import RowPlaces, Rows, Segment, segment_rows
 from facematch.parallel import helpers, shared_out
 from facematch.types import FloatArray, IdSet, Matches
 
@@ -94,7 +94,7 @@ def scan_above(moment: Rows, queries: FloatArray, threshold: float, scope: IdSet
 def _above(
     moment: Rows, queries: FloatArray, query: Ints, rows: Ints, threshold: float
 ) -> list[tuple[FloatArray, Ints]]:
-    scores, ids = exact_pairs(moment, queries, query, rows)
+    scores, ids = exact_pair_scores(moment, queries, query, rows)
     reaching = scores >= threshold
     query, scores, ids = query[reaching], scores[reaching], ids[reaching]
     order = np.argsort(query, kind="stable")
@@ -127,9 +127,9 @@ class _Piece:
     first: int
     start: int
     end: int
-    reach: ConsentScope | None
+    reach: RowPlaces | None
 
-    def places(self) -> ConsentScope | slice:
+    def places(self) -> RowPlaces | slice:
         """Where the rows stand in the segment."""
         return slice(self.start, self.end) if self.reach is None else self.reach[self.start : self.end]
 
@@ -300,7 +300,7 @@ class _Best:
         query, rows, products = _together(self._hits)
         kept = products >= _bar(self._floor, self._slack)[query]
         query, rows = query[kept], rows[kept]
-        scores, ids = exact_pairs(self._moment, self._queries, query, rows)
+        scores, ids = exact_pair_scores(self._moment, self._queries, query, rows)
         order, place = ranked(query, scores, ids, self._k)
         return _Hits(query[order], rows[order], scores[order]), place, ids[order]
 

@@ -100,11 +100,6 @@ class Calibration(BaseModel):
         """The same artifact with its digest."""
         return self.model_copy(update={"digest": self.content_digest()})
 
-    @property
-    def subject_rule(self) -> SubjectRule:
-        """The subject rule."""
-        return SubjectRule.parse(self.rule)
-
     def operating_point(self) -> OperatingPoint:
         """The artifact as the operating point that searches apply."""
         return OperatingPoint(

@@ -1,7 +1,7 @@
 """An analyzer without models, and the synthetic pictures, consents and moments that tests need.
 
 A synthetic picture carries its faces as numbers in its first row of pixels, so it survives lossless files (PNG, BMP)
-and nothing else. Nobody real is in it.
+and nothing else. It shows no real person.
 """
 
 from __future__ import annotations
@@ -158,7 +158,7 @@ class FakeAnalyzer:
         return found
 
     def detect(self, images: Sequence[ImageSource]) -> list[list[Face]]:
-        """Faces of each picture without embeddings; a picture that is not synthetic shows nobody."""
+        """Faces of each picture without embeddings; a picture that is not synthetic has none."""
         if self._faces is not None:
             return [[face.with_embedding(None) for face in self._faces] for _ in images]
         return [self._read(_pixels(image)) for image in images]

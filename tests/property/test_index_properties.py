@@ -11,12 +11,11 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from numpy.typing import NDArray
 
-from facematch.index import coded, rows, scan
+from facematch.index import coded_rows, rows, scan
 from facematch.index.approximate import ApproximateIndex
-from facematch.index.coarse import KINDS, CoarseKind, Effort
 from facematch.index.exact import ExactIndex
-from facematch.index.oracle import OracleIndex
 from facematch.protocols import VectorIndex, VectorSearch
+from facematch.testing import OracleIndex
 from facematch.types import IdSet
 
 DIMENSION = 8
@@ -76,9 +75,9 @@ class IndexMachine(SmallMachine):
             for kept in (everybody, everybody[::2], everybody[:9], [*everybody[5:50:5], 1 << 62], [], [IDS + 1])
         ]
 
-    @initialize(kind=st.sampled_from(KINDS), first=st.lists(directions, min_size=60, max_size=60))
-    def choose(self, kind: CoarseKind, first: list[int]) -> None:
-        self.coded = ApproximateIndex(DIMENSION, kind=kind, exact_below=0, effort=Effort(64, 32), background=False)
+    @initialize(first=st.lists(directions, min_size=60, max_size=60))
+    def choose(self, first: list[int]) -> None:
+        self.coded = ApproximateIndex(DIMENSION, exact_below=0, rerank=32, background=False)
         self._add(dict(enumerate(first)))
         assert self.coded.rebuild()
         self.remove(frozenset({3, 40}))
@@ -189,12 +188,12 @@ class CodedMachine(SmallMachine):
         self.coded = ApproximateIndex(DIMENSION)
         self.known: set[int] = set()
         self.kept = [IdSet(np.arange(0, IDS, step, dtype=np.int64)) for step in (1, 2, 3)]
-        self.patch.setattr(coded, "_SELECTIVE", 0)
-        self.patch.setattr(coded, "_SHARE", 1)
+        self.patch.setattr(coded_rows, "_SELECTIVE", 0)
+        self.patch.setattr(coded_rows, "_SHARE", 1)
 
-    @initialize(kind=st.sampled_from(KINDS), effort=st.builds(Effort, st.integers(1, 4), st.integers(1, 8)))
-    def choose(self, kind: CoarseKind, effort: Effort) -> None:
-        self.coded = ApproximateIndex(DIMENSION, kind=kind, exact_below=0, effort=effort, background=False)
+    @initialize(rerank=st.integers(1, 8))
+    def choose(self, rerank: int) -> None:
+        self.coded = ApproximateIndex(DIMENSION, exact_below=0, rerank=rerank, background=False)
         self.add(range(0, IDS, 3), 0)
         assert self.coded.rebuild()
 

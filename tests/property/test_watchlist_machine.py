@@ -59,7 +59,7 @@ class WatchlistMachine(RuleBasedStateMachine):
         super().__init__()
         self.folder = tempfile.TemporaryDirectory()
         self.clock = ManualClock()
-        self.handles = [self._open("faiss"), self._open("exact")]
+        self.handles = [self._open("auto"), self._open("exact")]
         self.model: dict[str, list[Record]] = {}
         self.pictures = 0
         self.calls = 1  # the watchlist begins its log
@@ -159,7 +159,7 @@ class WatchlistMachine(RuleBasedStateMachine):
         borders = sorted({moment for records in self.model.values() for r in records for moment in (r.start, r.end)})
         self.clock.now = data.draw(st.sampled_from(borders)) + timedelta(microseconds=microseconds)
 
-    @rule(handle=handles, index=st.sampled_from(["faiss", "exact"]))
+    @rule(handle=handles, index=st.sampled_from(["auto", "exact"]))
     def reopen(self, handle: int, index: str) -> None:
         self.handles[handle].close()
         self.handles[handle] = self._open(index)

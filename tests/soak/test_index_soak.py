@@ -10,9 +10,8 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from facematch.index import learning
+from facematch.index import training
 from facematch.index.approximate import ApproximateIndex
-from facematch.index.coarse import Effort
 from facematch.index.exact import ExactIndex
 from facematch.protocols import VectorIndex
 from tests.soak.plateau import Plateau, resident
@@ -34,13 +33,13 @@ def frequent_switches() -> Iterator[None]:
 @pytest.mark.timeout(SECONDS * 1.5 + 300)
 @pytest.mark.parametrize("kind", ["exact", "approximate"])
 def test_eight_threads_for_minutes(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(learning, "_A_PART", 500)  # codes in two parts
+    monkeypatch.setattr(training, "_A_PART", 500)  # codes in two parts
     index: VectorIndex
     if kind == "exact":
         index = ExactIndex(32)
         beside = (index.compact,)
     else:
-        approximate = ApproximateIndex(32, kind="pq", exact_below=0, effort=Effort(1, 48), background=False)
+        approximate = ApproximateIndex(32, exact_below=0, rerank=48, background=False)
         index, beside = approximate, (lambda: approximate.rebuild() and approximate.compact(),)
     turnover = Turnover(index, people=2000, at_once=20, complete=kind == "exact")
     memory = Plateau(resident, SECONDS)

@@ -10,8 +10,8 @@ import time
 
 import numpy as np
 import pytest
+from pipeline.scenes import group, singles
 
-from facematch.benchmark.pipeline.scenes import group, singles
 from facematch.faces import FaceAnalyzer
 from facematch.models import SessionOptions
 from facematch.settings import Runtime

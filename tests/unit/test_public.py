@@ -118,12 +118,12 @@ def test_errors_print_their_hint_and_serialize() -> None:
 
 def test_built_in_parts_are_registered_like_plug_ins() -> None:
     assert {"yunet", "insightface"} <= set(registry.available("facematch.detectors"))
-    assert {"exact", "faiss"} <= set(registry.available("facematch.indexes"))
+    assert {"exact", "auto"} <= set(registry.available("facematch.indexes"))
     assert registry.load("facematch.sinks", "jsonl") is facematch.JsonLinesSink
     with pytest.raises(InvalidArgument, match="annoy") as caught:
         registry.load("facematch.indexes", "annoy")
     assert caught.value.hint is not None
-    assert "faiss" in caught.value.hint
+    assert "auto" in caught.value.hint
 
 
 def test_only_settings_reads_the_environment() -> None:

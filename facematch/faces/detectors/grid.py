@@ -6,7 +6,8 @@ import math
 from abc import ABC, abstractmethod
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from typing import Any, Final, Self
+from dataclasses import dataclass
+from typing import Any, ClassVar, Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +21,7 @@ from facematch.parallel import helpers, shared_out
 from facematch.protocols import Session
 from facematch.types import Box, Face, FloatArray, Image
 
-__all__ = ["FINDS_FROM", "GridDetector", "check_fraction", "faces_of"]
+__all__ = ["FINDS_FROM", "Defaults", "GridDetector", "check_fraction", "faces_of"]
 
 _BATCH_PIXELS: Final = 400_000
 """Pixels that are looked at together; what more would need no longer fits into a processor's cache."""
@@ -70,35 +71,61 @@ def faces_of(
     ]
 
 
+@dataclass(frozen=True, slots=True)
+class Defaults:
+    """Options of a kind of detector where none are given.
+
+    Attributes:
+        score_threshold: In ``[0, 1]``.
+        nms_threshold: In ``[0, 1]``.
+        max_side: Pixels of the longer side as the network sees it, where no smallest face is named.
+    """
+
+    score_threshold: float
+    nms_threshold: float
+    max_side: int
+
+
 class GridDetector(ABC):
     """A detector that runs one network over pictures of one size at a time; subclasses say how it sees and answers.
 
     Args:
         session: The model.
-        score_threshold: Faces below this score are dropped, in ``[0, 1]``.
-        nms_threshold: Intersection over union above which the lesser of two boxes is dropped.
-        max_side: Pixels of the longer side as the network sees it; its meaning, and what ``None`` means, are the
-            subclass's.
+        score_threshold: Faces below this score are dropped, in ``[0, 1]``; ``None`` takes the default.
+        nms_threshold: Intersection over union above which the lesser of two boxes is dropped; ``None`` likewise.
+        max_side: Pixels of the longer side as the network sees it; the subclass says what it does. ``None`` takes the
+            default, or with ``smallest_face`` 0, which is no limit.
         smallest_face: Height in pixels of the smallest face that is wanted. A picture is then seen at the scale at
             which such a face has 20 pixels, or less if ``max_side`` says so; one that is large even so is looked at in
             tiles. ``None``: only ``max_side`` counts, and nothing is cut up.
         alone: The model once more, for runs of one thread: with it, several pictures are shared among threads, which
             takes a quarter less than one after the other in all threads. ``None`` does without.
 
+    Attributes:
+        defaults: Options of this kind of detector where none are given.
+
     Raises:
-        InvalidArgument: A threshold is outside ``[0, 1]``, or ``smallest_face`` is under 5 pixels.
+        InvalidArgument: A threshold is outside ``[0, 1]``, ``max_side`` out of its range, or ``smallest_face`` under 5
+            pixels.
+        InferenceError: The model has not the outputs of this kind of detector.
     """
+
+    defaults: ClassVar[Defaults]
 
     def __init__(
         self,
         session: Session,
         *,
-        score_threshold: float,
-        nms_threshold: float,
-        max_side: int,
+        score_threshold: float | None = None,
+        nms_threshold: float | None = None,
+        max_side: int | None = None,
         smallest_face: float | None = None,
         alone: Session | None = None,
     ) -> None:
+        score_threshold = self.defaults.score_threshold if score_threshold is None else score_threshold
+        nms_threshold = self.defaults.nms_threshold if nms_threshold is None else nms_threshold
+        if max_side is None:
+            max_side = self.defaults.max_side if smallest_face is None else 0
         for name, value in (("score_threshold", score_threshold), ("nms_threshold", nms_threshold)):
             check_fraction(name, value)
         self.session = session
@@ -112,6 +139,16 @@ class GridDetector(ABC):
             )
         self.max_side = max_side
         self.smallest_face = smallest_face
+        self._check()
+
+    @abstractmethod
+    def _check(self) -> None:
+        """Refuse a ``max_side`` or a model that this kind of detector cannot work with.
+
+        Raises:
+            InvalidArgument: ``max_side`` is out of its range.
+            InferenceError: The model has other outputs.
+        """
 
     @classmethod
     def from_model(

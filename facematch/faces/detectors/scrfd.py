@@ -14,14 +14,13 @@ import numpy as np
 
 from facematch.errors import InferenceError, InvalidArgument
 from facematch.faces.detectors.fitting import Pixels, fit
-from facematch.faces.detectors.grid import GridDetector, faces_of
+from facematch.faces.detectors.grid import Defaults, GridDetector, faces_of
 from facematch.protocols import Session
 from facematch.types import Face, FloatArray, Image
 
 __all__ = ["ScrfdDetector"]
 
 _PIXELS: Final = Pixels(mean=127.5, scale=128.0, rgb=True)
-_MAX_SIDE: Final = 640
 _LAYOUTS: Final = {9: ((8, 16, 32), 2), 15: ((8, 16, 32, 64, 128), 1)}
 """Strides and anchors a cell by number of outputs, for models with landmarks."""
 
@@ -32,49 +31,23 @@ class ScrfdDetector(GridDetector):
     Size policy: a picture is scaled, up or down, so that its longer side has ``max_side`` pixels, as the family is
     meant to be run, or by ``smallest_face``; then it is padded at the right and bottom to a multiple of 32.
 
-    Args:
-        session: The model; three outputs a stride (scores, boxes, landmarks).
-        score_threshold: Faces below this score are dropped, in ``[0, 1]``.
-        nms_threshold: Intersection over union above which the lesser of two boxes is dropped.
-        max_side: Pixels of the longer side as the network sees it, at least 32; with ``smallest_face`` the most it may
-            have, 0 for no limit. Default 640, or no limit with ``smallest_face``.
-        smallest_face: Height in pixels of the smallest face that is wanted; see
-            :class:`~facematch.faces.detectors.grid.GridDetector`.
-        alone: The model once more, for runs of one thread; see :class:`~facematch.faces.detectors.grid.GridDetector`.
-
-    Raises:
-        InvalidArgument: An option is out of range.
-        InferenceError: The model has not SCRFD's outputs with landmarks.
+    The model has three outputs a stride (scores, boxes, landmarks). ``max_side`` is at least 32; with ``smallest_face``
+    it is the most that the longer side may have, 0 for no limit. Other options:
+    :class:`~facematch.faces.detectors.grid.GridDetector`.
     """
 
-    def __init__(
-        self,
-        session: Session,
-        *,
-        score_threshold: float = 0.5,
-        nms_threshold: float = 0.4,
-        max_side: int | None = None,
-        smallest_face: float | None = None,
-        alone: Session | None = None,
-    ) -> None:
-        if max_side is None:
-            max_side = _MAX_SIDE if smallest_face is None else 0
-        super().__init__(
-            session,
-            score_threshold=score_threshold,
-            nms_threshold=nms_threshold,
-            max_side=max_side,
-            smallest_face=smallest_face,
-            alone=alone,
-        )
-        if max_side < 32 and (max_side != 0 or smallest_face is None):
-            raise InvalidArgument(f"max_side must be at least 32, got {max_side}")
-        if len(session.output_names) not in _LAYOUTS:
+    defaults = Defaults(score_threshold=0.5, nms_threshold=0.4, max_side=640)
+
+    def _check(self) -> None:
+        if self.max_side < 32 and (self.max_side != 0 or self.smallest_face is None):
+            raise InvalidArgument(f"max_side must be at least 32, got {self.max_side}")
+        outputs = len(self.session.output_names)
+        if outputs not in _LAYOUTS:
             raise InferenceError(
-                f"{session.name} has {len(session.output_names)} outputs; SCRFD with landmarks has 9 or 15",
+                f"{self.session.name} has {outputs} outputs; SCRFD with landmarks has 9 or 15",
                 hint="use a model with five landmarks (_kps), and check the pack's manifest",
             )
-        self._strides, self._anchors = _LAYOUTS[len(session.output_names)]
+        self._strides, self._anchors = _LAYOUTS[outputs]
 
     def seen(self, height: int, width: int) -> tuple[int, int]:
         """Height and width at which a picture of a height and width is looked at, in pixels."""

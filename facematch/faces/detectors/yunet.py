@@ -12,14 +12,13 @@ import numpy as np
 
 from facematch.errors import InferenceError, InvalidArgument
 from facematch.faces.detectors.fitting import fit
-from facematch.faces.detectors.grid import GridDetector, faces_of
+from facematch.faces.detectors.grid import Defaults, GridDetector, faces_of
 from facematch.protocols import Session
 from facematch.types import Face, FloatArray, Image
 
 __all__ = ["YuNetDetector"]
 
 _STRIDES: Final = (8, 16, 32)
-_MAX_SIDE: Final = 1280
 
 
 class YuNetDetector(GridDetector):
@@ -30,47 +29,19 @@ class YuNetDetector(GridDetector):
     multiple of 32. Boxes and landmarks come back in pixels of the original. Of WIDER FACE's faces YuNet finds four in
     ten that have 10 pixels of height in what it sees, and three quarters of those that have 20.
 
-    Args:
-        session: The converted model.
-        score_threshold: Faces below this score are dropped; the score is ``sqrt(class * objectness)``, in ``[0, 1]``.
-        nms_threshold: Intersection over union above which the lesser of two boxes is dropped.
-        max_side: Longest side that is looked at, in pixels; 0 sets no limit. Default 1280, or none with
-            ``smallest_face``.
-        smallest_face: Height in pixels of the smallest face that is wanted; see
-            :class:`~facematch.faces.detectors.grid.GridDetector`.
-        alone: The model once more, for runs of one thread; see :class:`~facematch.faces.detectors.grid.GridDetector`.
-
-    Raises:
-        InvalidArgument: A threshold is outside ``[0, 1]``, ``max_side`` negative, or ``smallest_face`` under 5.
-        InferenceError: The model has not YuNet's outputs.
+    The score is ``sqrt(class * objectness)``; a ``max_side`` of 0 sets no limit. Other options:
+    :class:`~facematch.faces.detectors.grid.GridDetector`.
     """
 
-    def __init__(
-        self,
-        session: Session,
-        *,
-        score_threshold: float = 0.6,
-        nms_threshold: float = 0.3,
-        max_side: int | None = None,
-        smallest_face: float | None = None,
-        alone: Session | None = None,
-    ) -> None:
-        if max_side is None:
-            max_side = _MAX_SIDE if smallest_face is None else 0
-        super().__init__(
-            session,
-            score_threshold=score_threshold,
-            nms_threshold=nms_threshold,
-            max_side=max_side,
-            smallest_face=smallest_face,
-            alone=alone,
-        )
-        if max_side < 0:
-            raise InvalidArgument(f"max_side must be 0 (no limit) or positive, got {max_side}")
+    defaults = Defaults(score_threshold=0.6, nms_threshold=0.3, max_side=1280)
+
+    def _check(self) -> None:
+        if self.max_side < 0:
+            raise InvalidArgument(f"max_side must be 0 (no limit) or positive, got {self.max_side}")
         expected = {f"{kind}_{stride}" for kind in ("cls", "obj", "bbox", "kps") for stride in _STRIDES}
-        if expected - set(session.output_names):
+        if missing := expected - set(self.session.output_names):
             raise InferenceError(
-                f"{session.name} lacks YuNet's outputs: {', '.join(sorted(expected - set(session.output_names)))}",
+                f"{self.session.name} lacks YuNet's outputs: {', '.join(sorted(missing))}",
                 hint="the pack's manifest names a detector of another kind",
             )
 

@@ -27,7 +27,7 @@ def rewrite_prelu(editor: GraphEditor) -> int:
     """Rewrite every ``PRelu`` with constant slopes, in the cheapest of four forms that fits.
 
     * With one slope for all channels: as ``LeakyRelu``, which the convolution before it computes along.
-    * After a depthwise convolution of stride 1 that nobody else reads: ``dw_a(z) + relu(dw_(1-a)(z))``, two
+    * After a depthwise convolution of stride 1 that no other node reads: ``dw_a(z) + relu(dw_(1-a)(z))``, two
       convolutions. (Of stride 2, it gives so much less than it takes that the next form is the cheaper one.)
     * Before one that alone reads it, where zero padding stays zero: ``dw_a(x) + dw_(1-a)(relu(x))``, two convolutions
       and a ``Relu`` by itself;

@@ -40,7 +40,7 @@ with Watchlist.open(f"sqlite:///{sys.argv[1]}", actor="ana", analyzer=FakeAnalyz
 
 _COMPACTOR = """
 import os, signal, sys
-from facematch.index import approximate, fastscan, rows
+from facematch.index import approximate, codebook, rows
 from facematch.testing import FakeAnalyzer
 from facematch.watchlist import Watchlist
 from facematch.gallery import gallery
@@ -48,9 +48,7 @@ from facematch.gallery import gallery
 gallery.WORTH_SAVING = 1
 
 def coded_index(dimension):
-    return approximate.ApproximateIndex(
-        dimension, kind="pq", exact_below=0, effort=approximate.Effort(1, 32), background=False
-    )
+    return approximate.ApproximateIndex(dimension, exact_below=0, rerank=32, background=False)
 
 def die(*_):
     os.kill(os.getpid(), signal.SIGKILL)
@@ -61,7 +59,7 @@ with Watchlist.open(
     index = watchlist._session.resources.snapshot().index
     assert index.rebuild() and index.stats().kind == "pq"
     if sys.argv[2] == "codes":
-        fastscan._overwritten = die
+        codebook._overwritten = die
     else:
         rows.Segment.rewritten = die
     print("ready", flush=True)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from scipy import stats
 
 from facematch.errors import InvalidArgument
 from facematch.evaluation.intervals import (
     Rate,
     bootstrap_people,
-    bootstrap_rate,
     clopper_pearson,
     lower_bound,
     people_weights,
@@ -55,12 +55,16 @@ def test_exact_intervals_cover_at_least_at_their_level() -> None:
 def test_a_bootstrap_over_people_covers_where_pictures_of_one_person_agree() -> None:
     """Ten pictures a person that err together: counting pictures would cover far too seldom."""
     random = np.random.default_rng(4)
-    people = np.repeat(np.arange(80), 10)
     by_people, by_pictures = 0, 0
     for _ in range(200):
-        errors = np.repeat(random.random(80) < 0.3, 10)
-        by_people += 0.3 in bootstrap_rate(errors, people, replicates=200)
-        by_pictures += 0.3 in clopper_pearson(int(errors.sum()), len(errors))
+        erring = random.random(80) < 0.3
+
+        def rate(weights: NDArray[np.int64], erring: NDArray[np.bool_] = erring) -> float:
+            return float(weights @ erring / weights.sum())
+
+        rates = bootstrap_people(rate, 80, replicates=200)
+        by_people += 0.3 in percentile_interval(rates)
+        by_pictures += 0.3 in clopper_pearson(10 * int(erring.sum()), 800)
     assert 0.90 <= by_people / 200 <= 0.99
     assert by_pictures / 200 < 0.6
 
@@ -100,5 +104,3 @@ def test_numbers_out_of_range_are_refused() -> None:
         trials_needed(0.0)
     with pytest.raises(InvalidArgument, match="at least one person"):
         next(people_weights(0))
-    with pytest.raises(InvalidArgument):
-        bootstrap_rate(np.empty(0), np.empty(0, dtype=int))

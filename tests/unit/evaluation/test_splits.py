@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from facematch.errors import InvalidArgument
-from facematch.evaluation.splits import one_picture_a_person, open_set_split, open_set_splits, split_people
+from facematch.evaluation.splits import one_picture_a_person, open_set_split, open_set_splits
 
 PEOPLE = np.random.default_rng(0).permutation(np.repeat(np.arange(60), np.arange(60) % 5 + 1))
 
@@ -53,14 +53,6 @@ def test_one_picture_a_person() -> None:
     drawn = one_picture_a_person(PEOPLE, split.non_mated, np.random.default_rng(2))
     assert len(drawn) == 50 == len(set(PEOPLE[drawn].tolist()))
     assert set(drawn.tolist()) <= set(split.non_mated.tolist())
-
-
-def test_people_are_split_in_two() -> None:
-    first, second = split_people(PEOPLE, 0.5, np.random.default_rng(0))
-    assert len(set(PEOPLE[first].tolist())) == 30
-    assert not set(PEOPLE[first].tolist()) & set(PEOPLE[second].tolist())
-    with pytest.raises(InvalidArgument):
-        split_people(PEOPLE, 0.001, np.random.default_rng(0))
 
 
 @pytest.mark.parametrize(("size", "templates", "draws"), [(0, 1, 1), (5, 0, 1), (5, 1, 0)])

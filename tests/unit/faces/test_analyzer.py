@@ -8,8 +8,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from pipeline.scenes import group, singles
 
-from facematch.benchmark.pipeline.scenes import group, singles
 from facematch.errors import ImageDecodeError, ImageNotFound, InvalidArgument
 from facematch.faces import FaceAnalyzer
 from facematch.faces.order import reading_order

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +13,23 @@ import onnxruntime
 import pytest
 
 from facematch.errors import InvalidArgument
-from facematch.faces import FaceAnalyzer
-from facematch.faces.quality import assess, head_landmarks, head_pose, unified_score
+from facematch.faces import FaceAnalyzer, quality
+from facematch.faces.quality import assess, head_pose, unified_score
 from facematch.imaging import ARCFACE_112, aligned_crops
 from facematch.models import open_pack
 from facematch.settings import Settings
-from facematch.types import Face, FaceQuality, Image, QualityGate
+from facematch.types import Face, FaceQuality, FloatArray, Image, QualityGate
+
+
+def head_landmarks(yaw: float, pitch: float, roll: float) -> FloatArray:
+    """The five-point head turned by angles in degrees and projected: ``(5, 2)``."""
+    y, p, r = (math.radians(angle) for angle in (yaw, pitch, roll))
+    about_y = np.array([[math.cos(y), 0, -math.sin(y)], [0, 1, 0], [math.sin(y), 0, math.cos(y)]])
+    about_x = np.array([[1, 0, 0], [0, math.cos(p), -math.sin(p)], [0, math.sin(p), math.cos(p)]])
+    about_z = np.array([[math.cos(r), -math.sin(r), 0], [math.sin(r), math.cos(r), 0], [0, 0, 1]])
+    turned = quality._CENTERED @ (about_z @ about_x @ about_y).T
+    points: FloatArray = (turned[:, :2] + 56).astype(np.float32)
+    return points
 
 
 @pytest.mark.parametrize("yaw", [-40, -15, 0, 20, 40])

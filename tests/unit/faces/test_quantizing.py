@@ -10,8 +10,8 @@ import cv2
 import numpy as np
 import onnx
 import pytest
+from pipeline.scenes import singles
 
-from facematch.benchmark.pipeline.scenes import singles
 from facematch.errors import ConversionError, InvalidArgument
 from facematch.faces import FaceAnalyzer
 from facematch.faces.embedders.aligned import AlignedEmbedder

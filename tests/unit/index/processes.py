@@ -10,9 +10,8 @@ import time
 
 import numpy as np
 
-from facematch.index import coded as coded_rows
+from facematch.index import coded_rows
 from facematch.index.approximate import ApproximateIndex
-from facematch.index.coarse import Effort
 from facematch.index.exact import ExactIndex
 from facematch.parallel import sharing
 from facematch.protocols import VectorIndex
@@ -28,7 +27,7 @@ def _index(kind: str) -> VectorIndex:
         index.add(np.arange(len(VECTORS), dtype=np.int64), VECTORS)
         return index
     coded_rows._SELECTIVE = 0
-    coded = ApproximateIndex(16, kind=kind, exact_below=0, effort=Effort(64, 64), background=False)  # type: ignore[arg-type]
+    coded = ApproximateIndex(16, exact_below=0, rerank=64, background=False)
     coded.add(np.arange(len(VECTORS), dtype=np.int64), VECTORS)
     assert coded.rebuild()
     return coded
@@ -78,9 +77,9 @@ def search_at_exit(kind: str) -> None:
     atexit.register(late)
 
 
-def leave_while_building(kind: str) -> None:
+def leave_while_building(_kind: str) -> None:
     """The interpreter ends in the middle of learning codes."""
-    index = ApproximateIndex(128, kind=kind, exact_below=0)  # type: ignore[arg-type]
+    index = ApproximateIndex(128, exact_below=0)
     index.add(np.arange(20_000, dtype=np.int64), units(20_000, 128))
     time.sleep(0.3)
     assert not index.wait(0)

@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facematch.index.approximate import ApproximateIndex
-from facematch.index.coarse import CoarseKind, Effort
 from facematch.protocols import VectorIndex
 from facematch.types import FloatArray
 
@@ -20,8 +19,8 @@ Ints = NDArray[np.int64]
 class CodedIndex(ApproximateIndex):
     """An approximate index that codes what it has after every second change."""
 
-    def __init__(self, dimension: int, kind: CoarseKind, effort: Effort) -> None:
-        super().__init__(dimension, kind=kind, exact_below=0, effort=effort, background=False)
+    def __init__(self, dimension: int, rerank: int = 48) -> None:
+        super().__init__(dimension, exact_below=0, rerank=rerank, background=False)
         self._changes = 0
 
     def add(self, ids: Ints, vectors: FloatArray) -> None:
@@ -29,14 +28,6 @@ class CodedIndex(ApproximateIndex):
         self._changes += 1
         if self._changes % 2:
             self.rebuild()
-
-
-EFFORT = Effort(1024, 48)
-
-
-def coded(kind: CoarseKind, effort: Effort = EFFORT) -> Callable[[int], CodedIndex]:
-    """A factory of such indexes."""
-    return lambda dimension: CodedIndex(dimension, kind, effort)
 
 
 def units(count: int, dimension: int, seed: int = 0) -> FloatArray:

@@ -7,29 +7,25 @@ import numpy as np
 import pytest
 
 from facematch.errors import VectorIndexError
-from facematch.index import approximate, tuning
-from facematch.index import coded as coded_rows
+from facematch.index import approximate, coded_rows, recall_tuning
 from facematch.index.approximate import ApproximateIndex
 from facematch.index.candidates import Candidates
 from facematch.index.checks import exact_scores
-from facematch.index.coarse import KINDS, CoarseKind, Effort
-from facematch.index.costs import Cost, CostTable
-from facematch.index.oracle import OracleIndex
-from facematch.index.tuning import Tuned, tuned
+from facematch.index.recall_tuning import TunedCodes, rerank_counts, tuned
+from facematch.testing import OracleIndex
 from facematch.types import FloatArray, IdSet
 from tests.unit.index.support import clusters, ids_of, normal, units
 
 SIZE = 3000
-EFFORT = Effort(64, 48)
 
 
-def _pair(kind: CoarseKind, vectors: FloatArray, effort: Effort = EFFORT) -> tuple[OracleIndex, ApproximateIndex]:
+def _pair(vectors: FloatArray) -> tuple[OracleIndex, ApproximateIndex]:
     oracle = OracleIndex(vectors.shape[1])
-    index = ApproximateIndex(vectors.shape[1], kind=kind, exact_below=0, effort=effort, background=False)
+    index = ApproximateIndex(vectors.shape[1], exact_below=0, rerank=48, background=False)
     for each in (oracle, index):
         each.add(np.arange(len(vectors), dtype=np.int64), vectors)
     assert index.rebuild()
-    assert index.stats().kind == kind
+    assert index.stats().kind == "pq"
     return oracle, index
 
 
@@ -66,19 +62,16 @@ def codes_for_scopes(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return asked
 
 
-@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("dimension", [32, 128])
-def test_codes_find_nearly_everything_and_scores_are_exact(
-    kind: CoarseKind, dimension: int, codes_for_scopes: list[int]
-) -> None:
+def test_codes_find_nearly_everything_and_scores_are_exact(dimension: int, codes_for_scopes: list[int]) -> None:
     vectors = clusters(SIZE, dimension)
-    oracle, index = _pair(kind, vectors)
+    oracle, index = _pair(vectors)
     queries = _queries(vectors)
     half = IdSet(np.arange(0, SIZE, 2, dtype=np.int64))
     assert _recall(oracle, index, queries, 1) >= 0.95
     assert _recall(oracle, index, queries, 10) >= 0.95
     assert _recall(oracle, index, queries, 10, half) >= 0.95
-    halved = int(1.1 * (48 + 36) * 2) + 4 if kind == "pq" else 48 + 36  # half of what is found is outside
+    halved = int(1.1 * (48 + 36) * 2) + 4  # half of what is found is outside
     assert codes_for_scopes == [48, 48 + 36, halved]
     gone = np.arange(0, SIZE, 5, dtype=np.int64)
     new = clusters(100, dimension, seed=4)
@@ -88,7 +81,7 @@ def test_codes_find_nearly_everything_and_scores_are_exact(
     assert _recall(oracle, index, queries, 5) >= 0.95
     assert _recall(oracle, index, queries, 5, half) >= 0.95
     assert index.compact() == gone.size
-    assert index.stats().kind == ("exact" if kind == "hnsw" else kind)
+    assert index.stats().kind == "pq"
     assert _recall(oracle, index, queries, 5) >= 0.95
     assert _recall(oracle, index, queries, 5, half) >= 0.95
     assert index.rebuild()
@@ -97,10 +90,9 @@ def test_codes_find_nearly_everything_and_scores_are_exact(
     assert _recall(oracle, index, new[:20], 1) == 1.0
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_everything_above_a_threshold_is_found_through_codes(kind: CoarseKind, codes_for_scopes: list[int]) -> None:
+def test_everything_above_a_threshold_is_found_through_codes(codes_for_scopes: list[int]) -> None:
     vectors = clusters(SIZE, 32, centers=100, spread=0.6)
-    oracle, index = _pair(kind, vectors)
+    oracle, index = _pair(vectors)
     half = IdSet(np.arange(1, SIZE, 2, dtype=np.int64))
     queries = _queries(vectors, 20)
     codes_for_scopes.clear()
@@ -114,12 +106,11 @@ def test_everything_above_a_threshold_is_found_through_codes(kind: CoarseKind, c
     assert len(codes_for_scopes) >= 40
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_removed_neighbors_hide_nobody(kind: CoarseKind) -> None:
+def test_removed_neighbors_hide_nobody() -> None:
     """A subject with hundreds of templates goes; who resembles it is still found beside it."""
     vectors = units(SIZE, 32)
     vectors[:310] = normal(vectors[:1] + np.where(np.arange(310) < 300, 0.1, 0.4)[:, None] * units(310, 32, 1))
-    oracle, index = _pair(kind, vectors)
+    oracle, index = _pair(vectors)
     for each in (oracle, index):
         each.remove(np.arange(300, dtype=np.int64))
     for k in (1, 12):
@@ -130,19 +121,9 @@ def test_removed_neighbors_hide_nobody(kind: CoarseKind) -> None:
     np.testing.assert_array_equal(above.ids, right_above.ids)
 
 
-@pytest.mark.parametrize("kind", ["ivf", "hnsw"])
-def test_there_are_k_results_where_there_are_k_vectors(kind: CoarseKind) -> None:
-    """The lists that are read, or the neighbors that are walked to, may hold fewer."""
-    vectors = clusters(SIZE, 16, centers=500, spread=0.01)
-    oracle, index = _pair(kind, vectors, Effort(1, 8))
-    _, ids = index.search(vectors[:50], 150)
-    assert bool((ids >= 0).all())
-    assert _recall(oracle, index, vectors[:50], 1) >= 0.9
-
-
 def test_a_view_keeps_its_moment_through_everything() -> None:
     vectors = clusters(SIZE, 16)
-    _, index = _pair("pq", vectors)
+    _, index = _pair(vectors)
     view = index.view()
     expected = [view.search(vectors[:5], k) for k in (1, 5, 1000)]
     index.remove(np.arange(0, SIZE, 2, dtype=np.int64))
@@ -166,7 +147,7 @@ def _blocked(monkeypatch: pytest.MonkeyPatch) -> tuple[threading.Event, threadin
     """A build that has learnt its codes stands still until it is told to go on."""
     reached, go_on = threading.Event(), threading.Event()
 
-    def slow(*args: object, **more: object) -> Tuned | None:
+    def slow(*args: object, **more: object) -> TunedCodes | None:
         made = tuned(*args, **more)  # type: ignore[arg-type]
         reached.set()
         assert go_on.wait(60)
@@ -178,7 +159,7 @@ def _blocked(monkeypatch: pytest.MonkeyPatch) -> tuple[threading.Event, threadin
 
 def test_what_changes_during_a_build_is_as_changed_after_it(monkeypatch: pytest.MonkeyPatch) -> None:
     vectors, other = clusters(SIZE, 16), units(40, 16, 8)
-    oracle, index = _pair("pq", vectors)
+    oracle, index = _pair(vectors)
     for each in (oracle, index):
         each.add(np.arange(SIZE, SIZE + 20, dtype=np.int64), other[:20])
     reached, go_on = _blocked(monkeypatch)
@@ -209,7 +190,7 @@ def test_what_changes_during_a_build_is_as_changed_after_it(monkeypatch: pytest.
 
 def test_codes_are_learnt_again_when_people_change_and_their_number_does_not(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(approximate, "_REST", 200)
-    index = ApproximateIndex(16, kind="pq", exact_below=500, effort=Effort(1, 32))
+    index = ApproximateIndex(16, exact_below=500, rerank=32)
     vectors = clusters(4000, 16)
     index.add(np.arange(1000, dtype=np.int64), vectors[:1000])
     assert index.wait(60)
@@ -227,7 +208,7 @@ def test_codes_are_learnt_again_when_people_change_and_their_number_does_not(mon
 @pytest.mark.parametrize("compacted", [False, True])
 def test_codes_are_learnt_again_when_many_have_gone(compacted: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(approximate, "_REST", 200)
-    index = ApproximateIndex(16, kind="pq", exact_below=500, effort=Effort(1, 32))
+    index = ApproximateIndex(16, exact_below=500, rerank=32)
     index.add(np.arange(2000, dtype=np.int64), clusters(2000, 16))
     assert index.wait(60)
     for start in range(0, 400, 20):
@@ -249,7 +230,7 @@ def test_a_build_that_fails_is_not_tried_again_at_once(monkeypatch: pytest.Monke
         tried.append(len(moment.ids()))  # type: ignore[attr-defined]
 
     monkeypatch.setattr(approximate, "tuned", failing)
-    index = ApproximateIndex(8, kind="pq", exact_below=0)
+    index = ApproximateIndex(8, exact_below=0)
     vectors = units(2000, 8)
     for start in range(0, 2000, 20):
         index.add(np.arange(start, start + 20, dtype=np.int64), vectors[start : start + 20])
@@ -261,25 +242,25 @@ def test_a_build_that_fails_is_not_tried_again_at_once(monkeypatch: pytest.Monke
 
 
 def test_an_index_whose_codes_reach_no_recall_goes_on_exactly(monkeypatch: pytest.MonkeyPatch) -> None:
-    measured: list[Effort] = []
+    measured: list[int] = []
 
-    def poor(moment: object, codes: object, rows: object, effort: Effort, asked: object, *, wanted: float) -> float:
-        measured.append(effort)
+    def poor(moment: object, codes: object, rows: object, rerank: int, asked: object, *, wanted: float) -> float:
+        measured.append(rerank)
         return wanted - 0.0001
 
-    monkeypatch.setattr(tuning, "measured_recall", poor)
-    index = ApproximateIndex(16, kind="ivf", exact_below=0, background=False)
+    monkeypatch.setattr(recall_tuning, "measured_recall", poor)
+    index = ApproximateIndex(16, exact_below=0, background=False)
     vectors = clusters(600, 16)
     index.add(np.arange(600, dtype=np.int64), vectors)
     assert not index.rebuild()
     assert len(measured) > 3
-    assert measured == sorted(measured)
+    assert measured == [*rerank_counts(fine=False), *rerank_counts(fine=True)]
     assert index.stats().kind == "exact"
     assert "0.999" in index.stats().details["not_coded_because"]
     assert index.search(vectors[:9], 1)[1][:, 0].tolist() == list(range(9))
-    monkeypatch.setattr(tuning, "measured_recall", lambda *_, **__: 0.9999)
+    monkeypatch.setattr(recall_tuning, "measured_recall", lambda *_, **__: 0.9999)
     assert index.rebuild()
-    assert index.stats().kind == "ivf"
+    assert index.stats().kind == "pq"
     assert "not_coded_because" not in index.stats().details
 
 
@@ -295,7 +276,7 @@ def test_an_ending_interpreter_stops_a_build_between_two_steps(monkeypatch: pyte
             between()  # type: ignore[operator]
 
     monkeypatch.setattr(approximate, "tuned", endless)
-    index = ApproximateIndex(8, kind="pq", exact_below=0)
+    index = ApproximateIndex(8, exact_below=0)
     index.add(np.arange(500, dtype=np.int64), units(500, 8))
     assert started.wait(60)
     assert not index.wait(0)
@@ -306,7 +287,7 @@ def test_an_ending_interpreter_stops_a_build_between_two_steps(monkeypatch: pyte
 
 
 def test_removing_goes_on_while_builds_begin_and_end() -> None:
-    _, index = _pair("pq", clusters(SIZE, 8))
+    _, index = _pair(clusters(SIZE, 8))
     failures: list[BaseException] = []
     stop = threading.Event()
 
@@ -329,15 +310,7 @@ def test_removing_goes_on_while_builds_begin_and_end() -> None:
     assert len(index) == SIZE - 1500
 
 
-def test_the_cheapest_kind_is_taken() -> None:
-    costs = [Cost("exact", 8, 1000, 5.0, 1.0), Cost("hnsw", 8, 1000, 1.0, 1.0), Cost("pq", 8, 1000, 2.0, 1.0)]
-    index = ApproximateIndex(8, exact_below=0, effort=Effort(32, 32), background=False, costs=CostTable(costs))
-    index.add(np.arange(1000, dtype=np.int64), units(1000, 8))
-    assert index.rebuild()
-    assert index.stats().kind == "hnsw"
-
-
-@pytest.mark.parametrize("bad", [{"recall": 0.0}, {"recall": 1.1}, {"threshold": float("nan")}, {"kind": "flat"}])
+@pytest.mark.parametrize("bad", [{"recall": 0.0}, {"recall": 1.1}, {"threshold": float("nan")}, {"rerank": 0}])
 def test_arguments_out_of_range_are_refused(bad: dict[str, object]) -> None:
     with pytest.raises(VectorIndexError):
         ApproximateIndex(8, **bad)  # type: ignore[arg-type]
@@ -345,7 +318,7 @@ def test_arguments_out_of_range_are_refused(bad: dict[str, object]) -> None:
 
 @pytest.mark.parametrize("dimension", [1, 3, 7, 9])
 def test_vectors_that_cannot_be_coded_are_searched_exactly(dimension: int) -> None:
-    index = ApproximateIndex(dimension, kind="pq", exact_below=0, background=False)
+    index = ApproximateIndex(dimension, exact_below=0, background=False)
     index.add(np.arange(100, dtype=np.int64), units(100, dimension))
     assert not index.rebuild()
     assert index.stats().kind == "exact"

@@ -9,7 +9,6 @@ import pytest
 
 from facematch.errors import VectorIndexError
 from facematch.index.approximate import ApproximateIndex
-from facematch.index.coarse import Effort
 from facematch.index.exact import ExactIndex
 from facematch.settings import Settings
 from facematch.types import FloatArray
@@ -41,12 +40,10 @@ def test_more_than_the_budget_is_refused_and_nothing_is_added(kind: type[ExactIn
 def test_codes_that_do_not_fit_beside_the_vectors_are_not_kept(spare: float, coded: bool) -> None:
     count = 4000
     budget = round(count * (4 * DIMENSION + 20) * (1 + spare))
-    index = ApproximateIndex(
-        DIMENSION, kind="ivf", exact_below=0, effort=Effort(8, 64), background=False, memory_budget=budget
-    )
+    index = ApproximateIndex(DIMENSION, exact_below=0, rerank=64, background=False, memory_budget=budget)
     index.add(np.arange(count), _units(count))
     assert index.rebuild() is coded
-    assert (index.stats().kind == "ivf") is coded
+    assert (index.stats().kind == "pq") is coded
     assert index.stats().total_bytes <= budget
     assert ("not_coded_because" in index.stats().details) is not coded
 

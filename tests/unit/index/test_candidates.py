@@ -5,15 +5,13 @@ import threading
 import numpy as np
 import pytest
 
-from facematch.index import candidates, learning, pairs, rows, scan
-from facematch.index import coded as coded_rows
+from facematch.index import candidates, coded_rows, pair_scores, rows, scan, training
 from facematch.index.approximate import ApproximateIndex
-from facematch.index.coarse import Effort
-from facematch.index.fastscan import Scanned
-from facematch.index.oracle import OracleIndex
-from facematch.index.pairs import products_of
+from facematch.index.codebook import ProductCodes
+from facematch.index.pair_scores import pair_products
 from facematch.index.rows import Rows
 from facematch.index.scan import scan_best
+from facematch.testing import OracleIndex
 from facematch.types import FloatArray, IdSet
 from tests.unit.index.support import Ints, clusters, normal, units
 
@@ -25,10 +23,10 @@ def index(monkeypatch: pytest.MonkeyPatch) -> ApproximateIndex:
     """Codes in four parts over seven segments, some vectors removed, some not coded."""
     for module in (rows, scan):
         monkeypatch.setattr(module, "segment_rows", lambda _: 512)
-    monkeypatch.setattr(learning, "_A_PART", 700)
-    monkeypatch.setattr(learning, "helpers", lambda: 7)
+    monkeypatch.setattr(training, "_A_PART", 700)
+    monkeypatch.setattr(training, "helpers", lambda: 7)
     monkeypatch.setattr(coded_rows, "_SELECTIVE", 100)
-    made = ApproximateIndex(DIMENSION, kind="pq", exact_below=0, effort=Effort(1, 160), background=False)
+    made = ApproximateIndex(DIMENSION, exact_below=0, rerank=160, background=False)
     made.add(np.arange(SIZE, dtype=np.int64) * 3, clusters(SIZE, DIMENSION))
     assert made.rebuild()
     made.remove(np.arange(0, 3 * SIZE, 51, dtype=np.int64))
@@ -66,7 +64,7 @@ def test_little_and_much_work_give_the_same_answers(
     queries = _queries(50)
     at_once = index.search(queries, k, allowed=SCOPES[scope])
     monkeypatch.setattr(candidates, "_KEPT", 0)
-    monkeypatch.setattr(pairs, "_PAIRS", 37)
+    monkeypatch.setattr(pair_scores, "_PAIRS", 37)
     shared = index.search(queries, k, allowed=SCOPES[scope])
     single = [index.search(query[None], k, allowed=SCOPES[scope]) for query in queries]
     for one, other, alone in zip(at_once, shared, zip(*single, strict=True), strict=True):
@@ -119,14 +117,14 @@ def test_what_was_compacted_away_is_proposed_no_more(index: ApproximateIndex, mo
     index.remove(gone)
     index.compact()
     labels: list[Ints] = []
-    propose = Scanned.propose_in
+    propose = ProductCodes.propose_in
 
-    def counted(codes: Scanned, part: int, queries: FloatArray, count: int, *rest: object) -> Ints:
-        proposed = propose(codes, part, queries, count, *rest)  # type: ignore[arg-type]
+    def counted(codes: ProductCodes, part: int, queries: FloatArray, count: int) -> Ints:
+        proposed = propose(codes, part, queries, count)
         labels.append(proposed.ravel())
         return proposed
 
-    monkeypatch.setattr(Scanned, "propose_in", counted)
+    monkeypatch.setattr(ProductCodes, "propose_in", counted)
     numbers = index._state.rows
     for vector in vectors[:50]:
         labels.clear()
@@ -140,12 +138,12 @@ def test_what_was_compacted_away_is_proposed_no_more(index: ApproximateIndex, mo
 @pytest.mark.parametrize("dimension", [1, 8, 128])
 def test_products_are_those_of_each_pair(dimension: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rows, "segment_rows", lambda _: 64)
-    monkeypatch.setattr(pairs, "_PAIRS", 29)
+    monkeypatch.setattr(pair_scores, "_PAIRS", 29)
     vectors = units(300, dimension)
     moment = Rows(dimension).adding(np.arange(300, dtype=np.int64) + 7, vectors)
     wanted = np.random.default_rng(2).integers(-1, 300, size=(5, 40))
     for queries, own in ((units(5, dimension, 9), wanted), (units(1, dimension, 9), wanted[:1])):
-        found = products_of(moment, queries, own)
+        found = pair_products(moment, queries, own)
         right = np.einsum("qpd,qd->qp", vectors[own].astype(np.float64), queries.astype(np.float64))
         np.testing.assert_array_equal(np.isneginf(found), own < 0)
         np.testing.assert_allclose(found[own >= 0], right[own >= 0], atol=1e-6)

@@ -10,9 +10,8 @@ import numpy as np
 import pytest
 
 from facematch.index.approximate import ApproximateIndex
-from facematch.index.coarse import Effort
 from facematch.index.exact import ExactIndex, ExactView
-from facematch.index.oracle import OracleIndex
+from facematch.testing import OracleIndex
 from facematch.types import IdSet
 from tests.unit.index.support import Factory, Ints
 from tests.unit.index.turnover import Turnover
@@ -37,7 +36,7 @@ def test_every_answer_is_that_of_a_moment_during_the_search(chosen: Factory) -> 
 
 
 def test_every_answer_is_that_of_a_moment_while_codes_are_learnt() -> None:
-    index = ApproximateIndex(16, kind="pq", exact_below=0, effort=Effort(1, 48), background=False)
+    index = ApproximateIndex(16, exact_below=0, rerank=48, background=False)
     turnover = Turnover(index)
     turnover.run(1.5, writers=2, readers=4, beside=(index.rebuild, index.compact))
     assert turnover.changes > 50
@@ -46,7 +45,7 @@ def test_every_answer_is_that_of_a_moment_while_codes_are_learnt() -> None:
 
 
 def test_what_codes_find_is_of_one_moment_during_the_search() -> None:
-    index = ApproximateIndex(16, kind="ivf", exact_below=0, effort=Effort(64, 48), background=False)
+    index = ApproximateIndex(16, exact_below=0, rerank=48, background=False)
     turnover = Turnover(index, people=1500, at_once=60, complete=False)
     turnover.run(1.0, writers=2, readers=4, beside=(index.rebuild, index.compact))
     assert turnover.changes > 50

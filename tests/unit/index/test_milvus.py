@@ -24,11 +24,11 @@ from pymilvus import MilvusClient
 from pymilvus.grpc_gen import common_pb2, milvus_pb2, milvus_pb2_grpc
 
 from facematch.errors import InvalidArgument, MissingExtra, VectorIndexError
-from facematch.index.milvus import MilvusIndex, _takes_templates, sweep_collections
-from facematch.index.milvus_filters import Reach
-from facematch.index.oracle import OracleIndex
+from facematch.index.milvus import MilvusIndex, sweep_collections
+from facematch.index.milvus.collection import takes_templates
+from facematch.index.milvus.filters import Scope
 from facematch.protocols import VectorIndex
-from facematch.testing import check_vector_index
+from facematch.testing import OracleIndex, check_vector_index
 from facematch.types import FloatArray, IdSet
 from tests.unit.watchlist.support import open_bench
 
@@ -184,18 +184,18 @@ def test_a_tie_beyond_the_limit_of_one_reply_is_complete(opened: Open) -> None:
 def test_a_scope_is_told_in_the_shorter_way() -> None:
     ids = np.arange(10, 20, dtype=np.int64)
     first = ids < 13
-    assert Reach(ids, None, templates=True).everybody == {}
-    assert Reach(ids, ids > 0, templates=True).everybody == {}
-    assert Reach(ids, ids < 0, templates=True).everybody is None
-    assert Reach(ids[:0], None, templates=True).everybody is None
-    few, many = Reach(ids, first, templates=True), Reach(ids, ~first, templates=True)
-    assert few.everybody == {"filter": "template_id in {ids}", "filter_params": {"ids": [10, 11, 12]}}
-    assert many.everybody == {"filter": "template_id not in {ids}", "filter_params": {"ids": [10, 11, 12]}}
-    assert Reach(ids, first, templates=False).everybody == {"filter": "template_id in [10, 11, 12]"}
+    assert Scope(ids, None, templates=True).everything == {}
+    assert Scope(ids, ids > 0, templates=True).everything == {}
+    assert Scope(ids, ids < 0, templates=True).everything is None
+    assert Scope(ids[:0], None, templates=True).everything is None
+    few, many = Scope(ids, first, templates=True), Scope(ids, ~first, templates=True)
+    assert few.everything == {"filter": "template_id in {ids}", "filter_params": {"ids": [10, 11, 12]}}
+    assert many.everything == {"filter": "template_id not in {ids}", "filter_params": {"ids": [10, 11, 12]}}
+    assert Scope(ids, first, templates=False).everything == {"filter": "template_id in [10, 11, 12]"}
     assert few.between(5, 9) is None
     assert few.between(0, 3) == {"filter": "template_id >= 10 and template_id <= 12"}
     part = "template_id >= 10 and template_id <= 19 and template_id in [10, 11, 12]"
-    assert Reach(ids, first, templates=False).between(0, 10) == {"filter": part}
+    assert Scope(ids, first, templates=False).between(0, 10) == {"filter": part}
 
 
 @pytest.mark.parametrize(
@@ -203,7 +203,7 @@ def test_a_scope_is_told_in_the_shorter_way() -> None:
     [("v2.5.0", True), ("2.6.3", True), ("3.0.0", True), ("v2.4.9", False), ("milvus_lite-3.2.2", False)],
 )
 def test_only_servers_that_take_templates_get_them(version: str, takes: bool) -> None:
-    assert _takes_templates(version) is takes
+    assert takes_templates(version) is takes
 
 
 def test_who_may_reach_nobody_is_answered_without_the_server(opened: Open, client: MilvusClient) -> None:

@@ -10,13 +10,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from facematch.index import pairs, rows, scan
+from facematch.index import pair_scores, rows, scan
 from facematch.index.checks import exact_scores
 from facematch.index.exact import ExactIndex
-from facematch.index.oracle import OracleIndex
-from facematch.index.pairs import slack_of
-from facematch.index.products import multiply
+from facematch.index.matmul import multiply
+from facematch.index.pair_scores import slack_of
 from facematch.parallel import sharing
+from facematch.testing import OracleIndex
 from facematch.types import FloatArray, IdSet
 from tests.unit.index.support import Ints, clusters, ids_of, normal, units
 
@@ -153,7 +153,7 @@ def small(monkeypatch: pytest.MonkeyPatch, helpers: int) -> Seen:
     constants = {"_PRODUCTS": 7 * 96, "_FEW_ROWS": 64, "_QUERIES": 7, "_MANY": 40}
     for name, value in constants.items():
         monkeypatch.setattr(scan, name, value)
-    monkeypatch.setattr(pairs, "_PAIRS", 33)
+    monkeypatch.setattr(pair_scores, "_PAIRS", 33)
     for module in (rows, scan):
         monkeypatch.setattr(module, "segment_rows", lambda _: 150)
     seen = Seen()

@@ -17,9 +17,8 @@ from facematch.errors import (
     ThresholdRequired,
     ThresholdTooLow,
 )
-from facematch.index.oracle import OracleIndex
 from facematch.protocols import FaceSearch
-from facematch.testing import FakeAnalyzer, ManualClock, SyntheticFace, synthetic_picture
+from facematch.testing import FakeAnalyzer, ManualClock, OracleIndex, SyntheticFace, synthetic_picture
 from facematch.watchlist import Watchlist
 from tests.unit.watchlist.support import PURPOSE, SITE, Bench, open_bench, picture
 

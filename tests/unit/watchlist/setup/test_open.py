@@ -391,7 +391,7 @@ def test_bad_arguments_of_open_create_no_file(tmp_path: Path, options: dict[str,
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("index", ["faiss", "exact"])
+@pytest.mark.parametrize("index", ["auto", "exact"])
 def test_registered_indexes_can_be_chosen(tmp_path: Path, index: str) -> None:
     with open_bench(tmp_path / "a.db", index=index) as bench:
         bench.enroll("s", 1)
