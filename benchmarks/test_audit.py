@@ -12,11 +12,12 @@ from pymerkle import InmemoryTree
 from sqlalchemy import select
 from timing import median_ratio
 
-from facematch.governance import AuditAction, AuditOutcome, AuditRecord
+from facematch.governance import AuditAction, AuditOutcome, AuditRecord, utc_now
 from facematch.governance.keys.signing import SigningKey
-from facematch.storage.audit_log import TableAuditLog, TableAuditWriter
+from facematch.storage.audit_log import AuditLog, TableAuditWriter
 from facematch.storage.database import Database
 from facematch.storage.schema import audit
+from tests.integration.watchlist.audit_support import PlainAccess
 from tests.unit.watchlist.support import AUTHORIZATION
 
 BATCH = 10_000
@@ -48,7 +49,7 @@ def test_append_of_10_000_entries(benchmark: Any, tmp_path: Path) -> None:
             TableAuditWriter(connection, KEY).append_many(records)
 
     append()
-    log = TableAuditLog(database, KEY)
+    log = AuditLog(PlainAccess(database, utc_now), KEY)
     oracle = InmemoryTree(algorithm="sha256")
     oracle.append_entries(entry.canonical() for entry in log.entries())
     start = time.perf_counter()

@@ -34,7 +34,7 @@ def test_the_audit_takes_little_of_a_search(benchmark: Any, tmp_path: Path, monk
             if entries[-1]:
                 append(connection, records)
 
-        monkeypatch.setattr(core.searches, "_append", switch)
+        monkeypatch.setattr(core.group_commit, "_append", switch)
         assert search(True) == search(False) == ["s"]
         before = len(watchlist.audit)
         benchmark.extra_info["times_longer_with_audit"] = median_ratio(

@@ -54,7 +54,7 @@ def frontier_figures(size: int, dimension: int, rounds: int) -> dict[str, Any]:
     """Every library at each of its dials: recall, time of a search of 1 and of 64 probes, building, memory."""
     population = Population.published(POPULATIONS[dimension])
     rng = np.random.default_rng(1)
-    templates = population.subjects.count_templates(size, rng).templates
+    templates = population.templates(size, rng)
     mated = population.probes_of(templates, rng.integers(size, size=PROBES), rng)
     probes = np.stack([mated, population.strangers(PROBES, rng)], axis=1).reshape(2 * PROBES, -1)  # by turns
     exact = ours_exact(templates.vectors)

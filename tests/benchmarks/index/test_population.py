@@ -111,9 +111,9 @@ def test_malformed_documents_are_refused(changes: dict[str, Any]) -> None:
 def test_what_cannot_be_made_is_refused() -> None:
     population = Population.even(4)
     rng = np.random.default_rng(1)
-    templates = population.subjects.count_templates(3, rng).templates
+    templates = population.templates(3, rng)
     for wrong in (
-        lambda: population.subjects.count_templates(0, rng).templates,
+        lambda: population.templates(0, rng),
         lambda: population.probes_of(templates, np.array([3]), rng),
         lambda: population.probes_of(templates, np.array([-1]), rng),
         lambda: generated_scores(population, 1, rng),
@@ -138,7 +138,7 @@ def test_every_person_counts_alike_in_mated_scores() -> None:
 def test_a_fit_to_generated_embeddings_finds_scores_like_theirs() -> None:
     population = Population.published("sface-lfw")
     rng = np.random.default_rng(3)
-    templates = population.subjects.count_templates(3000, rng).templates
+    templates = population.templates(3000, rng)
     vectors = np.concatenate([templates.vectors, population.probes_of(templates, np.arange(3000), rng)])
     people = np.tile(np.arange(3000), 2)
     fitted = fit(vectors, people, name="again", source="made up", fitted="2026-01-01")

@@ -5,15 +5,19 @@ from __future__ import annotations
 import shutil
 import sqlite3
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy import Connection
+
 from facematch.governance import AuditAction, AuditOutcome, AuditRecord
 from facematch.governance.keys.signing import SigningKey
-from facematch.storage.audit_log import TableAuditLog, TableAuditWriter, prune
+from facematch.storage.audit_log import AuditLog, TableAuditWriter, prune
+from facematch.storage.audit_log.prove import prove_consistency
 from facematch.storage.database import Database
 from tests.unit.watchlist.support import AUTHORIZATION
 
@@ -35,6 +39,39 @@ def copied(template: Path, path: Path) -> Log:
     return Log(path)
 
 
+@dataclass(frozen=True)
+class PlainTransaction:
+    """A write transaction without a session."""
+
+    connection: Connection
+
+
+@dataclass(frozen=True)
+class PlainAccess:
+    """Operations on a log without a watchlist around it: everything is permitted."""
+
+    database: Database
+    now: Callable[[], datetime]
+    actor: str = "rita"
+
+    @contextmanager
+    def operation(self, action: AuditAction) -> Iterator[PlainAccess]:
+        """Any operation."""
+        yield self
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """A read transaction."""
+        with self.database.read() as connection:
+            yield connection
+
+    @contextmanager
+    def write(self) -> Iterator[PlainTransaction]:
+        """A write transaction."""
+        with self.database.write(AUTHORIZATION) as connection:
+            yield PlainTransaction(connection)
+
+
 class Log:
     """A log in a file."""
 
@@ -43,7 +80,7 @@ class Log:
         self.database = Database(f"sqlite:///{path}")
         weakref.finalize(self, self.database.close)
         self.now = START + timedelta(days=365)
-        self.log = TableAuditLog(self.database, KEY, actor="rita", clock=lambda: self.now)
+        self.log = AuditLog(PlainAccess(self.database, lambda: self.now), KEY)
         self.fill(size)
 
     def fill(self, count: int, first: int = 0) -> range:
@@ -62,6 +99,11 @@ class Log:
         with self.database.write(AUTHORIZATION) as connection:
             writer = TableAuditWriter(connection, KEY)
             return prune(connection, writer, START + timedelta(minutes=minutes), now=self.now, actor="rita")
+
+    def root_at(self, size: int) -> bytes:
+        """The root over the first entries, proved to be what the signed log begins with."""
+        with self.database.read() as connection:
+            return prove_consistency(connection, size, public_key=KEY.public_key, origin=self.log.origin)[1]
 
     def sql(self, *statements: str) -> None:
         """Tamper as somebody can who may write the file: the triggers go first."""

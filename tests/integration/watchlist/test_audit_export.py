@@ -17,8 +17,8 @@ import rfc8785
 from facematch.errors import AuditError, AuditTampered, DatabaseUnavailable, InvalidArgument
 from facematch.governance.audit import verifier as offline
 from facematch.governance.audit.verifier import head_message, leaf_hash, root_of, verify_export
-from facematch.storage.audit_log import TableAuditLog
-from tests.integration.watchlist.audit_support import KEY, STRANGER, Log, copied
+from facematch.storage.audit_log import AuditLog
+from tests.integration.watchlist.audit_support import KEY, STRANGER, Log, PlainAccess, copied
 
 KEY_HEX = KEY.public_key.hex()
 
@@ -481,7 +481,7 @@ def test_a_place_that_is_taken_in_the_meantime_is_left_alone(log: Log, tmp_path:
         return log.now
 
     with pytest.raises(DatabaseUnavailable, match="cannot be written"):
-        TableAuditLog(log.database, KEY, clock=taking).export(place)
+        AuditLog(PlainAccess(log.database, taking), KEY).export(place)
     assert [path.name for path in tmp_path.iterdir() if path.is_dir()] == ["export"]
     assert [path.name for path in place.iterdir()] == ["x"]
     assert len(log.log) == 1011

@@ -12,10 +12,10 @@ from sqlalchemy import select
 from facematch.governance import AuditAction, to_microseconds
 from facematch.governance.audit.checkpoint import DEFAULT_ORIGIN, sign_checkpoint, sign_head
 from facematch.governance.audit.verifier import EMPTY_ROOT, CompactRange, leaf_hash
-from facematch.storage.audit_log import TableAuditLog
+from facematch.storage.audit_log import AuditLog
 from facematch.storage.audit_log.verify import canonical_row
 from facematch.storage.schema import audit
-from tests.integration.watchlist.audit_support import KEY, START, STRANGER, Log, copied, record
+from tests.integration.watchlist.audit_support import KEY, START, STRANGER, Log, PlainAccess, copied, record
 from tests.unit.watchlist.support import AUTHORIZATION
 
 SIZE = 2100
@@ -352,7 +352,7 @@ def test_an_outside_checkpoint_of_a_log_that_was_emptied(tmp_path: Path, log: Lo
 
 
 def test_a_log_of_another_name_does_not_verify(log: Log) -> None:
-    renamed = TableAuditLog(log.database, KEY, origin="other/log").verify()
+    renamed = AuditLog(PlainAccess(log.database, lambda: log.now), KEY, origin="other/log").verify()
     assert {finding.place for finding in renamed.findings} >= {"head", "checkpoint 1", "checkpoint 2", "checkpoint 3"}
 
 

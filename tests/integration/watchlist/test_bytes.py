@@ -84,7 +84,7 @@ def _live(path: Path, analyzer: Watched) -> list[bytes]:
                 watchlist.identify(probe, purpose="site-access")
         watchlist.verify(SUBJECTS[0], stranger, purpose="site-access")
         watchlist.preview_enrollment(stranger, purpose="site-access")
-        complaint = watchlist.rights.open_complaint(SUBJECTS[1], ground=GROUND)
+        complaint = watchlist.rights.open_complaint(SUBJECTS[1], ground=GROUND).complaint_id
         watchlist.rights.decide_complaint(complaint, upheld=False)
         watchlist.withdraw(SUBJECTS[2], reason=REASON)
         rotated = [part for vector in watchlist._session.resources.snapshot().vectors() for part in _forms(vector)]

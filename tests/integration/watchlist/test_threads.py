@@ -145,7 +145,7 @@ def _all_waiting(
 
     def commit(number: int) -> None:
         try:
-            outcomes[number] = commits.commit(generation, _record(number))
+            outcomes[number] = commits.commit(generation, _record(number), AUTHORIZATION)
         except BaseException as error:  # noqa: BLE001  # whatever reaches the thread is what the test is about
             outcomes[number] = error
 
@@ -197,12 +197,12 @@ def test_an_error_of_another_kind_reaches_one_thread_and_fails_the_others(databa
 def test_entries_of_an_older_generation_are_not_written(database: Database) -> None:
     written: list[int] = []
     commits = GroupCommit(database, lambda _, records: written.extend(r.details["number"] for r in records))
-    assert commits.commit(0, _record(1)) is True
+    assert commits.commit(0, _record(1), AUTHORIZATION) is True
     with database.write(AUTHORIZATION) as connection:
         connection.exec_driver_sql("UPDATE meta SET generation = 5")
-    assert commits.commit(0, _record(2)) is False
-    assert commits.commit(6, _record(3)) is False
-    assert commits.commit(5, _record(4)) is True
+    assert commits.commit(0, _record(2), AUTHORIZATION) is False
+    assert commits.commit(6, _record(3), AUTHORIZATION) is False
+    assert commits.commit(5, _record(4), AUTHORIZATION) is True
     assert written == [1, 4]
 
 
@@ -227,12 +227,12 @@ def test_a_database_that_cannot_be_written_fails_every_search(tmp_path: Path) ->
         def failing(*_: object) -> None:
             raise DatabaseUnavailable("the disk is full", hint="free some space")
 
-        watchlist._session.resources.searches._append = failing
+        watchlist._session.resources.group_commit._append = failing
         with ThreadPoolExecutor(8) as pool:
             answers = [pool.submit(_found, watchlist, 1) for _ in range(8)]
             errors = [answer.exception() for answer in answers]
         assert {type(error) for error in errors} == {DatabaseUnavailable}
-        watchlist._session.resources.searches._append = real
+        watchlist._session.resources.group_commit._append = real
         assert _found(watchlist, 1) == ["s"]
         assert len(watchlist.audit) == before + 1
 

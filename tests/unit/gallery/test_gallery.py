@@ -294,7 +294,7 @@ def test_a_database_put_back_does_not_meet_the_file_of_its_future(bench: Bench, 
         with open_bench(bench.path, clock=bench.clock, actor="bob") as bob:
             for stop in again.watchlist.suspensions.list():
                 again.watchlist.suspensions.lift(stop.suspension_id)
-                assert bob.watchlist.suspensions.lift(stop.suspension_id)
+                assert bob.watchlist.suspensions.lift(stop.suspension_id).lifted
         again.enroll("other", 10)
         gallery_path(bench.path).write_bytes(saved)
     decoded.clear()

@@ -13,10 +13,11 @@ import pytest
 from facematch.errors import (
     CalibrationInvalid,
     ContractMismatch,
-    GalleryOutgrown,
     InvalidArgument,
+    PolicyRefused,
     ThresholdTooLow,
 )
+from facematch.governance.policy import Policy
 from facematch.matching import Calibration
 from facematch.testing import FakeAnalyzer, ManualClock, synthetic_consent
 from facematch.types import Box, Face, FloatArray
@@ -221,19 +222,25 @@ def test_fewer_templates_than_tested_are_noted_where_that_makes_false_positives(
     assert ["only 1 of the 2 templates" in note for note in notes] == [True] * noted
 
 
-def test_an_outgrown_gallery_is_refused_where_that_is_asked_for(tmp_path: Path, analyzer: VectorAnalyzer) -> None:
-    url = f"sqlite:///{tmp_path / 'strict.db'}"
-    with Watchlist.open(url, actor="ana", analyzer=analyzer, outgrown="refuse") as strict:
-        strict.set_calibration(calibration(analyzer, gallery_size=1, threshold=0.2))
+@pytest.mark.parametrize(
+    ("tested", "message"), [({"gallery_size": 1}, "2 subjects"), ({"templates": 1}, "2 templates")]
+)
+def test_an_outgrown_gallery_is_refused_where_the_policy_says_so(
+    tmp_path: Path, analyzer: VectorAnalyzer, tested: dict[str, int], message: str
+) -> None:
+    document = Policy.profile("access-control").to_dict()
+    document["gallery"]["outgrown"] = "refuse"
+    url, policy = f"sqlite:///{tmp_path / 'strict.db'}", Policy.from_dict(document)
+    with Watchlist.open(url, actor="ana", analyzer=analyzer, policy=policy) as strict:
+        strict.set_calibration(calibration(analyzer, threshold=0.2, **{"gallery_size": 5, "templates": 5, **tested}))
         enroll(strict, "s-1", 0)
         assert score_of(strict, analyzer.face(0)) is not None
-        enroll(strict, "s-2", 2)
-        with pytest.raises(GalleryOutgrown, match="2 subjects"):
+        enroll(strict, "s-2" if "gallery_size" in tested else "s-1", 2)
+        with pytest.raises(PolicyRefused, match=message) as caught:
             strict.identify_faces([analyzer.face(0)], purpose=PURPOSE)
-        refusals = [e for e in strict.audit.entries() if e.details.get("code") == "gallery_outgrown"]
+        assert caught.value.rule == "gallery"
+        refusals = [e for e in strict.audit.entries() if e.details.get("code") == "policy_refused"]
         assert len(refusals) == 1
-    with pytest.raises(InvalidArgument, match="outgrown"):
-        Watchlist.open(url, analyzer=analyzer, outgrown="ignore")  # type: ignore[arg-type]
 
 
 def test_setting_is_audited_and_so_is_a_refusal(watchlist: Watchlist, analyzer: VectorAnalyzer, tmp_path: Path) -> None:

@@ -291,7 +291,7 @@ def test_a_name_with_a_character_that_shows_nothing_is_no_second_person(bench: B
 
 def test_a_complaint_is_not_decided_by_a_number(bench: Bench) -> None:
     bench.enroll("alice", 1)
-    number = bench.watchlist.rights.open_complaint("alice", ground="not me")
+    number = bench.watchlist.rights.open_complaint("alice", ground="not me").complaint_id
     with pytest.raises(InvalidArgument, match="True or False"):
         bench.watchlist.rights.decide_complaint(number, upheld=2)  # type: ignore[arg-type]
     assert bench.found(1) == []

@@ -95,7 +95,7 @@ def test_after_withdrawal_there_is_no_candidate_whatever_the_clock_says(bench: B
 def test_without_a_purpose_there_is_no_search(bench: Bench) -> None:
     bench.enroll("s", 1)
     for call in (
-        lambda: bench.watchlist.identify(picture(1)),
+        lambda: bench.watchlist.search_terms(purpose=""),
         lambda: bench.watchlist.identify(picture(1), purpose=""),
         lambda: bench.watchlist.identify(picture(1), purpose="  "),
         lambda: bench.watchlist.identify(picture(1), purpose=None),  # type: ignore[arg-type]

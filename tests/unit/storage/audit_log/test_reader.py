@@ -7,9 +7,8 @@ from typing import Any
 import pytest
 
 from facematch.errors import AuditError, FacematchError, InvalidArgument
-from facematch.governance import AuditLog, AuditWriter
 from facematch.testing import SyntheticFace, synthetic_picture
-from tests.unit.watchlist.support import AUTHORIZATION, PURPOSE, SITE, Bench, picture
+from tests.unit.watchlist.support import PURPOSE, SITE, Bench, picture
 
 
 def test_every_call_leaves_one_entry(bench: Bench) -> None:
@@ -155,15 +154,9 @@ def test_reading_the_log(bench: Bench) -> None:
     for number in range(5):
         bench.enroll(f"s{number}", number)
     log = bench.watchlist.audit
-    assert isinstance(log, AuditLog)
     assert len(log) == 6
     assert [e.seq for e in log.entries(limit=2)] == [5, 6]
     assert log.entries(limit=0) == []
     with pytest.raises(InvalidArgument):
         log.entries(limit=-1)
     assert log.verify().require().size == 7  # the refused call above is in it
-
-
-def test_the_writer_keeps_the_protocol(bench: Bench) -> None:
-    with bench.watchlist._session.resources.database.write(AUTHORIZATION) as connection:
-        assert isinstance(bench.watchlist._session.resources.audit_writer(connection), AuditWriter)

@@ -128,7 +128,7 @@ def test_facts_of_a_recording(tmp_path: Path) -> None:
     assert source.recorded_at == datetime(2024, 5, 6, 7, 8, 9, tzinfo=UTC)
     assert source.estimated_frames == 10
     assert source.average_rate == pytest.approx(25, rel=0.2)
-    assert (source.cipher, source.stored_size, source.name) == ("h264", (192, 128), "v.mp4")
+    assert (source.codec, source.stored_size, source.name) == ("h264", (192, 128), "v.mp4")
     assert FileSource(write_video(tmp_path / "w.mp4", moving(3))).recorded_at is None
 
 

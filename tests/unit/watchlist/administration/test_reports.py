@@ -15,7 +15,6 @@ from facematch.governance.reports import NOT_STATED, Statements
 from facematch.matching import Calibration
 from facematch.protocols import Analyzer
 from facematch.watchlist import Watchlist
-from facematch.watchlist.administration.reports import Reports
 from tests.unit.storage.test_calibrations import calibration
 from tests.unit.watchlist.support import SITE, Bench, picture
 
@@ -195,21 +194,19 @@ def test_a_calibration_is_reported_with_its_interval(shop: Bench) -> None:
 
 
 def test_without_a_calibration_the_pack_speaks_where_it_is_given(shop: Bench) -> None:
-    core = shop.watchlist._session.resources
-    without = Reports(core).processing_record()
-    assert cell(without, "Tested threshold") == f"**{NOT_STATED}**"
-    text = Reports(core, lambda: shop.analyzer).processing_record()
+    text = shop.watchlist.reports.processing_record()
     assert cell(text, "Threshold (raw cosine)") == "0.6"
     assert cell(text, "Set for (FMR)") == "0.1 %"
     assert cell(text, "Embedder") == "fake"
     assert cell(text, "Calibration artifact") == "none; the model pack's threshold"
 
 
-def test_models_that_cannot_be_loaded_stop_no_report_and_are_said(shop: Bench) -> None:
-    def missing() -> Analyzer:
+def test_models_that_cannot_be_loaded_stop_no_report_and_are_said(shop: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(*_: object) -> Analyzer:
         raise PackNotFound("there is no pack 'nowhere'", hint="check the name")
 
-    text = Reports(shop.watchlist._session.resources, missing).impact_input()
+    monkeypatch.setattr(shop.watchlist._session.resources._analyzer, "get", missing)
+    text = shop.watchlist.reports.impact_input()
     assert "could not be loaded where this was made: there is no pack 'nowhere'" in text
     assert cell(text, "Model pack") == "could not be loaded here: there is no pack 'nowhere'"
     assert cell(text, "Model and contract") == f"fake, contract {shop.analyzer.contract.digest}"

@@ -122,7 +122,7 @@ def test_a_receipt_is_signed_by_the_watchlist_and_audited(bench: Bench) -> None:
 
 def test_a_consent_may_be_renewed_again_and_again(bench: Bench, tmp_path: Path) -> None:
     bench.enroll("s", 1, valid_for=30 * DAY)
-    ends = []
+    ends: list[Any] = []
     for year in range(3):
         bench.clock.advance(20 * DAY)
         (tmp_path / f"form-{year}.pdf").write_bytes(f"signed again, {year}".encode())

@@ -48,7 +48,7 @@ def test_an_erased_subject_is_gone_from_every_call(bench: Bench, erased: Erasure
     assert bench.found(2) == ["stays"]
     assert [record.subject_id for record in bench.watchlist.subjects.list()] == ["stays"]
     assert bench.watchlist.keys.status().subjects == 1
-    for call in (bench.watchlist.consents, bench.watchlist.subjects.count_templates):
+    for call in (bench.watchlist.consents.list, bench.watchlist.subjects.count_templates):
         with pytest.raises(SubjectNotFound):
             call(NAME)
     with pytest.raises(SubjectNotFound):

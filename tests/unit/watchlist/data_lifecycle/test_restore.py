@@ -24,7 +24,7 @@ def _lift(bench: Bench) -> None:
         bench.watchlist.actors.grant("bob", "owner")
     with Watchlist.open(f"sqlite:///{bench.path}", actor="bob", analyzer=FakeAnalyzer(), clock=bench.clock) as bob:
         lifted = [
-            (bench.watchlist.suspensions.lift(s.suspension_id).lifted, bob.suspensions.lift(s.suspension_id))
+            (bench.watchlist.suspensions.lift(s.suspension_id).lifted, bob.suspensions.lift(s.suspension_id).lifted)
             for s in bob.suspensions.list()
         ]
     assert set(lifted) == {(False, True)}
@@ -130,7 +130,7 @@ def test_what_governs_stays_as_it_is(bench: Bench, backup: Path) -> None:
     )
     bench.watchlist.policies.set(narrow)
     stopped = bench.watchlist.suspensions.add(reason="a fault", site="store-13")
-    complaint = bench.watchlist.rights.open_complaint("complains", ground="not me")
+    complaint = bench.watchlist.rights.open_complaint("complains", ground="not me").complaint_id
     entries = len(bench.watchlist.audit)
     bench.watchlist.restore(backup)
     assert [item.zone for item in bench.watchlist.zones.list()] == [zone]
@@ -149,7 +149,7 @@ def test_what_governs_stays_as_it_is(bench: Bench, backup: Path) -> None:
 
 def test_a_complaint_decided_since_stays_decided(bench: Bench) -> None:
     bench.enroll("s", 1)
-    complaint = bench.watchlist.rights.open_complaint("s", ground="not me")
+    complaint = bench.watchlist.rights.open_complaint("s", ground="not me").complaint_id
     backup = bench.watchlist.backup(bench.path.with_name("backup"))
     bench.watchlist.rights.decide_complaint(complaint, upheld=False)
     bench.watchlist.restore(backup)

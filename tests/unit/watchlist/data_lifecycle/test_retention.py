@@ -12,10 +12,10 @@ import pytest
 from facematch.errors import SubjectNotFound
 from facematch.governance.certificates import verify_certificate
 from facematch.governance.policy import Policy
-from facematch.types import Sweep
+from facematch.types import RetentionRun
 from facematch.watchlist.data_lifecycle import retention
 from facematch.watchlist.data_lifecycle.erasure import erase
-from facematch.watchlist.session import Core
+from facematch.watchlist.session import Session
 from tests.unit.watchlist.support import Bench, open_bench
 
 DAY = timedelta(days=1)
@@ -36,7 +36,7 @@ def _states(bench: Bench) -> dict[str, str]:
     return {record.subject_id: record.state for record in bench.watchlist.subjects.list()}
 
 
-def _did(sweep: Sweep) -> tuple[tuple[str, ...], tuple[str, ...], tuple[int, ...]]:
+def _did(sweep: RetentionRun) -> tuple[tuple[str, ...], tuple[str, ...], tuple[int, ...]]:
     return tuple(sweep.expired), tuple(sweep.erased), tuple(sweep.rejected)
 
 
@@ -175,13 +175,13 @@ def test_progress_counts_the_erasures(bench: Bench) -> None:
 
 
 @pytest.fixture
-def interrupted(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], object]], Sweep]:
-    """A sweep during which another process does something, after it has looked and before it erases."""
+def interrupted(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], object]], RetentionRun]:
+    """A run during which another process does something, after it has looked and before it erases."""
 
-    def sweep(act: Callable[[], object]) -> Sweep:
-        def late(core: Core, subject_id: str, reason: str, **options: Any) -> Any:
+    def sweep(act: Callable[[], object]) -> RetentionRun:
+        def late(session: Session, subject_id: str, reason: str, **options: Any) -> Any:
             act()
-            return erase(core, subject_id, reason, **options)
+            return erase(session, subject_id, reason, **options)
 
         monkeypatch.setattr(retention, "erase", late)
         return bench.watchlist.apply_retention()
@@ -190,7 +190,7 @@ def interrupted(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> Callable[[Call
 
 
 def test_a_subject_who_consents_again_during_the_sweep_stays(
-    bench: Bench, interrupted: Callable[[Callable[[], object]], Sweep]
+    bench: Bench, interrupted: Callable[[Callable[[], object]], RetentionRun]
 ) -> None:
     bench.enroll("s", 1, valid_for=DAY)
     bench.clock.advance(60 * DAY)
@@ -201,7 +201,7 @@ def test_a_subject_who_consents_again_during_the_sweep_stays(
 
 
 def test_a_subject_whom_another_process_erases_during_the_sweep_is_no_failure(
-    bench: Bench, interrupted: Callable[[Callable[[], object]], Sweep]
+    bench: Bench, interrupted: Callable[[Callable[[], object]], RetentionRun]
 ) -> None:
     bench.enroll("s", 1, valid_for=DAY)
     bench.clock.advance(60 * DAY)

@@ -22,12 +22,14 @@ from facematch.errors import (
     KeyUnavailable,
     SubjectNotFound,
 )
-from facematch.governance import Consent
+from facematch.governance import AuditAction, Consent
 from facematch.governance.consent.receipts import verify_receipt
 from facematch.governance.policy import Policy
+from facematch.storage.database import Authorization
 from facematch.testing import SyntheticFace, synthetic_picture
 from facematch.watchlist import Watchlist
 from facematch.watchlist.data_rights import access_export as access
+from facematch.watchlist.session import Operation
 from tests.unit.storage.test_calibrations import calibration
 from tests.unit.watchlist.support import PURPOSE, SITE, Bench, open_bench, picture
 
@@ -131,7 +133,7 @@ def test_nothing_of_anybody_else_is_in_an_export(two: Bench) -> None:
     scores = [c.score for c in w.identify(close, purpose=PURPOSE, site=SITE).candidates]
     w.preview_enrollment([picture(1, 4), picture(2, 4)], purpose=PURPOSE, site=SITE)
     w.enroll("third-person", picture(1, 5), consent=two.consent("third-person"))
-    number = w.rights.open_complaint(OTHER, ground="an unmistakable ground")
+    number = w.rights.open_complaint(OTHER, ground="an unmistakable ground").complaint_id
     w.rights.decide_complaint(number, upheld=False)
     third_ref = two.watchlist.audit.entries(limit=3)[0].subject_ref
     members = exported(two)
@@ -191,7 +193,7 @@ def test_no_template_is_in_an_export(two: Bench) -> None:
 
 def test_what_was_sealed_is_open_for_the_subject(two: Bench) -> None:
     w = two.watchlist
-    number = w.rights.open_complaint(ERIKA, ground="I was not there")
+    number = w.rights.open_complaint(ERIKA, ground="I was not there").complaint_id
     members = exported(two)
     expected = {
         "complaint": number,
@@ -346,8 +348,8 @@ def test_without_its_commit_there_is_no_file(two: Bench, monkeypatch: pytest.Mon
     whole = type(database).write
 
     class _Broken:
-        def __init__(self) -> None:
-            self.inner = whole(database)
+        def __init__(self, authorization: Authorization) -> None:
+            self.inner = whole(database, authorization)
 
         def __enter__(self) -> Any:
             return self.inner.__enter__()
@@ -389,12 +391,17 @@ def test_a_missing_folder_is_refused_and_logged(two: Bench) -> None:
     assert (two.last().action, two.last().outcome) == ("export_subject", "refused")
 
 
+def _exported_to(two: Bench, path: Path) -> None:
+    operation = Operation(two.watchlist._session, AuditAction.EXPORT_SUBJECT)
+    access.write_access_export(operation, ERIKA, path)
+
+
 def test_a_name_that_no_file_can_have_leaves_nothing(two: Bench) -> None:
     size, before = len(two.watchlist.audit), sorted(two.path.parent.iterdir())
     with pytest.raises(DatabaseUnavailable, match="cannot be written: File name too long"):
-        access.write_access_export(two.watchlist._session.resources, ERIKA, two.path.with_name("x" * 300))
+        _exported_to(two, two.path.with_name("x" * 300))
     with pytest.raises(InvalidArgument, match="null byte"):
-        access.write_access_export(two.watchlist._session.resources, ERIKA, two.path.with_name("x\0y"))
+        _exported_to(two, two.path.with_name("x\0y"))
     assert len(two.watchlist.audit) == size
     assert sorted(two.path.parent.iterdir()) == before
 
@@ -436,7 +443,7 @@ def test_the_state_is_the_one_that_the_list_of_subjects_says(bench: Bench) -> No
     consent = bench.consent(ERIKA, valid_for=timedelta(days=10))
     w.enroll(ERIKA, picture(1), consent=consent)
     found = [states(bench, 0)]
-    number = w.rights.open_complaint(ERIKA, ground="g")
+    number = w.rights.open_complaint(ERIKA, ground="g").complaint_id
     found.append(states(bench, 1))
     w.rights.decide_complaint(number, upheld=False)
     bench.clock.now += timedelta(days=11)

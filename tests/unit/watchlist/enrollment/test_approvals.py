@@ -146,7 +146,7 @@ def test_erasing_a_subject_takes_what_waits_along(bench: Bench, bob: Watchlist) 
 
 def test_an_approval_during_a_complaint_brings_nobody_into_searches(bench: Bench, bob: Watchlist) -> None:
     bench.enroll("s", 1)
-    complaint = bench.watchlist.rights.open_complaint("s", ground="not me")
+    complaint = bench.watchlist.rights.open_complaint("s", ground="not me").complaint_id
     bob.approvals.approve(1)
     assert bench.found(1) == []
     bob.rights.decide_complaint(complaint, upheld=False)

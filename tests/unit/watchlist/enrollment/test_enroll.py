@@ -18,7 +18,7 @@ from facematch.errors import (
 )
 from facematch.governance import Consent, ConsentState
 from facematch.testing import FakeAnalyzer, SyntheticFace, synthetic_consent, synthetic_picture
-from facematch.types import Box, ImageSource
+from facematch.types import Box, ImageSource, QualityGate
 from facematch.watchlist import Watchlist
 from tests.unit.watchlist.support import PURPOSE, SITE, Bench, open_bench, picture
 
@@ -210,7 +210,10 @@ def test_a_picture_stands_once_on_a_record(bench: Bench) -> None:
 def test_the_gates_can_be_moved(bench: Bench) -> None:
     weak = synthetic_picture([SyntheticFace(1, box=Box(0, 0, 30, 30), detection_score=0.5)])
     result = bench.watchlist.enroll(
-        "s", weak, consent=bench.consent("s"), min_face_height_px=30, min_detection_score=0.5
+        "s",
+        weak,
+        consent=bench.consent("s"),
+        quality_gate=QualityGate(min_face_height_px=30, min_detection_score=0.5),
     )
     assert len(result.template_ids) == 1
 
@@ -218,16 +221,16 @@ def test_the_gates_can_be_moved(bench: Bench) -> None:
 @pytest.mark.parametrize(
     "options",
     [
-        {"min_face_height": -1},
-        {"min_face_height": float("nan")},
+        {"min_face_height_px": -1},
+        {"min_face_height_px": float("nan")},
         {"min_detection_score": 1.1},
         {"min_detection_score": "0.5"},
-        {"min_face_height": True},
+        {"min_face_height_px": True},
     ],
 )
-def test_bad_gates_are_refused(bench: Bench, options: dict[str, Any]) -> None:
+def test_bad_gates_are_refused(options: dict[str, Any]) -> None:
     with pytest.raises(InvalidArgument):
-        bench.watchlist.enroll("s", picture(1), consent=bench.consent("s"), **options)
+        QualityGate(**options)
 
 
 @pytest.mark.parametrize("images", [[], (), None, 3, {}])
