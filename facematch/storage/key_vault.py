@@ -366,9 +366,13 @@ def _name_of(path: Path | None) -> str:
 def _connect(path: Path | None) -> sqlite3.Connection:
     target = ":memory:" if path is None else str(path)
     connection = sqlite3.connect(target, timeout=_BUSY_S, isolation_level=None, check_same_thread=False)
-    with _as_ours(_name_of(path)):
-        for pragma in ("secure_delete = ON", "synchronous = EXTRA", "journal_mode = DELETE"):
-            connection.execute(f"PRAGMA {pragma}")
+    try:
+        with _as_ours(_name_of(path)):
+            for pragma in ("secure_delete = ON", "synchronous = EXTRA", "journal_mode = DELETE"):
+                connection.execute(f"PRAGMA {pragma}")
+    except BaseException:
+        connection.close()
+        raise
     return connection
 
 

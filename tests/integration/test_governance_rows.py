@@ -647,16 +647,6 @@ def test_every_interface_that_the_docs_table_names_exists() -> None:
 
 def _resolves(name: str) -> bool:
     """Whether a dotted name is a public object: ``Watchlist.zones.open`` or ``facematch.governance.zones.Zone``."""
-    handles = {
-        "audit": "oversight.GovernedAuditLog",
-        "policies": "policies.Policies",
-        "actors": "actors.Actors",
-        "approvals": "approvals.Approvals",
-        "zones": "places.Zones",
-        "keys": "keeping.Keys",
-        "rights": "rights.Rights",
-        "reports": "reporting.Reports",
-    }
     if name.startswith("facematch."):
         module, _, attribute = name.rpartition(".")
         try:
@@ -666,9 +656,9 @@ def _resolves(name: str) -> bool:
             return hasattr(getattr(import_module(parent), holder), attribute)
     parts = name.split(".")
     if parts[0] == "Watchlist" and len(parts) == 3:
-        module, _, holder = handles[parts[1]].partition(".")
-        return hasattr(getattr(import_module(f"facematch.watchlist.{module}"), holder), parts[2])
+        with Watchlist.open("sqlite://", actor="ana", analyzer=FakeAnalyzer()) as watchlist:
+            return hasattr(getattr(watchlist, parts[1]), parts[2])
     found: Any = facematch
-    for part in parts:
+    for part in name.split("."):
         found = getattr(found, part, None)
     return found is not None

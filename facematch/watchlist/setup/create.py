@@ -64,9 +64,13 @@ def unlock(database: Database, keys: KeyProvider | None, settings: Settings) -> 
                 watchlist_id = str(uuid.uuid4())
                 provider = default_keys(database, settings, new=True) if keys is None else keys
                 vault = KeyVault.create(path, provider, watchlist_id)
-                for name in ("lookup", "signing", "rotation:1"):
-                    vault.make_key(name)
-                connection.execute(update(meta).values(watchlist_id=watchlist_id))
+                try:
+                    for name in ("lookup", "signing", "rotation:1"):
+                        vault.make_key(name)
+                    connection.execute(update(meta).values(watchlist_id=watchlist_id))
+                except BaseException:
+                    vault.close()
+                    raise
                 return vault, True
     if path is None:
         raise KeyUnavailable("a watchlist in memory cannot be opened twice", hint="share the Watchlist object")

@@ -14,6 +14,7 @@ from facematch.governance.keys import FileKeys
 from facematch.testing import FakeAnalyzer, synthetic_consent, synthetic_picture
 from facematch.watchlist import Watchlist
 from tests.integration.watchlist.conftest import Worker
+from tests.unit.watchlist.support import end_all
 
 
 def _set_up(path: Path) -> Watchlist:
@@ -153,7 +154,7 @@ def test_of_many_searches_after_an_end_in_another_process_none_returns_the_subje
             elif act == "complain":
                 watchlist.rights.open_complaint("s", ground="not me")
             else:
-                getattr(watchlist, act)("s", reason="left")
+                end_all(watchlist, act, "s")
             returned_at.append(time.monotonic())
 
         results = _searching(start_worker(), path, searches, end)

@@ -61,6 +61,38 @@ def test_keys_are_made_once_read_listed_and_destroyed(vault: KeyVault) -> None:
         vault.key("subject:a")
 
 
+def open_files(path: Path) -> list[str]:
+    """The descriptors of this process on a file."""
+    return [fd.name for fd in Path("/proc/self/fd").iterdir() if fd.is_symlink() and str(fd.readlink()) == str(path)]
+
+
+@pytest.mark.parametrize(
+    "content", [b"no database at all, but long enough for a header " * 40, b"SQLite format 3\0" * 90]
+)
+def test_a_damaged_vault_stays_open_nowhere(tmp_path: Path, keys: StaticKeys, content: bytes) -> None:
+    path = tmp_path / "damaged.vault"
+    path.write_bytes(content)
+    with path.open("rb"):
+        assert len(open_files(path)) == 1
+    with pytest.raises(VaultCorrupt) as caught:
+        KeyVault.open(path, keys, ID)
+    assert caught.value.__traceback__ is not None  # the frames are kept alive: only closing closes
+    assert open_files(path) == []
+
+
+def test_a_set_up_that_fails_at_its_keys_leaves_no_vault_open(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object, **__: object) -> bytes:
+        raise KeyUnavailable("the disk is full")
+
+    monkeypatch.setattr(KeyVault, "make_key", fail)
+    path = tmp_path / "w.db"
+    with pytest.raises(KeyUnavailable) as caught:
+        Watchlist.open(f"sqlite:///{path}", actor="ana", analyzer=FakeAnalyzer())
+    assert caught.value.__traceback__ is not None
+    assert (tmp_path / "w.db.vault").exists()
+    assert open_files(tmp_path / "w.db.vault") == []
+
+
 def test_a_prefix_is_no_pattern(vault: KeyVault) -> None:
     vault.make_key("subject:a")
     assert [vault.names("%"), vault.names("subject_"), vault.names("SUBJECT:")] == [{}, {}, {}]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -73,3 +73,14 @@ def open_bench(path: Path, **options: Any) -> Iterator[Bench]:
 def roles_of(watchlist: Watchlist) -> dict[str, frozenset[Role]]:
     """The roles of every actor who has any."""
     return {item.actor: item.roles for item in watchlist.actors.list()}
+
+
+def end_all(watchlist: Watchlist, how: str, subject_id: str) -> None:
+    """End every consent of a subject: ``withdraw``, ``revoke``, ``invalidate`` or ``erase``."""
+    calls: dict[str, Callable[..., object]] = {
+        "withdraw": watchlist.withdraw,
+        "revoke": watchlist.consents.revoke,
+        "invalidate": watchlist.consents.invalidate,
+        "erase": watchlist.erase,
+    }
+    calls[how](subject_id, reason="left")

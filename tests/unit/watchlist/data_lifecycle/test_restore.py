@@ -15,7 +15,7 @@ from facematch.governance.policy import Policy
 from facematch.governance.zones import Zone
 from facematch.testing import FakeAnalyzer
 from facematch.watchlist import Watchlist
-from tests.unit.watchlist.support import PURPOSE, SITE, Bench, open_bench, picture, roles_of
+from tests.unit.watchlist.support import PURPOSE, SITE, Bench, end_all, open_bench, picture, roles_of
 
 
 def _lift(bench: Bench) -> None:
@@ -95,7 +95,7 @@ def test_an_end_comes_back_as_what_it_was_and_when_it_was(
 ) -> None:
     bench.clock.advance(timedelta(days=2))
     ended = bench.clock.now
-    getattr(bench.watchlist, verb)("leaves", reason="left")
+    end_all(bench.watchlist, verb, "leaves")
     bench.clock.advance(timedelta(days=3))
     _put_back(bench, backup, how)
     event = bench.watchlist.consents.list("leaves")[0].events[-1]

@@ -16,7 +16,7 @@ from facematch.types import RetentionRun
 from facematch.watchlist.data_lifecycle import retention
 from facematch.watchlist.data_lifecycle.erasure import erase
 from facematch.watchlist.session import Session
-from tests.unit.watchlist.support import Bench, open_bench
+from tests.unit.watchlist.support import Bench, end_all, open_bench
 
 DAY = timedelta(days=1)
 INSTANT = timedelta(microseconds=1)
@@ -75,7 +75,7 @@ def test_a_reference_goes_when_the_time_since_the_end_is_over_whenever_the_end_w
 def test_after_an_end_by_somebody_the_time_counts_from_it(bench: Bench, start: datetime, verb: str) -> None:
     bench.enroll("s", 1, valid_for=100 * DAY)
     bench.clock.now = start + 5 * DAY
-    getattr(bench.watchlist, verb)("s", reason="left")
+    end_all(bench.watchlist, verb, "s")
     bench.clock.now = start + 35 * DAY - INSTANT
     assert _did(bench.watchlist.apply_retention()) == ((), (), ())
     bench.clock.now = start + 35 * DAY

@@ -21,7 +21,7 @@ from facematch.governance.policy import Policy
 from facematch.testing import FakeAnalyzer
 from facematch.types import FaceQuality
 from facematch.watchlist import Watchlist
-from tests.unit.watchlist.support import PURPOSE, SITE, Bench, open_bench, picture, roles_of
+from tests.unit.watchlist.support import PURPOSE, SITE, Bench, end_all, open_bench, picture, roles_of
 
 
 def _policy(**changes: Any) -> Policy:
@@ -122,7 +122,7 @@ def test_an_enrollment_whose_consent_has_ended_is_not_approved(bench: Bench, bob
     if ended == "expire":
         bench.clock.advance(timedelta(days=5))
     else:
-        getattr(bench.watchlist, ended)("s", reason="left")
+        end_all(bench.watchlist, ended, "s")
     with pytest.raises(ConsentRequired):
         bob.approvals.approve(1)
     assert bench.found(1) == []
