@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from typing import Protocol, TypeVar
 
 from facematch.errors import ConsentRequired, ContractMismatch, SubjectNotFound, ZoneClosed
@@ -86,11 +86,13 @@ class PermittedSearch:
         scope: The templates that it may reach.
         decision: Threshold and subject rule.
         policy_version: Version of the policy that ruled.
+        now: The one moment that everything was checked for, UTC.
     """
 
     scope: Scope
     decision: DecisionRule
     policy_version: int
+    now: datetime
 
 
 def check_search(operation: Operation, snapshot: Snapshot, search: Search) -> PermittedSearch:
@@ -129,7 +131,7 @@ def check_search(operation: Operation, snapshot: Snapshot, search: Search) -> Pe
             calibration=_facts(decision.point),
         )
     )
-    return PermittedSearch(scope, decision, ruling.version)
+    return PermittedSearch(scope, decision, ruling.version, now)
 
 
 class Answer(Protocol[T_co]):
@@ -184,7 +186,7 @@ class _Identification:
             "generation": snapshot.generation,
             "policy_version": permitted.policy_version,
         }
-        return self.operation.audit_record(AuditOutcome.DONE, details), Identification(
+        return self.operation.audit_record(AuditOutcome.DONE, details, now=permitted.now), Identification(
             probes=tuple(
                 Probe(face.with_embedding(None), tuple(row)) for face, row in zip(self.faces, found, strict=True)
             ),
@@ -213,7 +215,7 @@ class _Verification:
     def on(self, snapshot: Snapshot) -> tuple[AuditRecord, Verification]:
         permitted = check_search(self.operation, snapshot, self.search)
         parameters, decision = self.search.parameters, permitted.decision
-        scope = _scope_of(self.operation, snapshot, self.subject_id, parameters)
+        scope = _scope_of(snapshot, self.subject_id, parameters, permitted.now)
         refs = snapshot.refs({self.subject_id})
         if not refs:
             raise SubjectNotFound(
@@ -236,7 +238,7 @@ class _Verification:
         contract = self.search.settings.contract.digest
         score = None if best is None else best.score
         return (
-            self.operation.audit_record(AuditOutcome.DONE, details, subject_ref=refs[0]),
+            self.operation.audit_record(AuditOutcome.DONE, details, subject_ref=refs[0], now=permitted.now),
             Verification(self.subject_id, outcome, score, decision.threshold, contract),
         )
 
@@ -291,10 +293,10 @@ def verify(
         resources = operation.resources
         search = _asked(operation, SearchParameters(purpose, site, zone, top_k=1), threshold)
         snapshot = operation.snapshot()
-        check_search(operation, snapshot, search)
+        permitted = check_search(operation, snapshot, search)
         with operation.read() as connection:
             resources.require_subject(connection, subject_id)
-        _scope_of(operation, snapshot, subject_id, search.parameters)
+        _scope_of(snapshot, subject_id, search.parameters, permitted.now)
         faces = resources.analyzer.analyze([image])[0]
         queries = queries_of(faces if len(faces) == 1 else (), search.settings.contract)
         return commit_answer(operation, _Verification(operation, search, subject_id, faces, queries))
@@ -337,14 +339,14 @@ def _candidates(
     return snapshot.search(queries, scope, top_k=top_k, threshold=decision.threshold, rule=decision.rule)
 
 
-def _scope_of(operation: Operation, snapshot: Snapshot, subject_id: str, parameters: SearchParameters) -> Scope:
+def _scope_of(snapshot: Snapshot, subject_id: str, parameters: SearchParameters, now: datetime) -> Scope:
     """The templates of one subject that the search may reach.
 
     Raises:
         ConsentRequired: There are none: no consent of the subject covers the search now.
     """
     purpose, site = parameters.purpose, parameters.site
-    scope = snapshot.scope(purpose, site, operation.now(), zone=parameters.zone, subject_id=subject_id)
+    scope = snapshot.scope(purpose, site, now, zone=parameters.zone, subject_id=subject_id)
     if scope.subjects == 0 and snapshot.refs({subject_id}):
         place = "without a site" if site is None else f"at site {site!r}"
         raise ConsentRequired(

@@ -113,14 +113,14 @@ class AuditLog:
             InvalidArgument: The limit is negative.
             DatabaseCorrupt: An entry is damaged.
         """
-        if limit is not None and limit < 0:
-            raise InvalidArgument(f"limit must be at least 0, got {limit!r}", hint="leave it out")
-        query = select(audit).order_by(audit.c.seq.desc())
-        if since_seq is not None:
-            query = query.where(audit.c.seq >= since_seq)
-        if subject_ref is not None:
-            query = query.where(audit.c.subject_ref == subject_ref)
         with self._reading() as connection:
+            if limit is not None and limit < 0:
+                raise InvalidArgument(f"limit must be at least 0, got {limit!r}", hint="leave it out")
+            query = select(audit).order_by(audit.c.seq.desc())
+            if since_seq is not None:
+                query = query.where(audit.c.seq >= since_seq)
+            if subject_ref is not None:
+                query = query.where(audit.c.subject_ref == subject_ref)
             rows = connection.execute(query if limit is None else query.limit(limit)).all()
         return [_entry(row) for row in reversed(rows)]
 

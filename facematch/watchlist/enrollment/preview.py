@@ -36,10 +36,13 @@ class _Preview:
         operation, checked = self.operation, self.checked
         found: list[list[Candidate]] = [[] for _ in checked.usable]
         operation.authorize(snapshot.governance)
-        size = snapshot.in_force(operation.now())
-        if self.search is not None:
-            scope = check_search(operation, snapshot, self.search).scope
-            found, size = look_alikes(snapshot, self.vectors, self.analyzer, scope), scope.subjects
+        now = operation.now()
+        if self.search is None:
+            size = snapshot.in_force(now)
+        else:
+            permitted = check_search(operation, snapshot, self.search)
+            found = look_alikes(snapshot, self.vectors, self.analyzer, permitted.scope)
+            now, size = permitted.now, permitted.scope.subjects
         rows = {item.number: tuple(row) for item, row in zip(checked.usable, found, strict=True)}
         entries = tuple(
             PicturePreview(
@@ -59,7 +62,7 @@ class _Preview:
             "generation": snapshot.generation,
         }
         point = tested_point(snapshot, self.analyzer)
-        return operation.audit_record(AuditOutcome.DONE, details), EnrollmentPreview(
+        return operation.audit_record(AuditOutcome.DONE, details, now=now), EnrollmentPreview(
             pictures=entries,
             look_alikes=None if self.search is None else alike,
             gallery_size=size,

@@ -107,11 +107,11 @@ def test_killed_at_very_many_random_moments(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("op", "point", "found"),
     [
-        ("enroll", "SubjectTable.bump", ["s"]),
+        ("enroll", "SubjectTable.begin_generation", ["s"]),
         ("enroll", "SubjectTable.add_template", ["s"]),
         ("enroll", "SubjectTable.add_enrollment", ["s"]),
         ("enroll", "TableAuditWriter.append", ["s"]),
-        ("withdraw", "SubjectTable.bump", ["s"]),
+        ("withdraw", "SubjectTable.begin_generation", ["s"]),
         ("withdraw", "ConsentTable.record_transition", ["s"]),
         ("withdraw", "KeyVault.record_tombstones", ["s"]),
         ("withdraw", "after KeyVault.record_tombstones", []),  # the next opening carries it out
@@ -186,7 +186,7 @@ def test_killed_while_a_new_watchlist_is_set_up_the_next_open_finishes_it(
         "KeyVault.create",
         "KeyVault.make_key",
         "after KeyVault.make_key",
-        "TableAuditWriter.append",
+        "TableAuditWriter.append_many",
         "SubjectTable.generation",
     ]
     for number, point in enumerate(points):

@@ -91,9 +91,9 @@ def main() -> None:
         "rotate": lambda _: _need(watchlist).keys.rotate().provider_key,
         "renew_templates": lambda _: _need(watchlist).keys.renew_templates().rotation,
         "suspend": lambda _: _need(watchlist).suspensions.add(reason="told to").suspension_id,
-        "resume": lambda m: _need(watchlist).suspensions.lift(m["number"]),
+        "resume": lambda m: _need(watchlist).suspensions.lift(m["number"]).lifted,
         "complain": lambda m: _need(watchlist).rights.open_complaint(m["subject"], ground="told to").complaint_id,
-        "decide": lambda m: _need(watchlist).rights.decide_complaint(m["number"], upheld=False),
+        "decide": lambda m: _need(watchlist).rights.decide_complaint(m["number"], upheld=False).state,
         "die_in": lambda m: _die_in(m["point"]),
     }
     for line in sys.stdin:

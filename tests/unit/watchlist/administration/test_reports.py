@@ -73,7 +73,7 @@ def test_the_processing_record_is_what_is_configured_and_stored_now(shop: Bench)
     assert cell(text, "Consent records that name no controller") == "2"
     assert cell(text, "Purposes that consents name") == "site-access (3 records)"
     assert cell(text, "Subjects by state") == (
-        "searchable (2 subjects); no consent in force (1 subject); restricted by a complaint (1 subject)"
+        "searchable (2 subjects); consent ended (1 subject); restricted by a complaint (1 subject)"
     )
     assert cell(text, "Templates by state") == "approved (5 templates)"
     assert cell(text, "Consent records by state") == "GIVEN (3 records); WITHDRAWN (1 record)"
@@ -217,7 +217,7 @@ def test_records_past_their_time_are_counted_apart(shop: Bench) -> None:
     text = made(shop, "impact_input")
     assert "3 consent records past their time wait for a sweep." in text
     assert cell(text, "Scope: subjects by state") == (
-        "no consent in force (3 subjects); restricted by a complaint (1 subject)"
+        "consent expired (2 subjects); consent ended (1 subject); restricted by a complaint (1 subject)"
     )
     assert cell(text, "Purposes") == f"**{NOT_STATED}**"
     assert "1 complaint not decided yet." in text
