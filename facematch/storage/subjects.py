@@ -241,6 +241,12 @@ class SubjectTable:
         )
         return new_key(result.inserted_primary_key)
 
+    def remove_enrollment(self, connection: Connection, enrollment_id: int) -> int:
+        """Delete an enrollment with its templates; returns how many there were."""
+        count = connection.execute(delete(templates).where(templates.c.enrollment == enrollment_id)).rowcount
+        connection.execute(delete(enrollments).where(enrollments.c.id == enrollment_id))
+        return count
+
     def add_template(
         self,
         connection: Connection,

@@ -20,7 +20,7 @@ from google.protobuf.message import DecodeError
 from numpy.typing import NDArray
 
 from facematch.errors import ConversionError
-from facematch.models.sessions.onnx import RUNTIME_ERRORS
+from facematch.models.runtime import RUNTIME_ERRORS
 
 __all__ = ["quantize_static_int8"]
 

@@ -14,28 +14,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facematch.errors import InferenceError, ProviderUnavailable
-from facematch.models.runtime import onnxruntime
+from facematch.models.runtime import RUNTIME_ERRORS, onnxruntime
 from facematch.models.sessions.process import MadeFromArguments, PerProcess
 from facematch.parallel import usable_cpus
 from facematch.types import FloatArray
 
-__all__ = ["DEFAULT_PROVIDERS", "RUNTIME_ERRORS", "OnnxSession"]
+__all__ = ["DEFAULT_PROVIDERS", "OnnxSession"]
 
 DEFAULT_PROVIDERS: Final = ("CPUExecutionProvider",)
 
 _ERRORS_ONLY: Final = 3
-
-RUNTIME_ERRORS: Final[tuple[type[Exception], ...]] = (
-    *(
-        v
-        for v in vars(onnxruntime.capi.onnxruntime_pybind11_state).values()
-        if isinstance(v, type) and issubclass(v, Exception)
-    ),
-    RuntimeError,
-    ValueError,
-    TypeError,
-)
-"""ONNX Runtime's errors have no common base below ``Exception``."""
 
 
 class OnnxSession(MadeFromArguments):

@@ -29,7 +29,6 @@ from facematch.governance.reports import (
     Statements,
     SuspensionFacts,
     Tally,
-    TestedThreshold,
     ZoneFacts,
     impact_input,
     processing_record,
@@ -38,7 +37,6 @@ from facematch.governance.reports import (
     transparency_notice,
 )
 from facematch.governance.zones import Zone
-from facematch.matching import Calibration
 from facematch.storage.audit_log.state import read_head
 from facematch.storage.calibrations import current_calibration
 from facematch.storage.schema import (
@@ -51,10 +49,11 @@ from facematch.storage.schema import (
     zones,
 )
 from facematch.types import OperatingPoint
+from facematch.watchlist.model_facts import calibrated, model_facts
 from facematch.watchlist.resources import Resources
 from facematch.watchlist.session import Session
 
-__all__ = ["Reports", "calibrated", "model_facts"]
+__all__ = ["Reports"]
 
 _STATES: Final[dict[SubjectState, str]] = {
     "active": "searchable",
@@ -181,48 +180,6 @@ def _models(resources: Resources) -> tuple[ModelFacts | None, OperatingPoint | N
     parts = tuple(analyzer.describe().items()) if isinstance(analyzer, _Described) else ()
     contract = analyzer.contract
     return ModelFacts(contract.embedder, contract.digest, contract.dimension, parts), analyzer.operating_point
-
-
-def calibrated(calibration: Calibration | None, point: OperatingPoint | None = None) -> TestedThreshold | None:
-    """The tested threshold in force: a calibration artifact's, else the model pack's, where one is known."""
-    if calibration is not None:
-        return TestedThreshold(
-            threshold=calibration.threshold,
-            rule=calibration.rule,
-            error_kind="FPIR",
-            target=calibration.target_fpir,
-            data=calibration.data,
-            measured_at=calibration.measured_at,
-            trials=calibration.people,
-            errors=calibration.errors,
-            upper=calibration.fpir_upper,
-            confidence=calibration.confidence,
-            gallery_size=calibration.gallery_size,
-            templates=calibration.templates,
-            digest=calibration.digest,
-        )
-    if point is None:
-        return None
-    return TestedThreshold(
-        threshold=point.threshold,
-        rule=point.rule,
-        error_kind=point.error_kind,
-        target=point.error_rate,
-        data=point.measured_on,
-        measured_at=point.measured_at,
-        trials=point.trials,
-        gallery_size=point.gallery_size,
-        templates=point.templates,
-    )
-
-
-def model_facts(resources: Resources, connection: Connection, loaded: ModelFacts | None = None) -> ModelFacts:
-    """What makes the templates: the contract that the database is bound to, with the parts of the loaded pack."""
-    contract = resources.subjects.contract(connection)
-    if contract is None:
-        return ModelFacts(None, None, None) if loaded is None else loaded
-    parts, problem = ((), None) if loaded is None else (loaded.parts, loaded.problem)
-    return ModelFacts(contract.embedder, contract.digest, contract.dimension, parts, problem)
 
 
 def _configuration(

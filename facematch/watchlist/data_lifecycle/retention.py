@@ -19,7 +19,6 @@ from facematch.storage.subjects import Subject
 from facematch.types import Erasure, RetentionRun
 from facematch.watchlist.consents.end import end_records
 from facematch.watchlist.data_lifecycle.erasure import erase
-from facematch.watchlist.enrollment.approvals import remove_enrollment
 from facematch.watchlist.session import Operation, Session
 
 __all__ = ["apply_retention"]
@@ -180,7 +179,7 @@ def _reject(operation: Operation, number: int) -> bool:
         if key is None:
             return False
         subject = operation.resources.subjects.subject_by_key(tx.connection, key)
-        count = remove_enrollment(tx.connection, number)
+        count = operation.resources.subjects.remove_enrollment(tx.connection, number)
         generation = tx.begin_generation(unscrubbed=True)
         details = {"enrollment": number, "templates": count, "generation": generation, "overdue": True}
         tx.audit(details, subject=subject, action=AuditAction.REJECT)

@@ -40,7 +40,7 @@ from facematch.storage.audit_log.state import read_head
 from facematch.storage.calibrations import current_calibration
 from facematch.storage.schema import audit, complaints, consents, enrollments, subjects, templates
 from facematch.storage.subjects import Subject
-from facematch.watchlist.administration.reports import calibrated, model_facts
+from facematch.watchlist.model_facts import calibrated, model_facts
 from facematch.watchlist.resources import Resources
 from facematch.watchlist.session import Operation, Transaction
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, delete, func, select, update
+from sqlalchemy import Row, Select, func, select, update
 
 from facematch.errors import ApprovalNotFound, ConsentRequired
 from facematch.governance import AuditAction, from_microseconds, to_microseconds
@@ -16,7 +16,7 @@ from facematch.storage.subjects import Subject
 from facematch.types import ApprovalDecision, PendingEnrollment
 from facematch.watchlist.session import Session, Transaction
 
-__all__ = ["Approvals", "remove_enrollment"]
+__all__ = ["Approvals"]
 
 
 class Approvals:
@@ -100,7 +100,7 @@ class Approvals:
             check_text(reason, "reason")
             with operation.write() as tx:
                 _, subject = _waiting(tx, enrollment_id)
-                count = remove_enrollment(tx.connection, enrollment_id)
+                count = operation.resources.subjects.remove_enrollment(tx.connection, enrollment_id)
                 generation = tx.begin_generation(unscrubbed=True)
                 details = {"enrollment": enrollment_id, "templates": count, "generation": generation}
                 tx.audit(details, subject=subject, private={"reason": reason})
@@ -117,13 +117,6 @@ def _waiting(tx: Transaction, enrollment_id: int) -> tuple[Row[Any], Subject]:
             f"no enrollment {enrollment_id!r} waits for an approval", hint="Watchlist.approvals.list() lists what does"
         )
     return row, tx.operation.resources.subjects.subject_by_key(tx.connection, row.subject)
-
-
-def remove_enrollment(connection: Connection, enrollment_id: int) -> int:
-    """Delete an enrollment with its templates; returns how many there were."""
-    count = connection.execute(delete(templates).where(templates.c.enrollment == enrollment_id)).rowcount
-    connection.execute(delete(enrollments).where(enrollments.c.id == enrollment_id))
-    return count
 
 
 def _pending() -> Select[Any]:
