@@ -25,6 +25,7 @@ from facematch.gallery.snapshot import Snapshot
 from facematch.protocols import VectorIndex
 from facematch.storage.calibrations import current_calibration
 from facematch.storage.change_log import changed_since, mark_of
+from facematch.storage.forks import watch
 from facematch.storage.governance_state import GovernanceStateCache
 from facematch.storage.integrity.consent_mac import ConsentMacs
 from facematch.storage.subjects import SubjectTable
@@ -82,6 +83,16 @@ class Gallery:
         self._snapshot: Snapshot | None = None
         self._file = file
         self._saved: Ints | None = None
+        watch(self)
+
+    def before_fork(self) -> None:
+        """Nothing is held open."""
+
+    def after_fork_in_child(self, *, threads: bool) -> None:
+        """Replace the lock, and load anew where another thread may have been in the middle of a search or a change."""
+        self._lock = threading.Lock()
+        if threads:
+            self._snapshot = None
 
     def refresh(self, connection: Connection) -> Snapshot:
         """The snapshot of the database as the transaction of ``connection`` sees it.

@@ -7,10 +7,10 @@ only.
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import sqlite3
-import stat
 import threading
 import time
 from collections.abc import Iterator
@@ -29,6 +29,8 @@ from facematch.governance import AuditAction, to_microseconds, utc_now
 from facematch.storage.append_only import triggers
 from facematch.storage.change_log import watch_changes
 from facematch.storage.errors import database_errors
+from facematch.storage.files import create_private, kind_of
+from facematch.storage.forks import transaction, watch
 from facematch.storage.schema import APPLICATION_ID, HEAD, REVISIONS, alembic_version, meta, metadata
 
 __all__ = ["BUSY_TIMEOUT_S", "Authorization", "Database"]
@@ -39,7 +41,6 @@ BUSY_TIMEOUT_S = 15.0
 """How long a transaction waits for another process before it is given up."""
 
 _SHORT_WAIT_S = 0.2
-_MAGIC = b"SQLite format 3\0"
 _RESTORE = "restore it from a backup, or name another file to begin a new watchlist"
 
 
@@ -79,16 +80,19 @@ class Database:
         self.name = "the watchlist in memory" if self._path is None else f"the watchlist {str(self._path)!r}"
         self._lock = threading.RLock()
         self._closed = False
+        self._inherited = False
+        self._engine: Engine | None = None
         with database_errors(self.name):
             if self._path is not None:
-                _prepare_file(self._path, self.name)
-                _probe(self._path, self.name, busy_timeout_s)
-            self._engine = self._create_engine()
+                with transaction():
+                    _prepare_file(self._path, self.name)
+                    _probe(self._path, self.name, busy_timeout_s)
+            watch(self)
             try:
                 self._migrate()
                 self.scrub(required=False)
             except BaseException:
-                self._engine.dispose()
+                self.close()
                 raise
 
     @property
@@ -106,7 +110,7 @@ class Database:
         """A read transaction: everything read in it belongs to one moment, and SQLite refuses to write in it."""
         self._require_open()
         guard = self._lock if self._path is None else nullcontext()
-        with database_errors(self.name), guard, self._engine.connect() as connection, connection.begin():
+        with transaction(), database_errors(self.name), guard, self._pool().connect() as connection, connection.begin():
             yield connection
 
     @contextmanager
@@ -118,7 +122,7 @@ class Database:
         """
         assert isinstance(authorization, Authorization)
         self._require_open()
-        with database_errors(self.name), self._lock, self._engine.connect() as connection:
+        with transaction(), database_errors(self.name), self._lock, self._pool().connect() as connection:
             writing = connection.execution_options(facematch_write=True)
             with writing.begin():
                 yield writing
@@ -135,7 +139,7 @@ class Database:
             DatabaseUnavailable: It could not be done in time. The rows are gone; their bytes may linger in the files
                 until a later ``open`` or ``erase`` finishes the work.
         """
-        with database_errors(self.name), self._lock, closing(self._engine.raw_connection()) as pooled:
+        with transaction(), database_errors(self.name), self._lock, closing(self._pool().raw_connection()) as pooled:
             connection = pooled.cursor()  # no transaction: VACUUM and checkpoints refuse to run in one
             wait = self._busy_timeout_s if required else _SHORT_WAIT_S
             try:
@@ -170,8 +174,9 @@ class Database:
             DatabaseUnavailable: It cannot be written.
         """
         with (
+            transaction(),
             database_errors(self.name),
-            closing(self._engine.raw_connection()) as pooled,
+            closing(self._pool().raw_connection()) as pooled,
             closing(sqlite3.connect(path)) as target,
         ):
             source: Any = pooled.driver_connection
@@ -181,7 +186,37 @@ class Database:
         """Close all connections; may be called again."""
         with self._lock:
             self._closed = True
+            engine, self._engine = self._engine, None
+            if engine is not None:
+                engine.dispose()
+
+    def before_fork(self) -> None:
+        """Close all connections to a file; parent and child open their own when they next need one."""
+        if self._path is not None and self._engine is not None:
             self._engine.dispose()
+            self._engine = None
+
+    def after_fork_in_child(self, *, threads: bool) -> None:  # noqa: ARG002 - transactions are never half done
+        """Replace the lock; a database in memory stays the parent's."""
+        self._lock = threading.RLock()
+        self._inherited = self._path is None
+
+    def _pool(self) -> Engine:
+        """The connections of this process.
+
+        Raises:
+            DatabaseUnavailable: The database is in the memory of the process that this one was forked from.
+        """
+        if self._inherited:
+            raise DatabaseUnavailable(
+                "a watchlist in memory belongs to the process that opened it",
+                hint="open it from a file, or open another one in each process",
+            )
+        with self._lock:
+            self._require_open()
+            if self._engine is None:
+                self._engine = self._create_engine()
+            return self._engine
 
     def _require_open(self) -> None:
         if self._closed:
@@ -261,14 +296,12 @@ def _path_of(url: str) -> Path | None:
 def _prepare_file(path: Path, name: str) -> None:
     """Create the file if there is none, and refuse what SQLite should not even open."""
     try:
-        if not path.exists():
-            os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
-        mode = path.stat().st_mode
-        if not stat.S_ISREG(mode):
-            kind = "a folder" if stat.S_ISDIR(mode) else "not a regular file"
+        create_private(path)
+        kind = kind_of(path)
+        if kind is not None:
             raise DatabaseUnavailable(f"{name} is {kind}", hint="name a file")
-        with path.open("rb") as stream:
-            head = stream.read(len(_MAGIC))
+        if not os.access(path, os.R_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
     except FileNotFoundError as error:
         raise DatabaseUnavailable(
             f"the folder of {name} does not exist", hint=f"create it first: mkdir -p {path.parent}"
@@ -278,8 +311,6 @@ def _prepare_file(path: Path, name: str) -> None:
             f"{name} cannot be opened: {getattr(error, 'strerror', None) or error}",
             hint="check the path and the permissions of the file and its folder",
         ) from error
-    if head and head != _MAGIC:
-        raise DatabaseCorrupt(f"{name} is not a facematch database: it is no SQLite file", hint=_RESTORE)
 
 
 def _connect(path: str, busy_timeout_s: float) -> sqlite3.Connection:

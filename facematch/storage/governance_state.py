@@ -15,6 +15,7 @@ from facematch.governance.policy import Policy, PolicyVersion, PolicyVersions
 from facematch.governance.roles import Role
 from facematch.governance.suspensions import Suspension
 from facematch.storage.encryption import SubjectCipher
+from facematch.storage.forks import watch
 from facematch.storage.integrity.governance_mac import check_governance_mac
 from facematch.storage.schema import actor_roles, policies, suspensions, zones
 from facematch.storage.sql import generation_of
@@ -80,6 +81,14 @@ class GovernanceStateCache:
         self._cipher = cipher
         self._lock = threading.Lock()
         self._kept: GovernanceState | None = None
+        watch(self)
+
+    def before_fork(self) -> None:
+        """Nothing is held open."""
+
+    def after_fork_in_child(self, *, threads: bool) -> None:  # noqa: ARG002 - a value is kept whole or not at all
+        """Replace the lock."""
+        self._lock = threading.Lock()
 
     def at(self, connection: Connection) -> GovernanceState:
         """The governance state that the transaction of ``connection`` sees.

@@ -8,6 +8,7 @@ from pathlib import Path
 from facematch.protocols import Analyzer
 from facematch.settings import Settings, Use
 from facematch.storage.database import Database
+from facematch.storage.forks import watch
 from facematch.storage.subjects import SubjectTable
 
 __all__ = ["LazyAnalyzer"]
@@ -28,6 +29,14 @@ class LazyAnalyzer:
         self._pack = pack
         self._use = use
         self._settings = settings
+        self._lock = threading.Lock()
+        watch(self)
+
+    def before_fork(self) -> None:
+        """Nothing is held open."""
+
+    def after_fork_in_child(self, *, threads: bool) -> None:  # noqa: ARG002 - it is loaded or it is not
+        """Replace the lock."""
         self._lock = threading.Lock()
 
     def get(self, database: Database, subjects: SubjectTable) -> Analyzer:

@@ -15,6 +15,7 @@ from sqlalchemy import Connection
 from facematch.errors import AuditError, FacematchError
 from facematch.governance import AuditRecord
 from facematch.storage.database import Authorization, Database
+from facematch.storage.forks import watch
 from facematch.storage.sql import generation_of
 
 __all__ = ["GroupCommit"]
@@ -47,6 +48,16 @@ class GroupCommit:
         self._database = database
         self._append = append
         self._queue: list[_Ticket] = []
+        self._queue_lock = threading.Lock()
+        self._turn = threading.Lock()
+        watch(self)
+
+    def before_fork(self) -> None:
+        """Nothing is held open."""
+
+    def after_fork_in_child(self, *, threads: bool) -> None:  # noqa: ARG002 - who waited is not here
+        """Forget the searches of other threads, which are not here."""
+        self._queue = []
         self._queue_lock = threading.Lock()
         self._turn = threading.Lock()
 

@@ -8,9 +8,7 @@ to its place: the next opening notices that it is older than its vault and does 
 from __future__ import annotations
 
 import logging
-import os
 import secrets
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,6 +18,7 @@ from sqlalchemy import Connection, delete, func, insert, select, update
 from facematch.errors import BackupInvalid, DatabaseCorrupt, DatabaseUnavailable, FacematchError
 from facematch.governance import AuditAction
 from facematch.storage.database import Database
+from facematch.storage.files import copy_database, create_private
 from facematch.storage.integrity.consent_mac import ConsentMacs
 from facematch.storage.integrity.governance_mac import check_governance_mac
 from facematch.storage.schema import (
@@ -155,8 +154,8 @@ def _staged(resources: Resources, source: Path) -> Iterator[Database]:
     staged = target.with_name(f".{target.name}.restore-{secrets.token_hex(4)}")
     try:
         try:
-            os.close(os.open(staged, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
-            shutil.copyfile(source, staged)
+            create_private(staged)
+            copy_database(source, staged)
             database = Database(f"sqlite:///{staged}")
         except OSError as error:
             raise DatabaseUnavailable(

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import mmap
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from facematch.errors import DatabaseUnavailable, ErasureUnproven
+from facematch.errors import ErasureUnproven
 from facematch.gallery.cache_file import gallery_path
 from facematch.governance import AuditAction
 from facematch.governance.audit import InclusionProof
 from facematch.governance.certificates import verify_certificate
 from facematch.storage.audit_log.prove import prove_consistency, signed_head
-from facematch.storage.key_vault import vault_path
+from facematch.storage.files import files_holding
+from facematch.storage.vault_file import vault_path
 from facematch.watchlist.resources import Resources
 from facematch.watchlist.session import Session
 
@@ -90,7 +90,7 @@ def verify_erasure(
         if len(subject_id.encode()) >= _SHORTEST_NAME:
             wanted.append(subject_id.encode())
         files = [*_files_of(resources), *extra_files]
-        findings.extend(f"bytes of the subject are in {path.name!r}" for path in files if _holds(path, wanted))
+        findings.extend(f"bytes of the subject are in {path.name!r}" for path in files_holding(files, wanted))
         result = ErasureCheck(subject_ref, tuple(findings), tuple(str(path) for path in files))
         with operation.write() as tx:
             tx.audit({"erased_ref": subject_ref, "findings": len(findings)})
@@ -119,16 +119,3 @@ def _files_of(resources: Resources) -> list[Path]:
     names = [database, *(database.with_name(database.name + end) for end in ("-wal", "-shm", "-journal"))]
     names += [vault, vault.with_name(vault.name + "-journal"), gallery_path(database)]
     return [path for path in names if path.exists()]
-
-
-def _holds(path: Path, wanted: Iterable[bytes]) -> bool:
-    """Whether a file holds one of the byte strings."""
-    try:
-        if path.stat().st_size == 0:
-            return False
-        with path.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as content:
-            return any(content.find(value) >= 0 for value in wanted)
-    except OSError as error:
-        raise DatabaseUnavailable(
-            f"{path.name!r} cannot be scanned: {error.strerror}", hint="check the path"
-        ) from error
