@@ -41,6 +41,8 @@ BUSY_TIMEOUT_S = 15.0
 """How long a transaction waits for another process before it is given up."""
 
 _SHORT_WAIT_S = 0.2
+_SMALLEST = 512
+"""Bytes of the smallest page, and so of the smallest file, that SQLite writes."""
 _RESTORE = "restore it from a backup, or name another file to begin a new watchlist"
 
 
@@ -302,6 +304,8 @@ def _prepare_file(path: Path, name: str) -> None:
             raise DatabaseUnavailable(f"{name} is {kind}", hint="name a file")
         if not os.access(path, os.R_OK):
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        if 0 < path.stat().st_size < _SMALLEST:
+            raise DatabaseCorrupt(f"{name} is not a facematch database: it is no SQLite file", hint=_RESTORE)
     except FileNotFoundError as error:
         raise DatabaseUnavailable(
             f"the folder of {name} does not exist", hint=f"create it first: mkdir -p {path.parent}"
