@@ -7,8 +7,18 @@ from facematch.protocols import FrameSource
 from facematch.types import Frame
 from facematch.video.recording.pipeline import VideoPipeline
 from facematch.video.recording.result import VideoResult
+from facematch.video.sources.address import display_name
 from facematch.video.sources.file import FileSource
 from facematch.video.sources.opening import open_source
 from facematch.video.sources.recorded import RecordedSource
 
-__all__ = ["FileSource", "Frame", "FrameSource", "RecordedSource", "VideoPipeline", "VideoResult", "open_source"]
+__all__ = [
+    "FileSource",
+    "Frame",
+    "FrameSource",
+    "RecordedSource",
+    "VideoPipeline",
+    "VideoResult",
+    "display_name",
+    "open_source",
+]

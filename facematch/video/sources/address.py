@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from pathlib import PurePath
 
-__all__ = ["public_address", "scheme_of"]
+__all__ = ["display_name", "public_address", "scheme_of"]
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/")
 """One letter alone is a drive; one slash is what a path object leaves of two."""
@@ -31,3 +32,8 @@ def public_address(address: str) -> str:
     scheme, _, rest = address.partition(":")
     place = _SECRET_END.split(rest.lstrip("/").rpartition("@")[2], maxsplit=1)[0]
     return f"{scheme}://{place}"
+
+
+def display_name(address: str) -> str:
+    """Short name of a video for titles: a file's name without its folder, a URL without credentials and query."""
+    return PurePath(address).name if scheme_of(address) is None else public_address(address)

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from facematch.video.sources.address import public_address, scheme_of
+from facematch.video.sources.address import display_name, public_address, scheme_of
 
 
 @pytest.mark.parametrize(
@@ -40,3 +40,11 @@ def test_no_password_is_ever_shown(password: str, scheme: str) -> None:
 )
 def test_scheme_of_an_address(address: str, scheme: str | None) -> None:
     assert scheme_of(address) == scheme
+
+
+@pytest.mark.parametrize(
+    ("address", "name"),
+    [("/videos/lobby.mp4", "lobby.mp4"), ("lobby.mp4", "lobby.mp4"), ("rtsp://u:pw@h/door?t=1", "rtsp://h/door")],
+)
+def test_name_for_titles(address: str, name: str) -> None:
+    assert display_name(address) == name
