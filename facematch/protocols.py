@@ -5,7 +5,7 @@ Contract checks for implementers are in :mod:`facematch.testing`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from types import TracebackType
 from typing import Protocol, Self, TypeAlias, runtime_checkable
@@ -19,6 +19,7 @@ from facematch.types import (
     Face,
     FaceQuality,
     FloatArray,
+    Frame,
     Identification,
     IdSet,
     Image,
@@ -26,6 +27,7 @@ from facematch.types import (
     IndexStats,
     Matches,
     OperatingPoint,
+    SearchTerms,
 )
 
 __all__ = [
@@ -36,6 +38,7 @@ __all__ = [
     "Embedder",
     "FaceSearch",
     "FaintDetector",
+    "FrameSource",
     "KeyProvider",
     "Progress",
     "QualityAssessor",
@@ -218,6 +221,39 @@ class FaceSearch(Protocol):
         threshold: float | None = None,
     ) -> Identification:
         """Search faces that already have embeddings; one audited search, one probe a face."""
+        ...
+
+    def search_terms(
+        self, *, purpose: str, site: str | None = None, zone: str | None = None, threshold: float | None = None
+    ) -> SearchTerms:
+        """What would rule a search now; refused as the search would be. Nothing is searched."""
+        ...
+
+    def alert_refusal(self, *, frames: int, policy_version: int, cameras: int = 1) -> str | None:
+        """Why the policy of that version refuses an alert on a passage, in words; ``None`` where it permits it."""
+        ...
+
+
+@runtime_checkable
+class FrameSource(Protocol):
+    """Frames of a camera or a recording, in order of time; entry-point group ``facematch.sources``, by URL scheme."""
+
+    @property
+    def name(self) -> str:
+        """Name for alerts, reports and logs; no credentials."""
+        ...
+
+    @property
+    def average_rate(self) -> float:
+        """Average frames a second, greater than 0."""
+        ...
+
+    def __iter__(self) -> Iterator[Frame]:
+        """The frames; ``index`` counts from 0 and ``time_s`` strictly increases.
+
+        Raises:
+            VideoError: The frames cannot be read.
+        """
         ...
 
 

@@ -13,7 +13,9 @@ from facematch.errors import InvalidArgument
 
 __all__ = ["Group", "available", "load"]
 
-Group = Literal["facematch.detectors", "facematch.embedders", "facematch.indexes", "facematch.sinks"]
+Group = Literal[
+    "facematch.detectors", "facematch.embedders", "facematch.indexes", "facematch.sinks", "facematch.sources"
+]
 
 
 @cache  # reading the metadata of all distributions takes 25 ms

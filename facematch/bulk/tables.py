@@ -14,8 +14,8 @@ import numpy as np
 
 from facematch.bulk.draft import Draft
 from facematch.errors import InvalidArgument
-from facematch.errors.files import writing
 from facematch.extras import require
+from facematch.files import writing
 from facematch.types import FloatArray
 
 __all__ = ["ENDINGS", "check_target", "write_table"]

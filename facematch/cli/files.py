@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from facematch.errors import InvalidArgument
-from facematch.errors.files import writing
+from facematch.files import writing
 
 __all__ = ["private_folder", "read_bytes", "rescued", "reserved", "write_private"]
 

@@ -38,7 +38,7 @@ __all__ = ["video"]
 
 
 def video(
-    recording: Annotated[Path, typer.Argument(metavar="VIDEO", help="The recording.")],
+    recording: Annotated[str, typer.Argument(metavar="VIDEO", help="A file, or a URL of a registered source.")],
     purpose: Purpose = None,
     site: Site = None,
     zone: ZoneOption = None,
@@ -46,6 +46,13 @@ def video(
         Path | None, typer.Option("--out", help="Folder for annotated.mp4, alerts.jsonl, report.html.")
     ] = None,
     every: Annotated[int, typer.Option("--every", min=1, help="Look for faces in every n-th frame.")] = 1,
+    min_frames: Annotated[
+        int,
+        typer.Option("--min-frames", min=1, help="Frames a passage needs; the policy may ask for more."),
+    ] = 3,
+    min_seconds: Annotated[
+        float, typer.Option("--min-seconds", min=0.0, help="Seconds from a passage's first to its last such frame.")
+    ] = 0.0,
     smallest_face: SmallestFace = None,
     area: Annotated[
         list[str] | None,
@@ -71,17 +78,26 @@ def video(
 
     Example: `facematch video lobby.mp4 --purpose site-access --site store-12 --out lobby/`
     """
-    from facematch.video import VideoPipeline
+    from facematch.video import VideoPipeline, display_name
 
+    name = display_name(recording)
     areas = [_area(text) for text in area or ()]
     analyzer = load_analyzer(pack, use, smallest_face=smallest_face)
     with (
         open_watchlist(database, actor, key_file=key_file, analyzer=analyzer, memory_budget=memory_budget) as watchlist,
         VideoPipeline(
-            watchlist, purpose=purpose or "", site=site, zone=zone, threshold=threshold, every=every, areas=areas
+            watchlist,
+            purpose=purpose or "",
+            site=site,
+            zone=zone,
+            threshold=threshold,
+            min_frames=min_frames,
+            min_seconds=min_seconds,
+            every=every,
+            areas=areas,
         ) as pipeline,
         _stop_on_interrupt() as stop,
-        progress_bar(f"processing {recording.name}") as progress,
+        progress_bar(f"processing {name}") as progress,
     ):
         result = pipeline.process(recording, out, progress=progress, stop=stop)
     if as_json:
@@ -91,7 +107,7 @@ def video(
             (alert.subject_id, f"{alert.score:.3f}", f"{alert.start_s:.1f} - {alert.end_s:.1f} s", alert.frames)
             for alert in result.alerts
         ]
-        print_table(f"Alerts in {recording.name}", ("candidate", "score", "when", "frames"), rows)
+        print_table(f"Alerts in {name}", ("candidate", "score", "when", "frames"), rows)
         console().print(
             f"{result.frames} frames, {result.passages} passages, {result.fps_processed:.1f} frames a second"
             + (f", {result.broken_frames} broken frames" if result.broken_frames else "")

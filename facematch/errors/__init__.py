@@ -14,6 +14,7 @@
      │   └─ ImageUnsupported           image_unsupported       a picture, but of a kind that cannot be converted
      ├─ VideoError                     video_error             a recording could not be used
      │   ├─ VideoUnreadable            video_unreadable        cannot be opened, or has no video stream
+     │   ├─ SourceUnknown              source_unknown          no registered source reads what was given
      │   └─ VideoWriteError            video_write_failed      the annotated video could not be written
      ├─ SinkError                      sink_failed             an alert could not be handed on
      ├─ ModelError                     model_error             model packs and the runtime below them
@@ -45,11 +46,10 @@
      ├─ ThresholdError                 threshold_error         decision thresholds
      │   ├─ CalibrationInvalid         calibration_invalid     a calibration artifact is malformed or edited
      │   ├─ TooFewPeople               too_few_people          too few people to certify the error rate asked for
-     │   ├─ GalleryOutgrown            gallery_outgrown        more subjects or templates than were tested
      │   ├─ ThresholdTooLow            threshold_too_low       a caller asked for less than the tested threshold
      │   └─ ThresholdRequired          threshold_required      the pack has no tested threshold
      ├─ ContractMismatch               contract_mismatch       vectors or thresholds of another embedding contract
-     ├─ EnrollmentRefused               enrollment_refused       no picture could be used; ``refusals`` says why
+     ├─ EnrollmentRefused              enrollment_refused      no picture could be used; ``refusals`` says why
      │   └─ QualityTooLow              quality_too_low         every picture failed the quality gate
      ├─ WatchlistError                 watchlist_error         the watchlist and its database
      │   ├─ SubjectNotFound            subject_not_found       no such subject
@@ -70,62 +70,21 @@
 Unknown people, pictures without a face and passages without a candidate are results, not errors.
 """
 
-from facematch.errors.base import FacematchError, InvalidArgument, MissingExtra
-from facematch.errors.governance import (
+from facematch.errors.hierarchy import (
     AccessDenied,
     AccessError,
+    AnalyzerBusy,
     ApprovalNotFound,
+    AuditError,
+    AuditTampered,
+    BackupInvalid,
     CalibrationInvalid,
     ConsentError,
     ConsentInvalid,
     ConsentRequired,
     ConsentTransitionError,
-    GalleryOutgrown,
-    PolicyInvalid,
-    PolicyRefused,
-    PurposeRequired,
-    ReceiptInvalid,
-    RecipientRefused,
-    ReferenceRestricted,
-    SeparationOfDuties,
-    Suspended,
-    ThresholdError,
-    ThresholdRequired,
-    ThresholdTooLow,
-    TooFewPeople,
-    ZoneClosed,
-)
-from facematch.errors.media import (
-    ImageDecodeError,
-    ImageEmpty,
-    ImageNotFound,
-    ImageTooLarge,
-    ImageTruncated,
-    ImageUnsupported,
-    NotAnImage,
-    SinkError,
-    VideoError,
-    VideoUnreadable,
-    VideoWriteError,
-)
-from facematch.errors.models import (
-    AnalyzerBusy,
     ContractMismatch,
     ConversionError,
-    InferenceError,
-    LicenseError,
-    ManifestInvalid,
-    ModelError,
-    PackCorrupt,
-    PackNotFound,
-    PackUnavailable,
-    ProviderUnavailable,
-    VectorIndexError,
-)
-from facematch.errors.watchlist import (
-    AuditError,
-    AuditTampered,
-    BackupInvalid,
     DatabaseCorrupt,
     DatabaseTooNew,
     DatabaseUnavailable,
@@ -133,13 +92,50 @@ from facematch.errors.watchlist import (
     EnrollmentRefused,
     ErasureUnfinished,
     ErasureUnproven,
+    FacematchError,
+    ImageDecodeError,
+    ImageEmpty,
+    ImageNotFound,
+    ImageTooLarge,
+    ImageTruncated,
+    ImageUnsupported,
+    InferenceError,
+    InvalidArgument,
     KeyUnavailable,
+    LicenseError,
+    ManifestInvalid,
+    MissingExtra,
+    ModelError,
+    NotAnImage,
+    PackCorrupt,
+    PackNotFound,
+    PackUnavailable,
     PictureRefusal,
+    PolicyInvalid,
+    PolicyRefused,
+    ProviderUnavailable,
+    PurposeRequired,
     QualityTooLow,
+    ReceiptInvalid,
+    RecipientRefused,
+    ReferenceRestricted,
+    SeparationOfDuties,
+    SinkError,
+    SourceUnknown,
     SubjectNotFound,
+    Suspended,
+    ThresholdError,
+    ThresholdRequired,
+    ThresholdTooLow,
+    TooFewPeople,
     VaultCorrupt,
+    VectorIndexError,
+    VideoError,
+    VideoUnreadable,
+    VideoWriteError,
     WatchlistClosed,
     WatchlistError,
+    ZoneClosed,
 )
 
 __all__ = [
@@ -165,7 +161,6 @@ __all__ = [
     "ErasureUnfinished",
     "ErasureUnproven",
     "FacematchError",
-    "GalleryOutgrown",
     "ImageDecodeError",
     "ImageEmpty",
     "ImageNotFound",
@@ -194,6 +189,7 @@ __all__ = [
     "ReferenceRestricted",
     "SeparationOfDuties",
     "SinkError",
+    "SourceUnknown",
     "SubjectNotFound",
     "Suspended",
     "ThresholdError",

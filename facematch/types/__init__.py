@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from facematch.errors import PictureRefusal
 from facematch.types.faces import Box, EmbeddingContract, Face, FloatArray, Image, ImageSource
+from facematch.types.frames import Frame
 from facematch.types.index import IdSet, IndexStats, Matches
 from facematch.types.plain import PlainResult, to_plain
 from facematch.types.quality import FaceQuality, QualityGate
@@ -59,6 +60,7 @@ __all__ = [
     "FaceQuality",
     "FiledConsent",
     "FloatArray",
+    "Frame",
     "IdSet",
     "Identification",
     "Image",

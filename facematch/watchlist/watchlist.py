@@ -35,6 +35,7 @@ from facematch.watchlist.administration.reports import Reports
 from facematch.watchlist.administration.roles import Actors
 from facematch.watchlist.administration.suspensions import Suspensions
 from facematch.watchlist.administration.zones import Zones
+from facematch.watchlist.alerts import alert_refusal
 from facematch.watchlist.calibration import set_calibration
 from facematch.watchlist.consents.consents import Consents
 from facematch.watchlist.consents.end import end
@@ -355,6 +356,20 @@ class Watchlist:
     ) -> SearchTerms:
         """What would rule a search now: threshold, gallery in scope, policy; refused as :meth:`identify` would be."""
         return search.search_terms(self._session, purpose=purpose, site=site, zone=zone, threshold=threshold)
+
+    def alert_refusal(self, *, frames: int, policy_version: int, cameras: int = 1) -> str | None:
+        """Why the policy refuses an alert on a passage, in words; ``None`` where it permits one. Not audited.
+
+        Args:
+            frames: Frames of the passage.
+            policy_version: Version of the policy to ask: the one that ruled the search.
+            cameras: Cameras that saw it.
+
+        Raises:
+            AccessDenied: The actor has no role.
+            InvalidArgument: There is no such version.
+        """
+        return alert_refusal(self._session, frames=frames, cameras=cameras, policy_version=policy_version)
 
     def withdraw(self, subject_id: str, *, reason: str) -> Withdrawal:
         """The subject ends every open consent, also one that has expired or not begun.

@@ -136,6 +136,19 @@ def test_a_recording_is_searched_only_in_an_open_zone(desk: Desk, astronaut: Ima
     desk.ask("boss", "zones", "open", "store-12", "door", *grounds)
     result = desk.ask("boss", *search)
     assert (result["frames"], result["passages"], result["alerts"]) == (6, 1, [])
+    for more in (("--min-frames", 7), ("--min-seconds", 0.6)):
+        assert desk.ask("boss", *search, *more)["passages"] == 0
+    for enough in (("--min-frames", 6), ("--min-seconds", 0.5)):
+        assert desk.ask("boss", *search, *enough)["passages"] == 1
+
+
+def test_a_url_that_no_source_reads_is_refused_and_its_password_is_not_printed(desk: Desk) -> None:
+    search = ("video", "rtsp://ana:s3cret@10.0.0.7/door", "--purpose", "site-access", "--site", "store-12")
+    assert desk.refused("boss", *search) == (ExitCode.INPUT, "source_unknown")
+    status, out, err = desk.run("boss", *search)
+    assert status == ExitCode.INPUT
+    assert "rtsp://" in out + err
+    assert "s3cret" not in out + err
 
 
 def test_an_erasure_is_certified_and_the_certificate_proves_it(desk: Desk) -> None:

@@ -50,7 +50,8 @@ from facematch.matching import Calibration
 from facematch.models import open_pack
 from facematch.settings import Settings
 from facematch.testing import FakeAnalyzer, SyntheticFace, synthetic_consent, synthetic_picture
-from facematch.types import Face, FaceQuality, Identification, Image
+from facematch.types import Face, FaceQuality, Frame, Identification, Image
+from facematch.video import VideoPipeline
 from facematch.watchlist import Watchlist
 from tests.unit.watchlist.support import PURPOSE, SITE, Bench, open_bench, picture
 
@@ -370,6 +371,39 @@ def test_r24_results_are_candidates_and_nothing_acts(bench: Bench) -> None:
     assert {"probes", "candidates", "threshold"} <= public
     offered = {name for name in dir(Watchlist) if not name.startswith("_")}
     assert offered & {"act", "block", "ban", "detain", "unlock", "notify_police"} == set()
+
+
+class Still:
+    """A camera in front of which one person stands for a number of frames."""
+
+    name = "door"
+    average_rate = 25.0
+
+    def __init__(self, frames: int) -> None:
+        self._frames = frames
+
+    def __iter__(self) -> Iterator[Frame]:
+        return (Frame(i, i / 25, picture(1)) for i in range(self._frames))
+
+
+def test_r27_an_alert_needs_the_policys_number_of_frames_of_one_passage(bench: Bench) -> None:
+    def asking_for(**corroboration: Any) -> None:
+        document = {**Policy.profile("access-control").to_dict(), "corroboration": corroboration}
+        bench.watchlist.policies.set(Policy.from_dict(document))
+
+    bench.enroll("s", 1)
+    with VideoPipeline(bench.watchlist, purpose=PURPOSE, site=SITE, min_frames=2, clock=bench.clock) as pipeline:
+        assert [alert.frames for alert in pipeline.run(Still(4))] == [4]
+        asking_for(frames=5)
+        refused = pipeline.process(Still(4))
+        assert (refused.passages, refused.alerts, refused.refused_alerts) == (1, (), 1)
+        assert "corroboration" in refused.notes[0]
+        (alert,) = pipeline.run(Still(5))
+        assert (alert.subject_id, alert.frames, alert.policy_version) == ("s", 5, 2)
+        asking_for(frames=9, two_cameras=True)  # one camera is not two
+        assert list(pipeline.run(Still(8))) == []
+        asking_for()
+        assert list(pipeline.run(Still(50))) == []
 
 
 def test_r29_every_search_is_audited_and_a_failed_entry_fails_it(bench: Bench) -> None:

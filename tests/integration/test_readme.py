@@ -6,35 +6,12 @@ import json
 import re
 from pathlib import Path
 
-import av
-import cv2
-import numpy as np
 import pytest
 
 from facematch.matching import Calibration
 from facematch.models import open_pack
-from facematch.types import Image
 
 ROOT = Path(__file__).parents[2]
-
-
-@pytest.fixture
-def workplace(tmp_path: Path, astronaut: Image, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with the files that the example names."""
-    monkeypatch.chdir(tmp_path)
-    cv2.imwrite("a.jpg", astronaut)
-    cv2.imwrite("b.jpg", np.ascontiguousarray(astronaut[:, ::-1]))
-    cv2.imwrite("door.jpg", (astronaut * 0.6).astype(np.uint8))
-    Path("notice-en.txt").write_text("What happens to your picture.", "utf-8")
-    Path("signed-form-0042.pdf").write_bytes(b"%PDF")
-    with av.open("lobby.mp4", "w") as container:
-        stream = container.add_stream("libx264", rate=25)
-        stream.width, stream.height, stream.pix_fmt = 512, 512, "yuv420p"
-        for shift in range(12):
-            picture = np.ascontiguousarray(np.roll(astronaut, shift, axis=1))
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="bgr24")))
-        container.mux(stream.encode())
-    return tmp_path
 
 
 def test_the_example_runs_and_prints_a_candidate_and_an_alert(

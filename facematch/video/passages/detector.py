@@ -1,4 +1,4 @@
-"""The first pass over a recording: frames in, passages out."""
+"""Detection, tracking and fusion of a video: frames in, passages out."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from facematch.protocols import Analyzer, FaintDetector
-from facematch.types import Face, Image
+from facematch.types import Box, Face, Frame, Image
 from facematch.video.passages.fusion import Shot, Track, divide, fuse, shot_quality
+from facematch.video.passages.observer import AnalysisObserver, Sighting
 from facematch.video.passages.regions_of_interest import Areas
 from facematch.video.passages.scene_cuts import CutDetector
+from facematch.video.passages.settings import PassageSettings
 from facematch.video.passages.tracking import FaceTracker
-from facematch.video.recording.timeline import Timeline
-from facematch.video.sources.file import Frame
 
 __all__ = ["Analysis", "Passage"]
 
@@ -47,18 +47,41 @@ class Passage:
     probe: Face
     shots: int
 
+    @property
+    def start_s(self) -> float:
+        """First detection, in seconds from the first frame of the source."""
+        return self.seen[0][1]
+
+    @property
+    def end_s(self) -> float:
+        """Last detection, likewise."""
+        return self.seen[-1][1]
+
+    @property
+    def frames(self) -> int:
+        """Number of frames in which the face was detected."""
+        return len(self.seen)
+
+    @property
+    def best_frame_s(self) -> float:
+        """Time of the best shot, in seconds from the first frame."""
+        return self.best.time_s
+
+    @property
+    def best_box(self) -> Box:
+        """Where the face is in that frame."""
+        return self.best.face.box
+
 
 class Analysis:
     """Detects, tracks and fuses, batch by batch.
 
     Args:
         analyzer: Detector, aligner and embedder.
-        rate: Average frames a second of the recording.
-        every: Faces are looked for in every n-th frame.
-        min_frames: A track detected in fewer frames is no passage; nothing of it is embedded.
-        shots: Most shots fused into a template.
+        rate: Average frames a second of the source.
+        settings: What a track needs to be a passage, and how closely it is looked at.
         areas: Where in the view faces are looked for.
-        timeline: Where to note boxes for drawing, or ``None``.
+        observer: Is told where faces are, or ``None``.
     """
 
     def __init__(
@@ -66,18 +89,14 @@ class Analysis:
         analyzer: Analyzer,
         *,
         rate: float,
-        every: int,
-        min_frames: int,
-        shots: int,
+        settings: PassageSettings,
         areas: Areas | None = None,
-        timeline: Timeline | None = None,
+        observer: AnalysisObserver | None = None,
     ) -> None:
         self._analyzer = analyzer
-        self._every = every
-        self._min_frames = min_frames
-        self._shots = shots
+        self._settings = settings
         self._areas = areas or Areas()
-        self._timeline = timeline
+        self._observer: AnalysisObserver = _NoObserver() if observer is None else observer
         self._cuts = CutDetector()
         self._tracker = FaceTracker(rate)
         self._open: dict[int, Track] = {}
@@ -87,19 +106,17 @@ class Analysis:
         """Take the next frames; yields the passages that ended, those of one moment together.
 
         Args:
-            frames: Successive frames of the recording; faces are looked for in all of them at once.
+            frames: Successive frames of the source; faces are looked for in all of them at once.
         """
-        looked_at = [frame for frame in frames if frame.index % self._every == 0]
+        looked_at = [frame for frame in frames if frame.index % self._settings.every == 0]
         images: list[Image] = [frame.pixels for frame in looked_at]
         found = dict(zip((f.index for f in looked_at), self._detect(images), strict=True))
         for frame in frames:
             if self._cuts.is_cut(frame.pixels):
-                if self._timeline is not None:
-                    self._timeline.cuts.append(frame.index)
+                self._observer.on_cut(frame.index)
                 yield from self._finish(self._tracker.cut())
                 self._before = None
-            if self._timeline is not None:
-                self._timeline.times.append(frame.time_s)
+            self._observer.on_frame(frame.time_s)
             if frame.index in found:
                 yield from self._track(frame, *found[frame.index])
 
@@ -112,7 +129,7 @@ class Analysis:
         return [(faces, []) for faces in self._analyzer.detect(images)]
 
     def end(self) -> Iterator[list[Passage]]:
-        """The recording is over: yields the passages still open."""
+        """The source is over: yields the passages still open."""
         yield from self._finish(self._tracker.cut())
 
     def _track(self, frame: Frame, clear: list[Face], faint: list[Face]) -> Iterator[list[Passage]]:
@@ -123,22 +140,17 @@ class Analysis:
             earlier_frame, earlier_faces, clear_before = self._before
             for place, number in linked.earlier:
                 self._see(number, earlier_frame, earlier_faces[place], counts=place < clear_before)
-                if self._timeline is not None:
-                    self._timeline.adopt(number, earlier_frame.index, earlier_faces[place].box)
+                self._observer.on_adopted(number, earlier_frame.index, earlier_faces[place].box)
+        sightings: list[Sighting] = []
         for place, (face, track) in enumerate(zip(faces, linked.tracks, strict=True)):
+            sightings.append(Sighting(face.box, track, clear=place < len(clear)))
             if track is not None:
                 self._see(track, frame, face, counts=place < len(clear))
-                if self._timeline is not None:
-                    self._timeline.add_tracked(track, frame.index, face.box, clear=place < len(clear))
-        if self._timeline is not None:
-            for place, (face, track) in enumerate(zip(faces, linked.tracks, strict=True)):
-                if track is None:
-                    self._timeline.add_loose(frame.index, face.box, clear=place < len(clear))
-            self._timeline.counts.append((frame.time_s, len(clear)))
+        self._observer.on_faces(frame.index, frame.time_s, sightings)
         self._before = (frame, faces, len(clear))
 
     def _see(self, number: int, frame: Frame, face: Face, *, counts: bool) -> None:
-        track = self._open.setdefault(number, Track(number, self._shots))
+        track = self._open.setdefault(number, Track(number, self._settings.shots))
         track.boxed.append((frame.index, frame.time_s))
         if not counts:
             return
@@ -148,9 +160,12 @@ class Analysis:
             crop = self._analyzer.align(frame.pixels, [face])[0]
             track.add(Shot(frame.index, frame.time_s, face, crop, quality))
 
+    def _is_long_enough(self, seen: Sequence[tuple[int, float]]) -> bool:
+        return len(seen) >= self._settings.min_frames and seen[-1][1] - seen[0][1] >= self._settings.min_seconds
+
     def _finish(self, numbers: Sequence[int]) -> Iterator[list[Passage]]:
         tracks = [self._open.pop(number) for number in numbers if number in self._open]
-        tracks = [track for track in tracks if len(track.seen) >= self._min_frames]
+        tracks = [track for track in tracks if self._is_long_enough(track.seen)]
         if not tracks:
             return
         shots_of = [track.shots for track in tracks]
@@ -165,16 +180,32 @@ class Analysis:
                 _log.info("a track holds several people and was divided", extra={"parts": len(parts)})
             for part in parts:
                 seen = _seen_in(track.seen, all_shots, part)
-                if len(seen) < self._min_frames:
+                if not self._is_long_enough(seen):
                     continue
                 shots = all_shots[part]
-                fusion = fuse(mine[part], [shot.quality for shot in shots], shots=self._shots)
+                fusion = fuse(mine[part], [shot.quality for shot in shots], shots=self._settings.shots)
                 best = shots[fusion.best]
                 probe = best.face.with_embedding(fusion.embedding)
                 boxed = _seen_in(track.boxed, all_shots, part)
                 passages.append(Passage(track.number, seen, boxed[0][0], boxed[-1][0], best, probe, len(fusion.used)))
         if passages:
             yield passages
+
+
+class _NoObserver:
+    """Forgets everything."""
+
+    def on_cut(self, frame: int) -> None:
+        """Nothing."""
+
+    def on_frame(self, time_s: float) -> None:
+        """Nothing."""
+
+    def on_adopted(self, track: int, frame: int, box: Box) -> None:
+        """Nothing."""
+
+    def on_faces(self, frame: int, time_s: float, sightings: Sequence[Sighting]) -> None:
+        """Nothing."""
 
 
 def _seen_in(seen: Sequence[tuple[int, float]], shots: Sequence[Shot], part: slice) -> tuple[tuple[int, float], ...]:

@@ -21,11 +21,11 @@ from facematch.errors import VideoWriteError
 from facematch.imaging.draw import draw_box
 from facematch.imaging.redact import redact
 from facematch.protocols import Progress
-from facematch.types import Box, Image
+from facematch.types import Box, Frame, Image
 from facematch.video.passages.regions_of_interest import Areas
 from facematch.video.recording.encoder import Encoder
 from facematch.video.recording.timeline import Decision, Region, Timeline
-from facematch.video.sources.file import FileSource, Frame
+from facematch.video.sources.recorded import RecordedSource
 
 __all__ = ["Rendering", "render"]
 
@@ -52,7 +52,7 @@ class Rendering:
 
 
 def render(
-    source: FileSource,
+    source: RecordedSource,
     timeline: Timeline,
     path: Path,
     *,
@@ -166,7 +166,7 @@ def _fitted(image: Image, size: tuple[int, int]) -> Image:
     return cv2.resize(image, size, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
 
 
-def _pixel_aspect(source: FileSource, size: tuple[int, int]) -> Fraction | None:
+def _pixel_aspect(source: RecordedSource, size: tuple[int, int]) -> Fraction | None:
     """The stored pixels' aspect ratio, turned with them."""
     ratio = source.sample_aspect_ratio
     return ratio if ratio is None or size == source.stored_size else 1 / ratio

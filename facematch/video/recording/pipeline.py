@@ -5,56 +5,65 @@ from __future__ import annotations
 import logging
 import threading
 import time
-import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from os import PathLike
 from pathlib import Path
 from types import TracebackType
-from typing import Self, TypeAlias
+from typing import Self
 
 from facematch.alerts import JsonLinesSink
-from facematch.errors import InvalidArgument, PurposeRequired, VideoError, VideoWriteError
+from facematch.alerts.decision import AlertOrigin, decide_alert
+from facematch.errors import PurposeRequired, VideoError, VideoWriteError
 from facematch.governance import to_utc, utc_now
 from facematch.governance.names import check_name
-from facematch.protocols import AlertSink, Clock, FaceSearch, Progress
-from facematch.types import Alert, Box, Face, Identification
+from facematch.protocols import AlertSink, Clock, FaceSearch, FrameSource, Progress
+from facematch.types import Alert, Box, Frame, SearchTerms
 from facematch.video.passages.detector import Analysis, Passage
 from facematch.video.passages.fusion import SHOTS
 from facematch.video.passages.regions_of_interest import Areas
+from facematch.video.passages.settings import PassageSettings, check_count
 from facematch.video.recording.annotate import render
 from facematch.video.recording.outputs import Outputs, writable_folder
 from facematch.video.recording.report import ReportFacts, write_report
 from facematch.video.recording.result import VideoResult
 from facematch.video.recording.timeline import Decision, Timeline
-from facematch.video.sources.file import FileSource, Frame
+from facematch.video.sources.address import public_address
+from facematch.video.sources.opening import Video, open_source
+from facematch.video.sources.recorded import RecordedSource
 
-__all__ = ["Video", "VideoPipeline"]
+__all__ = ["VideoPipeline"]
 
 _log = logging.getLogger(__name__)
 
 _FILES = ("annotated.mp4", "alerts.jsonl", "report.html")
 
-Video: TypeAlias = str | PathLike[str] | FileSource
-"""A recording: the path of a file, or an opened source."""
-
 
 @dataclass(slots=True)
 class _Pass:
-    """The state of one pass over a recording."""
+    """The state of one pass over a source of frames."""
 
-    source: FileSource
-    started_at: datetime
-    rules: Identification
+    source: FrameSource
+    name: str
+    origin: AlertOrigin
+    terms: SearchTerms
     timeline: Timeline | None
     frames: int = 0
     last_s: float = 0.0
     passages: int = 0
-    broken_frames: int = 0
+    refused_alerts: int = 0
     interrupted: bool = False
     alerts: list[Alert] = field(default_factory=list)
     notes: dict[str, None] = field(default_factory=dict)
+
+    @property
+    def recording(self) -> RecordedSource | None:
+        return self.source if isinstance(self.source, RecordedSource) else None
+
+    @property
+    def broken_frames(self) -> int:
+        return 0 if self.recording is None else self.recording.broken_frames
 
     @property
     def seconds(self) -> float:
@@ -73,9 +82,11 @@ class VideoPipeline:
         site: The site of the search, or ``None``.
         zone: The camera zone of the site, which must be open.
         threshold: A raw cosine to apply instead of the tested one; may be higher, never lower.
-        min_frames: A passage needs at least so many frames in which the face was detected.
+        min_frames: A passage needs at least so many frames in which the face was detected; the policy in force may ask
+            for more before there is an alert (rule ``corroboration``).
+        min_seconds: A passage's first and last detection lie at least so far apart, in seconds, 0 or more.
         every: Look for faces in every n-th frame only; 1 looks at all.
-        camera: Name of the camera for the alerts; by default the file's name.
+        camera: Name of the camera for the alerts; by default the source's name, without credentials.
         shots: Most shots of a passage that are fused into its template.
         batch: Frames in which faces are looked for at once, at least 1.
         blur: Redact everybody who is not a candidate in the annotated video.
@@ -98,6 +109,7 @@ class VideoPipeline:
         zone: str | None = None,
         threshold: float | None = None,
         min_frames: int = 3,
+        min_seconds: float = 0.0,
         every: int = 1,
         camera: str | None = None,
         shots: int = SHOTS,
@@ -106,17 +118,14 @@ class VideoPipeline:
         areas: Sequence[Box] = (),
         clock: Clock | None = None,
     ) -> None:
-        for name, value in (("min_frames", min_frames), ("every", every), ("shots", shots), ("batch", batch)):
-            _check_whole(name, value)
+        check_count("batch", batch)
         self._watchlist = watchlist
         self._purpose = _checked_purpose(purpose)
         self._site = site
         self._zone = zone
         self._threshold = threshold
-        self._min_frames = min_frames
-        self._every = every
+        self._settings = PassageSettings(min_frames=min_frames, min_seconds=min_seconds, every=every, shots=shots)
         self._camera = None if camera is None else check_name(camera, "camera")
-        self._shots = shots
         self._batch = batch
         self._blur = blur
         self._areas = Areas(areas)
@@ -124,15 +133,16 @@ class VideoPipeline:
         self._closed = False
 
     def run(self, video: Video) -> Iterator[Alert]:
-        """Alerts of a recording, each as soon as its passage has ended.
+        """Alerts of a video, each as soon as its passage has ended.
 
         Args:
-            video: The recording.
+            video: The path of a recording, a URL with a registered scheme, or an opened source.
 
         Yields:
-            One alert for each passage with a candidate.
+            One alert for each passage with a candidate on which the policy permits one.
 
         Raises:
+            SourceUnknown: No registered source reads the video.
             VideoUnreadable: The recording cannot be read.
             VideoError: The pipeline was closed.
             FacematchError: Whatever the watchlist refuses, such as a threshold below the tested one.
@@ -156,7 +166,8 @@ class VideoPipeline:
         ``out`` when all of them are complete, and replace older ones of the same name; a failure leaves none.
 
         Args:
-            video: The recording.
+            video: The path of a recording, a URL with a registered scheme, or an opened source; with ``out``, one that
+                can be read twice.
             out: Folder for the files, made if need be; ``None`` writes none.
             progress: Called with frames done and to do; with ``out`` both passes are counted.
             stop: Set it (from a signal handler or another thread) to end cleanly: the passages so far are decided and
@@ -164,41 +175,45 @@ class VideoPipeline:
             sinks: Receive each alert when its passage ends; they are not closed.
 
         Raises:
+            SourceUnknown: No registered source reads the video.
             VideoUnreadable: The recording cannot be read.
             VideoWriteError: The files cannot be written.
-            VideoError: The pipeline was closed.
+            VideoError: The pipeline was closed, or ``out`` is given for a source that is no recording.
             FacematchError: Whatever the watchlist refuses, such as a threshold below the tested one.
         """
         began = time.perf_counter()
-        work = self._begin(video, timeline=None if out is None else Timeline(every=self._every))
-        folder = None if out is None else writable_folder(Path(out))
-        if folder is not None and any((folder / name).resolve() == work.source.path.resolve() for name in _FILES):
-            raise VideoWriteError(
-                f"{work.source.name} is itself in {str(folder)!r} and would be replaced by the annotated video",
-                hint="give another folder",
+        work = self._begin(video, timeline=None if out is None else Timeline(every=self._settings.every))
+        recording = work.recording
+        if out is not None and recording is None:
+            raise VideoError(
+                f"{work.name} is no recording: it cannot be read a second time, to draw what was found",
+                hint="leave out the folder, or record the video first",
             )
-        estimate = work.source.estimated_frames
+        folder = None if out is None else writable_folder(Path(out))
+        if folder is not None and recording is not None:
+            _check_not_replaced(work.name, recording, folder)
+        estimate = None if recording is None else recording.estimated_frames
         total = estimate if folder is None or estimate is None else 2 * estimate
-        _log.info("recording is read", extra={"video": work.source.name, "frames_announced": estimate})
+        _log.info("recording is read", extra={"video": work.name, "frames_announced": estimate})
         for decision in self._analyze(work, stop=stop, progress=progress, total=total):
             for sink in sinks:
                 sink.emit(decision.alert)
-        if folder is None:
+        if folder is None or recording is None:
             return self._result(work, time.perf_counter() - began)
-        return self._write(work, folder, began, progress=progress, stop=stop)
+        return self._write(work, recording, folder, began, progress=progress, stop=stop)
 
     def _begin(self, video: Video, timeline: Timeline | None) -> _Pass:
         if self._closed:
             raise VideoError("the pipeline is closed", hint="run it inside its `with` block")
-        source = video if isinstance(video, FileSource) else FileSource(video)
-        # a search for nobody: refuses a bad purpose, site or threshold now, not minutes later, and tells the rules
-        rules = self._search([])
-        return _Pass(source, source.recorded_at or self._now(), rules, timeline, notes=dict.fromkeys(rules.notes))
-
-    def _search(self, faces: Sequence[Face]) -> Identification:
-        return self._watchlist.identify_faces(
-            faces, purpose=self._purpose, site=self._site, zone=self._zone, threshold=self._threshold
+        source = open_source(video)
+        # refuses a bad purpose, site or threshold now, not minutes later
+        terms = self._watchlist.search_terms(
+            purpose=self._purpose, site=self._site, zone=self._zone, threshold=self._threshold
         )
+        name = public_address(source.name)
+        started_at = source.recorded_at if isinstance(source, RecordedSource) else None
+        origin = AlertOrigin(self._camera or name, started_at or self._now())
+        return _Pass(source, name, origin, terms, timeline, notes=dict.fromkeys(terms.notes))
 
     def _now(self) -> datetime:
         return to_utc(self._clock(), "the clock's time")
@@ -214,17 +229,14 @@ class VideoPipeline:
         analysis = Analysis(
             self._watchlist.analyzer,
             rate=work.source.average_rate,
-            every=self._every,
-            min_frames=self._min_frames,
-            shots=self._shots,
+            settings=self._settings,
             areas=self._areas,
-            timeline=work.timeline,
+            observer=work.timeline,
         )
         for frames in self._batches(work, stop):
             for passages in analysis.step(frames):
                 yield from self._decide(work, passages)
             work.frames, work.last_s = work.frames + len(frames), frames[-1].time_s
-            work.broken_frames = work.source.broken_frames
             if progress is not None:
                 progress(work.frames, total)
         for passages in analysis.end():
@@ -237,49 +249,44 @@ class VideoPipeline:
             work.interrupted = stop is not None and stop.is_set()
             if work.interrupted:
                 break
-            if len(pending) >= self._batch * self._every:
+            if len(pending) >= self._batch * self._settings.every:
                 yield pending
                 pending = []
         if pending:
             yield pending
 
     def _decide(self, work: _Pass, passages: Sequence[Passage]) -> Iterator[Decision]:
-        answer = self._search([passage.probe for passage in passages])
+        answer = self._watchlist.identify_faces(
+            [passage.probe for passage in passages],
+            purpose=self._purpose,
+            site=self._site,
+            zone=self._zone,
+            threshold=self._threshold,
+        )
         work.passages += len(passages)
         work.notes.update(dict.fromkeys(answer.notes))
         for passage, probe in zip(passages, answer.probes, strict=True):
-            if not probe.candidates:
+            decided = decide_alert(self._watchlist, passage, probe, answer, work.origin)
+            if decided.refusal is not None:
+                work.refused_alerts += 1
+                work.notes[f"the policy refused an alert on a passage with a candidate: {decided.refusal}"] = None
+            if decided.alert is None:
                 continue
-            start_s, end_s = passage.seen[0][1], passage.seen[-1][1]
-            alert = Alert(
-                alert_id=uuid.uuid4().hex,
-                candidates=probe.candidates,
-                started_at=work.started_at + timedelta(seconds=start_s),
-                ended_at=work.started_at + timedelta(seconds=end_s),
-                start_s=start_s,
-                end_s=end_s,
-                frames=len(passage.seen),
-                shots=passage.shots,
-                best_frame_s=passage.best.time_s,
-                best_box=passage.best.face.box,
-                source=self._camera or work.source.name,
-                purpose=answer.purpose,
-                site=answer.site,
-                threshold=answer.threshold,
-                gallery_size=answer.gallery_size,
-                generation=answer.generation,
-                contract=answer.contract,
-                zone=answer.zone,
-                policy_version=answer.policy_version,
-            )
-            decision = Decision(alert, passage.track, passage.first, passage.last, passage.best.frame)
-            work.alerts.append(alert)
+            decision = Decision(decided.alert, passage.track, passage.first, passage.last, passage.best.frame)
+            work.alerts.append(decided.alert)
             if work.timeline is not None:
                 work.timeline.decisions.append(decision)
             yield decision
 
     def _write(
-        self, work: _Pass, folder: Path, began: float, *, progress: Progress | None, stop: threading.Event | None
+        self,
+        work: _Pass,
+        recording: RecordedSource,
+        folder: Path,
+        began: float,
+        *,
+        progress: Progress | None,
+        stop: threading.Event | None,
     ) -> VideoResult:
         assert work.timeline is not None
         frames = work.frames
@@ -292,7 +299,7 @@ class VideoPipeline:
         drawing_stop = None if work.interrupted else stop
         with Outputs(folder, _FILES) as (video, alerts, report):
             rendering = render(
-                work.source,
+                recording,
                 work.timeline,
                 video,
                 blur=self._blur,
@@ -307,15 +314,14 @@ class VideoPipeline:
             result = self._result(work, time.perf_counter() - began, folder)
             facts = ReportFacts(
                 result=result,
-                rules=work.rules,
-                recording=work.source.name,
-                recorded_at=work.source.recorded_at,
+                terms=work.terms,
+                recording=work.name,
+                recorded_at=recording.recorded_at,
                 processed_at=self._now(),
                 actor=self._watchlist.actor,
                 analyzer=self._watchlist.analyzer,
                 blurred=self._blur,
-                every=self._every,
-                min_frames=self._min_frames,
+                settings=self._settings,
                 counts=tuple(work.timeline.counts),
                 thumbnails=rendering.thumbnails,
             )
@@ -326,7 +332,7 @@ class VideoPipeline:
         _log.info(
             "recording is done",
             extra={
-                "video": work.source.name,
+                "video": work.name,
                 "frames": work.frames,
                 "passages": work.passages,
                 "alerts": len(work.alerts),
@@ -334,7 +340,7 @@ class VideoPipeline:
             },
         )
         return VideoResult(
-            source=self._camera or work.source.name,
+            source=work.origin.source,
             frames=work.frames,
             seconds=work.seconds,
             fps_processed=work.frames / wall_s if wall_s > 0 else 0.0,
@@ -342,6 +348,7 @@ class VideoPipeline:
             alerts=tuple(work.alerts),
             broken_frames=work.broken_frames,
             interrupted=work.interrupted,
+            refused_alerts=work.refused_alerts,
             notes=tuple(work.notes),
             annotated_video=None if folder is None else folder / "annotated.mp4",
             alerts_file=None if folder is None else folder / "alerts.jsonl",
@@ -367,8 +374,9 @@ def _checked_purpose(value: object) -> str:
     return value
 
 
-def _check_whole(name: str, value: object) -> None:
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise InvalidArgument(
-            f"{name} must be a whole number of at least 1, got {value!r}", hint="leave it out for the default"
+def _check_not_replaced(name: str, recording: RecordedSource, folder: Path) -> None:
+    if any((folder / file).resolve() == recording.path.resolve() for file in _FILES):
+        raise VideoWriteError(
+            f"{name} is itself in {str(folder)!r} and would be replaced by the annotated video",
+            hint="give another folder",
         )

@@ -11,7 +11,8 @@ from typing import Any, Protocol, runtime_checkable
 
 from facematch.errors import VideoWriteError
 from facematch.protocols import Analyzer
-from facematch.types import Alert, Identification
+from facematch.types import Alert, SearchTerms
+from facematch.video.passages.settings import PassageSettings
 from facematch.video.recording.figure import timeline_figure
 from facematch.video.recording.result import VideoResult
 
@@ -29,29 +30,27 @@ class ReportFacts:
 
     Attributes:
         result: The outcome.
-        rules: Answer of the search for nobody with which the run began: threshold, gallery, contract, purpose, site.
+        terms: What ruled the searches when the run began: threshold, gallery, contract, purpose, site.
         recording: Name of the recording.
         recorded_at: When it was recorded, if the file says so.
         processed_at: When it was processed.
         actor: Who processed it.
         analyzer: The models; asked for its operating point and, if it can, its description.
         blurred: Whether people who are not candidates are redacted in the annotated video.
-        every: Faces were looked for in every n-th frame.
-        min_frames: Frames that a passage needs.
+        settings: What a passage needed, and in which frames faces were looked for.
         counts: ``(seconds, faces)`` over time.
         thumbnails: JPEG bytes by alert id.
     """
 
     result: VideoResult
-    rules: Identification
+    terms: SearchTerms
     recording: str
     recorded_at: datetime | None
     processed_at: datetime
     actor: str
     analyzer: Analyzer
     blurred: bool
-    every: int
-    min_frames: int
+    settings: PassageSettings
     counts: tuple[tuple[float, int], ...]
     thumbnails: Mapping[str, bytes]
 
@@ -125,7 +124,7 @@ def _card(alert: Alert, thumbnail: bytes | None) -> dict[str, Any]:
 
 
 def _settings(facts: ReportFacts) -> list[tuple[str, str]]:
-    rules, result, point = facts.rules, facts.result, facts.analyzer.operating_point
+    terms, result, point = facts.terms, facts.result, facts.analyzer.operating_point
     if point is None:
         origin = "given by the caller; the model pack has no tested threshold"
     else:
@@ -133,16 +132,16 @@ def _settings(facts: ReportFacts) -> list[tuple[str, str]]:
             f"tested: {point.error_kind} {point.error_rate:.4g} at {point.threshold:.4f} on {point.measured_on}, "
             f"{point.trials:,} non-mated trials, {point.measured_at}"
         )
-        if abs(rules.threshold - point.threshold) > 1e-9:
+        if abs(terms.threshold - point.threshold) > 1e-9:
             origin = f"raised by the caller; {origin}"
     rows = [
-        ("Purpose", rules.purpose),
-        ("Site", rules.site or "not given"),
-        ("Threshold (raw cosine)", f"{rules.threshold:.4f}"),
+        ("Purpose", terms.purpose),
+        ("Site", terms.site or "not given"),
+        ("Threshold (raw cosine)", f"{terms.threshold:.4f}"),
         ("Where the threshold comes from", origin),
-        ("Subjects the search could reach", str(rules.gallery_size)),
-        ("Gallery generation", str(rules.generation)),
-        ("Embedding contract", rules.contract),
+        ("Subjects the search could reach", str(terms.gallery_size)),
+        ("Gallery generation", str(terms.generation)),
+        ("Embedding contract", terms.contract),
     ]
     if isinstance(facts.analyzer, _Describes):
         rows += [(name.replace("_", " ").capitalize(), str(value)) for name, value in facts.analyzer.describe().items()]
@@ -157,8 +156,13 @@ def _settings(facts: ReportFacts) -> list[tuple[str, str]]:
         ("Processed at", f"{_moment(facts.processed_at)} by {facts.actor}"),
         ("Frames processed", f"{result.frames:,} ({result.fps_processed:.1f} a second, both passes)"),
         ("Damaged frames or packets", str(result.broken_frames)),
-        ("Faces looked for in", "every frame" if facts.every == 1 else f"every {facts.every}th frame"),
-        ("Frames that a passage needs", str(facts.min_frames)),
+        (
+            "Faces looked for in",
+            "every frame" if facts.settings.every == 1 else f"every {facts.settings.every}th frame",
+        ),
+        ("Frames that a passage needs", str(facts.settings.min_frames)),
+        ("Seconds that a passage needs", f"{facts.settings.min_seconds:g}"),
+        ("Alerts that the policy refused", str(result.refused_alerts)),
         (
             "People who are not candidates",
             "redacted in the annotated video" if facts.blurred else "NOT redacted in the annotated video",

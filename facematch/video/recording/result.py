@@ -24,6 +24,7 @@ class VideoResult:
         alerts: One a passage with a candidate, in the order in which the passages ended.
         broken_frames: Damaged packets and frames met; they were skipped or concealed.
         interrupted: Whether processing was stopped before the end of the recording.
+        refused_alerts: Passages with a candidate on which the policy refused an alert.
         annotated_video: The annotated video, where one was asked for.
         alerts_file: ``alerts.jsonl``, likewise.
         report: ``report.html``, likewise.
@@ -38,6 +39,7 @@ class VideoResult:
     alerts: tuple[Alert, ...]
     broken_frames: int
     interrupted: bool
+    refused_alerts: int = 0
     annotated_video: Path | None = None
     alerts_file: Path | None = None
     report: Path | None = None
@@ -55,6 +57,7 @@ class VideoResult:
             "alerts": [alert.to_dict() for alert in self.alerts],
             "broken_frames": self.broken_frames,
             "interrupted": self.interrupted,
+            "refused_alerts": self.refused_alerts,
             "notes": list(self.notes),
             "paths": {name: None if path is None else str(path) for name, path in paths.items()},
         }

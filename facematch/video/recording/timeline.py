@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facematch.types import Alert, Box, FloatArray
+from facematch.video.passages.observer import Sighting
 
 __all__ = ["Decision", "Region", "Timeline"]
 
@@ -68,7 +69,7 @@ class Region:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Sighting:
+class _Seen:
     frame: int
     box: Box
     clear: bool
@@ -93,7 +94,7 @@ class _Span:
 
 @dataclass(slots=True)
 class Timeline:
-    """The record of one pass over a recording.
+    """The record of one pass over a recording; an observer of its analysis.
 
     Attributes:
         every: Faces were looked for in every n-th frame.
@@ -108,18 +109,35 @@ class Timeline:
     counts: list[tuple[float, int]] = field(default_factory=list)
     cuts: list[int] = field(default_factory=list)
     decisions: list[Decision] = field(default_factory=list)
-    _tracks: dict[int, list[_Sighting]] = field(default_factory=dict)
-    _loose: dict[int, list[_Sighting]] = field(default_factory=dict)
+    _tracks: dict[int, list[_Seen]] = field(default_factory=dict)
+    _loose: dict[int, list[_Seen]] = field(default_factory=dict)
 
     def add_tracked(self, track: int, frame: int, box: Box, *, clear: bool = True) -> None:
         """A detection of a confirmed track; not ``clear`` if it is a faint one."""
-        self._tracks.setdefault(track, []).append(_Sighting(frame, box, clear))
+        self._tracks.setdefault(track, []).append(_Seen(frame, box, clear))
 
     def add_loose(self, frame: int, box: Box, *, clear: bool = True) -> None:
         """A detection that belongs to no confirmed track, yet or at all."""
-        self._loose.setdefault(frame, []).append(_Sighting(frame, box, clear))
+        self._loose.setdefault(frame, []).append(_Seen(frame, box, clear))
 
-    def adopt(self, track: int, frame: int, box: Box) -> None:
+    def on_cut(self, frame: int) -> None:
+        """A new scene begins with the frame of that index."""
+        self.cuts.append(frame)
+
+    def on_frame(self, time_s: float) -> None:
+        """The next frame, in seconds from the first."""
+        self.times.append(time_s)
+
+    def on_faces(self, frame: int, time_s: float, sightings: Sequence[Sighting]) -> None:
+        """All detections of a frame in which faces were looked for."""
+        for sighting in sightings:
+            if sighting.track is None:
+                self.add_loose(frame, sighting.box, clear=sighting.clear)
+            else:
+                self.add_tracked(sighting.track, frame, sighting.box, clear=sighting.clear)
+        self.counts.append((time_s, sum(sighting.clear for sighting in sightings)))
+
+    def on_adopted(self, track: int, frame: int, box: Box) -> None:
         """A detection handed in as loose turned out to begin a track."""
         loose = self._loose[frame]
         self._tracks.setdefault(track, []).extend(s for s in loose if s.box is box)
@@ -151,7 +169,7 @@ class Timeline:
             row = np.array([loose.box.as_tuple()], dtype=np.float32)
             yield self._with_margin(_Span(loose.frame, row, None, np.array([loose.clear])))
 
-    def _sure(self, part: Sequence[_Sighting]) -> NDArray[np.bool_]:
+    def _sure(self, part: Sequence[_Seen]) -> NDArray[np.bool_]:
         start = part[0].frame
         sure = np.zeros(part[-1].frame - start + 1, dtype=np.bool_)
         clear = [sighting.frame for sighting in part if sighting.clear]
@@ -161,10 +179,10 @@ class Timeline:
                 sure[before - start : after - start] = True
         return sure
 
-    def _parts(self, track: int, seen: list[_Sighting]) -> Iterator[tuple[Decision | None, list[_Sighting]]]:
+    def _parts(self, track: int, seen: list[_Seen]) -> Iterator[tuple[Decision | None, list[_Seen]]]:
         """The track's detections, divided where a decision begins or ends."""
         mine = [d for d in self.decisions if d.track == track]
-        part: list[_Sighting] = []
+        part: list[_Seen] = []
         owner: Decision | None = None
         for sighting in seen:
             now = next((d for d in mine if d.first <= sighting.frame <= d.last), None)
@@ -204,7 +222,7 @@ def _grown(row: FloatArray, frames: int) -> FloatArray:
     return np.array(box.as_tuple(), dtype=np.float32)
 
 
-def _interpolate(seen: Sequence[_Sighting]) -> FloatArray:
+def _interpolate(seen: Sequence[_Seen]) -> FloatArray:
     frames = np.array([sighting.frame for sighting in seen])
     rows = np.array([sighting.box.as_tuple() for sighting in seen], dtype=np.float64)
     every = np.arange(frames[0], frames[-1] + 1)

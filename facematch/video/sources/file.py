@@ -10,7 +10,6 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import MAXYEAR, UTC, datetime
 from fractions import Fraction
 from os import PathLike
@@ -21,14 +20,15 @@ import numpy as np
 
 from facematch.errors import VideoUnreadable
 from facematch.extras import require
-from facematch.types import Image
+from facematch.types import Frame, Image
+from facematch.video.sources.address import public_address
 
 if TYPE_CHECKING:
     from av.container import InputContainer
     from av.video.frame import VideoFrame
     from av.video.stream import VideoStream
 
-__all__ = ["FileSource", "Frame", "upright"]
+__all__ = ["FileSource", "upright"]
 
 _log = logging.getLogger(__name__)
 
@@ -42,21 +42,6 @@ _FALLBACK_RATE = 25.0
 _NOT_RECORDINGS = {"image2", "tty", "hls", "concat", "dash", "ffmetadata"}
 _EPOCHS = (datetime(1904, 1, 1, tzinfo=UTC), datetime(1970, 1, 1, tzinfo=UTC))
 _HINT = "check that the file is a complete recording in a common format such as MP4, MOV, MKV, AVI or WebM"
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Frame:
-    """One decoded frame.
-
-    Attributes:
-        index: Position among the frames that decoded, from 0.
-        time_s: Seconds from the first frame; strictly increasing.
-        pixels: BGR ``uint8`` ``(H, W, 3)``, turned upright.
-    """
-
-    index: int
-    time_s: float
-    pixels: Image
 
 
 def upright(pixels: Image, matrix: tuple[int, ...] | None) -> Image:
@@ -103,6 +88,7 @@ class FileSource:
         self._path = Path(path)
         self._av: Any = require("av", extra="video", what="video needs")
         self._broken = 0
+        self._shown = public_address(str(self._path))
         self._check_path()
         with self._open() as container:
             stream = self._stream(container)
@@ -125,16 +111,15 @@ class FileSource:
     def _check_path(self) -> None:
         try:
             if not self._path.exists():
-                raise VideoUnreadable(f"there is no file {str(self._path)!r}", hint="check the path")
+                raise VideoUnreadable(f"there is no file {self._shown!r}", hint="check the path")
             if not self._path.is_file():
-                raise VideoUnreadable(
-                    f"{str(self._path)!r} is not a regular file", hint="give the path of one video file"
-                )
+                raise VideoUnreadable(f"{self._shown!r} is not a regular file", hint="give the path of one video file")
             if self._path.stat().st_size == 0:
                 raise VideoUnreadable(f"{self.name} is empty: 0 bytes", hint="copy the recording again")
         except OSError as error:
             raise VideoUnreadable(
-                f"{str(self._path)!r} cannot be read: {error.strerror}", hint="check the path and its permissions"
+                f"{self._shown!r} cannot be read: {error.strerror}",
+                hint="check the path and its permissions",
             ) from error
 
     def _open(self) -> InputContainer:

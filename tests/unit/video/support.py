@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from fractions import Fraction
 from pathlib import Path
@@ -21,11 +21,13 @@ from facematch.types import (
     EmbeddingContract,
     Face,
     FloatArray,
+    Frame,
     Identification,
     Image,
     ImageSource,
     OperatingPoint,
     Probe,
+    SearchTerms,
 )
 
 CONTRACT = "c0" * 32
@@ -176,10 +178,15 @@ class ColorAnalyzer:
 
 
 class Gallery:
-    """Searches the vectors of a few enrolled people. Implements ``protocols.FaceSearch``."""
+    """Searches the vectors of a few enrolled people. Implements ``protocols.FaceSearch``.
 
-    def __init__(self, *names: str, aliases: dict[str, str] | None = None) -> None:
+    ``corroboration`` is the number of frames that its policy asks for before an alert.
+    """
+
+    def __init__(self, *names: str, aliases: dict[str, str] | None = None, corroboration: int = 1) -> None:
         self.names = names
+        self.corroboration = corroboration
+        self.asked: list[tuple[int, int, int]] = []
         self.aliases = aliases or {}
         self.calls: list[tuple[Face, ...]] = []
         self._analyzer = ColorAnalyzer()
@@ -192,6 +199,22 @@ class Gallery:
     def actor(self) -> str:
         return "olga"
 
+    def search_terms(
+        self, *, purpose: str, site: str | None = None, zone: str | None = None, threshold: float | None = None
+    ) -> SearchTerms:
+        applied = self._applied(threshold)
+        return SearchTerms(purpose, site, zone, applied, len(self.names), 3, CONTRACT, 4, ())
+
+    def alert_refusal(self, *, frames: int, policy_version: int, cameras: int = 1) -> str | None:
+        self.asked.append((frames, cameras, policy_version))
+        return None if frames >= self.corroboration else f"corroboration: {self.corroboration} frames are needed"
+
+    @staticmethod
+    def _applied(threshold: float | None) -> float:
+        if threshold is not None and threshold < THRESHOLD:
+            raise ThresholdTooLow(f"at least {THRESHOLD}, got {threshold}", hint="raise it")
+        return THRESHOLD if threshold is None else threshold
+
     def identify_faces(
         self,
         faces: Sequence[Face],
@@ -202,9 +225,7 @@ class Gallery:
         top_k: int = 5,
         threshold: float | None = None,
     ) -> Identification:
-        if threshold is not None and threshold < THRESHOLD:
-            raise ThresholdTooLow(f"at least {THRESHOLD}, got {threshold}", hint="raise it")
-        applied = THRESHOLD if threshold is None else threshold
+        applied = self._applied(threshold)
         self.calls.append(tuple(faces))
         probes = []
         for found in faces:
@@ -216,7 +237,19 @@ class Gallery:
                 if score >= applied
             )
             probes.append(Probe(found.with_embedding(None), candidates))
-        return Identification(tuple(probes), applied, len(self.names), 3, CONTRACT, purpose, site)
+        return Identification(tuple(probes), applied, len(self.names), 3, CONTRACT, purpose, site, zone, 4)
+
+
+class Camera:
+    """Frames from memory, at 25 a second. Implements ``protocols.FrameSource`` and is no recording."""
+
+    def __init__(self, images: Sequence[Image], name: str = "door") -> None:
+        self.name = name
+        self.average_rate = 25.0
+        self._images = images
+
+    def __iter__(self) -> Iterator[Frame]:
+        return (Frame(i, i / 25, image.copy()) for i, image in enumerate(self._images))
 
 
 def make_alert(subject_id: str = "s-1", score: float = 0.7, start_s: float = 1.0, end_s: float = 2.0) -> Alert:

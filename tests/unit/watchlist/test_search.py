@@ -92,6 +92,17 @@ def test_after_withdrawal_there_is_no_candidate_whatever_the_clock_says(bench: B
     assert bench.found(1) == []
 
 
+def test_search_terms_say_what_would_rule_and_search_nothing(bench: Bench) -> None:
+    bench.enroll("s", 1)
+    before = len(bench.entries())
+    terms = bench.watchlist.search_terms(purpose=PURPOSE, site=SITE, threshold=0.9)
+    assert len(bench.entries()) == before
+    answer = bench.watchlist.identify_faces([], purpose=PURPOSE, site=SITE, threshold=0.9)
+    shared = ("purpose", "site", "zone", "threshold", "gallery_size", "generation", "contract", "policy_version")
+    assert [getattr(terms, name) for name in shared] == [getattr(answer, name) for name in shared]
+    assert (terms.threshold, terms.gallery_size, terms.notes) == (0.9, 1, answer.notes)
+
+
 def test_without_a_purpose_there_is_no_search(bench: Bench) -> None:
     bench.enroll("s", 1)
     for call in (

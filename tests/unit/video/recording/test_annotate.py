@@ -6,11 +6,10 @@ import cv2
 import numpy as np
 import pytest
 
-from facematch.types import Box
+from facematch.types import Box, Frame
 from facematch.video.passages.regions_of_interest import Areas
 from facematch.video.recording.annotate import _hide, _Painter
 from facematch.video.recording.timeline import Decision, Region, Timeline
-from facematch.video.sources.file import Frame
 from tests.unit.video.support import make_alert
 
 CANDIDATE = Region(Box(40, 40, 80, 90), Decision(make_alert(), 0, 0, 9, 5), certain=True)

@@ -24,14 +24,15 @@ from facematch.errors import (
     VideoWriteError,
 )
 from facematch.protocols import Analyzer, FaceSearch
-from facematch.types import Alert, Box, Face, Identification, Image
-from facematch.video import VideoPipeline
+from facematch.types import Alert, Box, Face, Identification, Image, SearchTerms
+from facematch.video import FileSource, VideoPipeline
 from facematch.video.recording import annotate as render_module
 from facematch.video.recording.outputs import Outputs
 from tests.unit.video.support import (
     NOON,
     THRESHOLD,
     VECTORS,
+    Camera,
     ColorAnalyzer,
     Gallery,
     ground,
@@ -103,7 +104,7 @@ def test_every_passage_is_searched_once_with_a_fused_unit_vector(clip: Path) -> 
     with pipeline(gallery) as video:
         result = video.process(clip)
     searched = [found for call in gallery.calls for found in call]
-    assert gallery.calls[0] == ()
+    assert () not in gallery.calls
     assert len(searched) == result.passages == 2
     vectors = [found.embedding for found in searched]
     assert [v is not None and float(np.linalg.norm(v)) for v in vectors] == pytest.approx([1.0, 1.0])
@@ -113,12 +114,16 @@ def test_every_passage_is_searched_once_with_a_fused_unit_vector(clip: Path) -> 
 
 def test_what_a_search_notes_reaches_the_result_once(clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     gallery = Gallery("ana")
-    search = gallery.identify_faces
+    search, terms = gallery.identify_faces, gallery.search_terms
 
     def noted(faces: Sequence[Face], **options: Any) -> Identification:
-        return replace(search(faces, **options), notes=("outgrown", "more") if faces else ("outgrown",))
+        return replace(search(faces, **options), notes=("outgrown", "more"))
+
+    def announced(**options: Any) -> SearchTerms:
+        return replace(terms(**options), notes=("outgrown",))
 
     monkeypatch.setattr(gallery, "identify_faces", noted)
+    monkeypatch.setattr(gallery, "search_terms", announced)
     with pipeline(gallery) as video:
         result = video.process(clip)
     assert result.notes == ("outgrown", "more")
@@ -300,9 +305,7 @@ def test_nothing_of_a_passage_without_candidate_is_kept(
 def test_an_error_of_the_search_carries_no_biometric_data(clip: Path) -> None:
     class Broken(Gallery):
         def identify_faces(self, faces, **options):  # type: ignore[no-untyped-def]
-            if faces:
-                raise VideoError("the audit entry could not be written")
-            return super().identify_faces(faces, **options)
+            raise VideoError("the audit entry could not be written")
 
     with pipeline(Broken("ana")) as video, pytest.raises(VideoError) as caught:
         video.process(clip)
@@ -402,6 +405,77 @@ def test_refusals_come_before_the_work(clip: Path, tmp_path: Path) -> None:
         video.process(clip, tmp_path / "out")
     assert gallery.analyzer.embedded == []
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("bad", [-0.1, float("nan"), float("inf"), True, "1"])
+def test_seconds_of_a_passage_are_checked(bad: object) -> None:
+    with pytest.raises(InvalidArgument, match="min_seconds"):
+        pipeline(Gallery(), min_seconds=bad)
+
+
+def test_a_passage_shorter_than_asked_for_is_not_searched(clip: Path) -> None:
+    """Ana is seen for 1.40 seconds, Ben for 1.56."""
+    gallery = Gallery("ana", "ben")
+    with pipeline(gallery, min_seconds=1.5) as video:
+        result = video.process(clip)
+    assert [alert.subject_id for alert in result.alerts] == ["ben"]
+    assert (result.passages, sum(len(call) for call in gallery.calls)) == (1, 1)
+
+
+def test_the_policy_refuses_an_alert_on_too_few_frames(clip: Path, tmp_path: Path) -> None:
+    """Ana is seen in 36 frames, Ben in 40; nothing of Ana is left behind."""
+    gallery = Gallery("ana", "ben", corroboration=40)
+    with pipeline(gallery) as video:
+        result = video.process(clip, tmp_path / "out")
+    assert sorted(gallery.asked) == [(36, 1, 4), (40, 1, 4)]
+    assert [alert.subject_id for alert in result.alerts] == ["ben"]
+    assert (result.refused_alerts, result.to_dict()["refused_alerts"]) == (1, 1)
+    (note,) = result.notes
+    assert note.endswith("corroboration: 40 frames are needed")
+    assert b"ana" not in (tmp_path / "out" / "alerts.jsonl").read_bytes()
+    assert not [p for p in (tmp_path / "out").iterdir() if VECTORS["ana"].tobytes() in p.read_bytes()]
+    drawn, original = read_video(tmp_path / "out" / "annotated.mp4")[0], read_video(clip)[0]
+    ana = (slice(46, 70), slice(10 + 2 * 16 + 5, 10 + 2 * 16 + 23))
+    assert np.abs(drawn[20][ana].astype(int) - original[20][ana]).mean() > 8
+
+
+def test_a_camera_gives_the_alerts_of_the_same_frames(clip: Path) -> None:
+    with pipeline(Gallery("ana")) as video:
+        recorded = video.process(clip)
+        live = video.process(Camera(scene()))
+        (alert,) = video.run(Camera(scene()))
+    assert (live.source, live.frames, live.broken_frames) == ("door", 40, 0)
+    assert [(a.subject_id, a.frames, a.shots) for a in live.alerts] == [
+        (a.subject_id, a.frames, a.shots) for a in recorded.alerts
+    ]
+    assert alert.started_at == NOON + timedelta(seconds=4 / 25)
+
+
+def test_a_camera_cannot_be_drawn_in_a_second_pass(tmp_path: Path) -> None:
+    with pipeline(Gallery("ana")) as video, pytest.raises(VideoError, match="no recording"):
+        video.process(Camera(scene()), tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_credentials_in_the_name_of_a_source_are_never_shown(
+    caplog: pytest.LogCaptureFixture, tmp_path: Path, clip: Path
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    address = "rtsp://ana:s3cret@10.0.0.7:554/door?token=s3cret"
+
+    class Named(FileSource):
+        name = address
+
+    with pipeline(Gallery("ana")) as video:
+        live = video.process(Camera(scene(), address))
+        with pytest.raises(VideoError) as caught:
+            video.process(Camera(scene(), address), tmp_path / "out")
+        recorded = video.process(Named(clip), tmp_path / "out")
+    files = [path.read_bytes() for path in (tmp_path / "out").iterdir()]
+    said = repr((live, live.to_dict(), recorded, str(caught.value), [vars(record) for record in caplog.records]))
+    assert live.source == live.alerts[0].source == "rtsp://10.0.0.7:554/door"
+    assert len(files) == 3
+    assert not [text for text in (said, *map(repr, files)) if "s3cret" in text or "ana:" in text]
 
 
 def test_a_raised_threshold_is_applied(clip: Path) -> None:

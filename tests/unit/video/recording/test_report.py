@@ -11,8 +11,9 @@ import cv2
 import numpy as np
 import pytest
 
-from facematch.types import Identification
+from facematch.types import SearchTerms
 from facematch.video import VideoPipeline, VideoResult
+from facematch.video.passages.settings import PassageSettings
 from facematch.video.recording.figure import timeline_figure
 from facematch.video.recording.report import ReportFacts, clock_time, write_report
 from tests.unit.video.support import CONTRACT, NOON, ColorAnalyzer, Gallery, ground, make_alert, put, write_video
@@ -35,15 +36,14 @@ def facts(*subjects: str, interrupted: bool = False) -> ReportFacts:
     alerts = tuple(make_alert(s, 0.7, i, i + 2.0) for i, s in enumerate(subjects))
     return ReportFacts(
         result=VideoResult("door", 100, 90.0, 55.5, 7, alerts, 2, interrupted),
-        rules=Identification((), 0.45, 12, 3, CONTRACT, "site-access", "store-12"),
+        terms=SearchTerms("site-access", "store-12", None, 0.45, 12, 3, CONTRACT, 1, ()),
         recording=HOSTILE + ".mp4",
         recorded_at=None,
         processed_at=NOON,
         actor="olga",
         analyzer=ColorAnalyzer(),
         blurred=True,
-        every=1,
-        min_frames=3,
+        settings=PassageSettings(),
         counts=tuple((i * 0.9, i % 4) for i in range(100)),
         thumbnails={},
     )

@@ -62,7 +62,7 @@ def test_adopted_detection_moves_from_loose_to_its_track() -> None:
     first = box(5)
     line.add_loose(9, first)
     line.add_loose(9, box(90))
-    line.adopt(3, 9, first)
+    line.on_adopted(3, 9, first)
     line.add_tracked(3, 10, box(5))
     line.decisions.append(Decision(make_alert(), 3, 9, 10, 10))
     regions = list(line.regions())

@@ -1,4 +1,4 @@
-"""What the operating system says of a file that is to be written, in facematch's own words."""
+"""A new file, and what the operating system says of it in facematch's own words."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from os import PathLike
 
-from facematch.errors.base import InvalidArgument
+from facematch.errors import InvalidArgument
 
 __all__ = ["writing"]
 
