@@ -17,7 +17,7 @@ from facematch.cli import main
 from facematch.cli.output import ExitCode, print_json, print_table, progress_bar, shown
 from facematch.cli.video import _stop_on_interrupt
 from facematch.errors import InvalidArgument
-from facematch.governance.durations import parse_duration
+from facematch.governance.time import parse_duration
 from facematch.testing import FakeAnalyzer, SyntheticFace, synthetic_consent, synthetic_picture
 from facematch.watchlist import Watchlist
 

@@ -38,7 +38,7 @@ from facematch.governance.reports.processing_record import processing_record
 from facematch.governance.reports.rendering import ReportFormat, render, to_html, to_markdown
 from facematch.governance.reports.statements import Statements
 from facematch.governance.reports.transparency_notice import transparency_notice
-from facematch.governance.reports.wording import DISCLAIMER, decision_steps
+from facematch.governance.reports.wording import DISCLAIMER, decision_steps, human_review
 
 __all__ = [
     "DISCLAIMER",
@@ -71,6 +71,7 @@ __all__ = [
     "ZoneFacts",
     "access_page",
     "decision_steps",
+    "human_review",
     "impact_input",
     "log_line",
     "logic_sentences",

@@ -15,6 +15,7 @@ from facematch.governance.reports.wording import (
     day,
     decision_steps,
     moment,
+    not_enforced,
     policy_rows,
     test_sentence,
 )
@@ -100,6 +101,7 @@ def access_page(file: AccessFile) -> Report:
                     Table(("Rule", "What it says"), policy_rows(file.policy.policy)),
                 ),
             ),
+            *not_enforced(file.policy.policy),
         ),
         closing=(
             (

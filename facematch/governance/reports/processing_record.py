@@ -11,6 +11,7 @@ from facematch.governance.reports.wording import (
     counted,
     day,
     moment,
+    not_enforced,
     percent,
     policy_rows,
     provenance,
@@ -118,6 +119,7 @@ def processing_record(configuration: Configuration, statements: Statements) -> R
                     Table(("Rule", "What it says"), policy_rows(configuration.policy.policy)),
                 ),
             ),
+            *not_enforced(configuration.policy.policy),
         ),
         closing=provenance(configuration),
     )
@@ -148,7 +150,7 @@ def _people(configuration: Configuration) -> tuple[Facts | Paragraph | Table, ..
     consents = configuration.consents
     return (
         Table(
-            ("SubjectFilter", "Personal data", "How many"),
+            ("People", "Personal data", "How many"),
             (
                 (
                     "Subjects: people who are enrolled",

@@ -9,7 +9,16 @@ from facematch.governance.reports.document import Block, Bullets, Cell, Facts, N
 from facematch.governance.reports.facts import Configuration, Tally, ZoneFacts
 from facematch.governance.reports.processing_record import controllers_of
 from facematch.governance.reports.statements import Statements
-from facematch.governance.reports.wording import DISCLAIMER, NO_TRAITS, amount, day, named, test_sentence
+from facematch.governance.reports.wording import (
+    DISCLAIMER,
+    NO_TRAITS,
+    amount,
+    day,
+    human_review,
+    media_limit,
+    named,
+    test_sentence,
+)
 
 __all__ = ["transparency_notice"]
 
@@ -135,9 +144,9 @@ def _passing(configuration: Configuration) -> tuple[Block, ...]:
                 ),
                 (
                     "If the comparison is close enough, the system shows a candidate. That is a suggestion, not an "
-                    "identity. A person has to judge it; the system takes no action on its own."
+                    "identity, and it is for a person to judge. The system takes no action on its own."
                 ),
-                configuration.policy.policy.reviewers.sentence(),
+                human_review(configuration.policy.policy),
                 NO_TRAITS,
             )
         ),
@@ -166,18 +175,13 @@ def _times(configuration: Configuration) -> tuple[str, ...]:
         if not rule.erase_after_end_days
         else (f"{amount(rule.erase_after_end_days, 'day')} after it has ended")
     )
-    media = amount(rule.unconfirmed_media_hours, "hour")
-    midnight = " or at midnight UTC, whichever is sooner" if rule.unconfirmed_media_midnight else ""
     log = "" if rule.audit_days is None else f" for {amount(rule.audit_days, 'day')}"
     return (
         (
             f"A consent, or another ground for being on the list, lasts at most "
             f"{amount(policy.validity.max_days, 'day')} unless it is renewed. The data of the person is erased {after}."
         ),
-        (
-            f"The list itself keeps no pictures. Those of an alert that nobody confirmed are to be deleted by the "
-            f"controller after {media}{midnight}."
-        ),
+        f"The list itself keeps no pictures. Those of an alert that nobody confirmed are {media_limit(policy)}.",
         f"A log of who searched when, why and where is kept{log}. No face and no name of an enrolled person is in it.",
     )
 

@@ -31,6 +31,7 @@ from facematch.governance.reports import (
     StoredComplaint,
     StoredTemplate,
     access_page,
+    human_review,
     log_line,
     logic_sentences,
     readme,
@@ -291,15 +292,13 @@ def _logic(file: AccessFile) -> dict[str, Any]:
             "data": found.data,
             "measured_at": found.measured_at,
         },
-        "human_review": ruling.policy.reviewers.sentence(),
+        "human_review": human_review(ruling.policy),
         "policy": {
             "title": ruling.policy.title,
             "version": ruling.version,
             "digest": ruling.digest,
             "effective_from": ruling.effective_from.isoformat(),
-            "rules": [
-                {"rule": text.rule, "value": text.value, "sentence": text.sentence} for text in ruling.policy.describe()
-            ],
+            "rules": [text._asdict() for text in ruling.policy.describe()],
         },
     }
 
