@@ -105,7 +105,7 @@ def test_roles_by_name() -> None:
 )
 def test_the_strict_profile_separates_duties(roles: set[str]) -> None:
     with pytest.raises(SeparationOfDuties) as caught:
-        check_separation(RoleRequest(roles=frozenset(roles)), RETAIL)
+        check_separation(RoleRequest(roles=frozenset(Role(name) for name in roles)), RETAIL)
     assert caught.value.hint == "give one of the roles to another person"
 
 
