@@ -9,7 +9,6 @@ from typing import Final
 from facematch.governance.consent.consent import Consent
 from facematch.governance.reports.access_file import AccessFile, StoredComplaint, StoredTemplate
 from facematch.governance.reports.access_log import LogLine, what_happened
-from facematch.governance.reports.document import Block, Bullets, Cell, Facts, Paragraph, Report, Section, Table
 from facematch.governance.reports.wording import (
     amount,
     day,
@@ -19,6 +18,7 @@ from facematch.governance.reports.wording import (
     policy_rows,
     test_sentence,
 )
+from facematch.reporting.document import Block, Bullets, Cell, Facts, Paragraph, Report, Section, Table
 
 __all__ = ["access_page", "logic_sentences", "readme"]
 
@@ -59,7 +59,7 @@ def access_page(file: AccessFile) -> Report:
     return Report(
         kind="Copy of your data",
         title=f"What is stored about {file.subject_id}",
-        made_at=file.made_at,
+        meta=f"Made {moment(file.made_at)}",
         lead=(
             (
                 "Everything that this watchlist stores about you, where it comes from, what was done with it, and how "

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from facematch.governance.policy import NOT_ENFORCED
-from facematch.governance.reports.document import Block, Bullets, Cell, Facts, Paragraph, Report, Section, Table
 from facematch.governance.reports.facts import Configuration
 from facematch.governance.reports.processing_record import (
     controllers_of,
@@ -21,6 +20,7 @@ from facematch.governance.reports.wording import (
     amount,
     counted,
     decision_steps,
+    moment,
     not_enforced,
     percent,
     policy_rows,
@@ -29,6 +29,7 @@ from facematch.governance.reports.wording import (
     test_facts,
     test_sentence,
 )
+from facematch.reporting.document import Block, Bullets, Cell, Facts, Paragraph, Report, Section, Table
 
 __all__ = ["impact_input", "observations"]
 
@@ -61,7 +62,7 @@ def impact_input(configuration: Configuration, statements: Statements) -> Report
     return Report(
         kind="Input for a data protection impact assessment",
         title="Face recognition against a watchlist",
-        made_at=configuration.made_at,
+        meta=f"Made {moment(configuration.made_at)}",
         lead=(
             (
                 "The facts of this watchlist in the order of GDPR Article 35(7). Necessity, proportionality and the "

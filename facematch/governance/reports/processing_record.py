@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from facematch.governance.reports.document import Cell, Facts, Note, Paragraph, Report, Section, Table
 from facematch.governance.reports.facts import Configuration
 from facematch.governance.reports.statements import Statements
 from facematch.governance.reports.wording import (
@@ -18,6 +17,7 @@ from facematch.governance.reports.wording import (
     retention_rows,
     test_facts,
 )
+from facematch.reporting.document import Cell, Facts, Note, Paragraph, Report, Section, Table
 
 __all__ = ["controllers_of", "measures", "processing_record", "roles_table", "zones_table"]
 
@@ -34,7 +34,7 @@ def processing_record(configuration: Configuration, statements: Statements) -> R
     return Report(
         kind="Record of processing activities",
         title="Face recognition against a watchlist",
-        made_at=configuration.made_at,
+        meta=f"Made {moment(configuration.made_at)}",
         lead=(
             (
                 "What is processed, why, about whom, for how long and how it is protected, in the order of GDPR "

@@ -5,7 +5,6 @@ It says no numbers of people and no names of staff: a small number could point a
 
 from __future__ import annotations
 
-from facematch.governance.reports.document import Block, Bullets, Cell, Facts, Note, Paragraph, Report, Section, Table
 from facematch.governance.reports.facts import Configuration, Tally, ZoneFacts
 from facematch.governance.reports.processing_record import controllers_of
 from facematch.governance.reports.statements import Statements
@@ -16,9 +15,11 @@ from facematch.governance.reports.wording import (
     day,
     human_review,
     media_limit,
+    moment,
     named,
     test_sentence,
 )
+from facematch.reporting.document import Block, Bullets, Cell, Facts, Note, Paragraph, Report, Section, Table
 
 __all__ = ["transparency_notice"]
 
@@ -37,7 +38,7 @@ def transparency_notice(configuration: Configuration, statements: Statements, *,
     return Report(
         kind="Information for the public",
         title="Face recognition is in use" if site is None else f"Face recognition is in use at {site}",
-        made_at=configuration.made_at,
+        meta=f"Made {moment(configuration.made_at)}",
         lead=(
             (
                 "Cameras or pictures are compared with a list of enrolled people. This page says who does it, why, "

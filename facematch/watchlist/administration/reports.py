@@ -24,8 +24,6 @@ from facematch.governance.reports import (
     ModelFacts,
     NoticeFacts,
     Party,
-    Report,
-    ReportFormat,
     Statements,
     SuspensionFacts,
     Tally,
@@ -33,12 +31,12 @@ from facematch.governance.reports import (
     ZoneFacts,
     impact_input,
     processing_record,
-    render,
     tallies,
     transparency_notice,
 )
 from facematch.governance.zones import Zone
 from facematch.matching import Calibration
+from facematch.reporting import Report, ReportFormat, render
 from facematch.storage.audit_log.state import read_head
 from facematch.storage.calibrations import current_calibration
 from facematch.storage.schema import (

@@ -35,8 +35,8 @@ from facematch.governance.reports import (
     log_line,
     logic_sentences,
     readme,
-    to_html,
 )
+from facematch.reporting import to_html
 from facematch.storage.audit_log.state import read_head
 from facematch.storage.calibrations import current_calibration
 from facematch.storage.schema import audit, complaints, consents, enrollments, subjects, templates

@@ -4,7 +4,6 @@ import dataclasses
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from html.parser import HTMLParser
 from typing import Any
 
 import pytest
@@ -21,25 +20,17 @@ from facematch.governance.policy import (
 )
 from facematch.governance.reports import (
     DISCLAIMER,
-    NOT_STATED,
     AccessFile,
     AuditFacts,
-    Bullets,
     ComplaintFacts,
     Configuration,
     ConsentFacts,
-    Facts,
     KeyFacts,
     ModelFacts,
-    Note,
     NoticeFacts,
-    Paragraph,
     Party,
-    Report,
-    Section,
     Statements,
     SuspensionFacts,
-    Table,
     Tally,
     TestedThreshold,
     ZoneFacts,
@@ -50,13 +41,12 @@ from facematch.governance.reports import (
     log_line,
     observations,
     processing_record,
-    render,
     tallies,
-    to_html,
-    to_markdown,
     transparency_notice,
 )
 from facematch.governance.reports.wording import test_sentence as sentence_of
+from facematch.reporting import NOT_STATED, Facts, Report, Table, to_html, to_markdown
+from tests.unit.reporting.support import Page
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 POLICY = Policy.profile("retail-watchlist")
@@ -168,109 +158,13 @@ def configured(**changes: Any) -> Configuration:
     return dataclasses.replace(made, **changes)
 
 
-class _Page(HTMLParser):
-    """Collects what a browser would make of a page."""
-
-    VOID = frozenset({"meta", "br", "hr", "img", "link", "input"})
-
-    def __init__(self, html: str) -> None:
-        super().__init__()
-        self.open: list[str] = []
-        self.tags: set[str] = set()
-        self.attributes: list[tuple[str, str]] = []
-        self.text: list[str] = []
-        self.feed(html)
-        self.close()
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.add(tag)
-        self.attributes += [(name, value or "") for name, value in attrs]
-        if tag not in self.VOID:
-            self.open.append(tag)
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        self.text.append(data)
-
-
-# --- rendering
-
-
-def everything(text: str) -> Report:
-    """A report that says one text in every place."""
-    return Report(
-        kind=text,
-        title=text,
-        made_at=NOW,
-        lead=(text,),
-        tiles=((text, text),),
-        sections=(
-            Section(
-                text,
-                (
-                    Paragraph(text),
-                    Note(text),
-                    Bullets((text,)),
-                    Facts(((text, text), (text, (text, text)), (text, None))),
-                    Table((text, text), ((text, None), ((text,), ())), caption=text),
-                    Table((text,), (), empty=text),
-                ),
-            ),
-        ),
-        closing=(text,),
-    )
-
-
-def test_html_shows_what_it_quotes_as_text() -> None:
-    hostile = "<script>alert('x')</script><img src=x onerror=y> & \"</td>"
-    html = to_html(everything(hostile))
-    page = _Page(html)
-    assert not page.tags & {"script", "img"}
-    assert page.open == []
-    quoted = [text for text in page.text if "alert(" in text]
-    assert len(quoted) > 20
-    assert [text for text in quoted if hostile not in text] == []
-
-
 def test_html_needs_nothing_from_elsewhere() -> None:
     texts = [to_html(build(configured(), Statements())) for build in BUILDERS]
-    found = [item for html in texts for item in _Page(html).attributes if item[0] in {"src", "href", "action"}]
+    found = [value for html in texts for value in Page(html).values("src", "href", "action")]
     assert len(found) == 31
-    assert [value for _, value in found if not re.fullmatch(r"#section-\d+", value)] == []
+    assert [value for value in found if not re.fullmatch(r"#section-\d+", value)] == []
     assert [html for html in texts if re.search(r"url\(|@import|https?:", html)] == []
     assert [html.count("default-src 'none'; style-src 'unsafe-inline'") for html in texts] == [1, 1, 1]
-
-
-def test_markdown_shows_what_it_quotes_as_text() -> None:
-    hostile = "# *x* | <b>y</b> [z](http://e.vil) `c` &amp; _u_"
-    text = to_markdown(everything(hostile))
-    shown = r"\# \*x\* \| \<b\>y\</b\> \[z\](http://e.vil) \`c\` &amp;amp; \_u\_"
-    assert text.count(shown) == text.count("e.vil") > 20
-    assert text.replace(shown, "").count("[") == 0
-
-
-@pytest.mark.parametrize(
-    ("given", "shown"),
-    [
-        ("- a", r"\- a"),
-        ("+ a", r"\+ a"),
-        ("1. a", r"1\. a"),
-        ("2) a", r"2\) a"),
-        ("---", r"\---"),
-        ("===", r"\==="),
-        ("# a", r"\# a"),
-        ("0.5 of it", "0.5 of it"),
-        ("-0.5", "-0.5"),
-        ("2026-03-01", "2026-03-01"),
-        ("a\nb\r\n\tc", "a b c"),
-        ("a\u2028b\x00c", "a b c"),
-    ],
-)
-def test_markdown_keeps_a_text_on_one_line_and_no_list(given: str, shown: str) -> None:
-    report = Report("kind", "title", NOW, (), (), (Section("s", (Paragraph(given),)),))
-    assert to_markdown(report).split("## 1. s\n\n")[1] == f"{shown}\n\n---\n"
 
 
 def test_markdown_tables_have_as_many_cells_a_row_as_columns() -> None:
@@ -280,40 +174,6 @@ def test_markdown_tables_have_as_many_cells_a_row_as_columns() -> None:
     assert len(tables) > 25
     assert [width for width in widths if len(width) != 1] == []
     assert [table for table in tables if not re.fullmatch(r"\|( --- \|)+", table[1])] == []
-    text = to_markdown(Report("k", "t", NOW, (), (), (Section("s", (Table(("a", "b"), (("1|2", "3"),)),)),)))
-    assert "| a | b |\n| --- | --- |\n| 1\\|2 | 3 |\n" in text
-
-
-def test_what_nobody_stated_is_said_in_both_forms_and_counted() -> None:
-    report = Report(
-        "kind",
-        "title",
-        NOW,
-        (),
-        (),
-        (
-            Section("Who?", (Facts((("Name", None), ("Contact", "c"), ("Name", None))),)),
-            Section("What", (Table(("A", "B"), (("1", None), ("2", None))), Facts((("C", ()),)))),
-        ),
-    )
-    assert report.missing == (("Who", ("Name",)), ("What", ("B",)))
-    assert report.missing_count == 2
-    assert to_html(report).count(NOT_STATED) == 4
-    assert to_markdown(report).count(NOT_STATED) == 4
-    assert "- Who: Name\n- What: B\n" in to_markdown(report)
-    assert "| C | none |" in to_markdown(report)
-
-
-def test_a_report_has_two_forms() -> None:
-    report = processing_record(configured(), Statements())
-    assert render(report, "html").startswith("<!doctype html>")
-    assert render(report, "markdown").startswith("# ")
-    with pytest.raises(InvalidArgument, match="'pdf'") as caught:
-        render(report, "pdf")
-    assert caught.value.hint == "one of: markdown, html"
-
-
-# --- what the reports say
 
 
 @pytest.mark.parametrize("build", BUILDERS)
@@ -341,7 +201,7 @@ def test_an_empty_watchlist_gives_gaps_and_nothing_made_up(build: Builder) -> No
     text = to_markdown(report)
     assert report.missing_count >= 10
     assert text.count(f"**{NOT_STATED}**") >= report.missing_count
-    assert _Page(to_html(report)).open == []
+    assert Page(to_html(report)).open == []
     assert "None" not in text
 
 
