@@ -1,7 +1,7 @@
 """Moments, timezone-aware in UTC and stored as whole microseconds, and durations such as ``365d``.
 
 A moment without a timezone is refused rather than guessed: an expiry that is off by a few hours is a search over
-somebody whose consent has ended.
+a person whose consent has ended.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ _UNITS: Final = {"h": "hours", "d": "days", "w": "weeks"}
 
 
 def utc_now() -> datetime:
-    """The present moment in UTC; the default clock."""
+    """Present moment in UTC; the default clock."""
     return datetime.now(UTC)
 
 
 def to_utc(moment: object, what: str) -> datetime:
-    """The same moment in UTC.
+    """Moment in UTC.
 
     Args:
         moment: A timezone-aware moment, in any timezone.

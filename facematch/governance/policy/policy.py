@@ -1,4 +1,4 @@
-"""A policy: the rules that a controller sets, composed of small objects, and refusing what it does not allow.
+"""Policies: the rules that a controller sets, composed of small objects.
 
 **An empty policy refuses everything.** Every rule is always there; what a document leaves out has the strictest value.
 """
@@ -48,7 +48,7 @@ class RuleText(NamedTuple):
 
 
 class Policy(BaseModel):
-    """The rules in force for a watchlist.
+    """Policy of a watchlist.
 
     ``Policy()`` refuses everything. Start from :meth:`profile`, or load a document that was written from one.
 
@@ -207,7 +207,7 @@ class Policy(BaseModel):
         return tuple(value for value in values if isinstance(value, Rule))
 
     def refusals(self, request: Request) -> tuple[Refusal, ...]:
-        """Why each rule that refuses a request does; empty where the policy allows it.
+        """Refusals of a request, one a rule; empty where the policy allows it.
 
         A request that no rule concerns is refused.
         """

@@ -134,7 +134,7 @@ class ZoneRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CalibrationFacts:
-    """What a threshold was tested for.
+    """Conditions under which a threshold was tested.
 
     Attributes:
         target_fpir: The false-positive identification rate that it holds, a share in ``(0, 1)``.

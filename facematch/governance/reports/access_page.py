@@ -1,4 +1,4 @@
-"""The page of a subject access export: everything that is stored about one subject, for that subject to read."""
+"""Page of a subject access export, for the subject to read."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _STATES: Final = {
 
 
 def logic_sentences(file: AccessFile) -> tuple[str, ...]:
-    """How a search comes to a candidate, and how well that was tested."""
+    """Logic of a decision, and the tested error rates."""
     steps = decision_steps(file.models, file.threshold, file.policy.policy)
     if file.threshold is None:
         used = sorted({line.details["threshold"] for line in file.log if "threshold" in line.details})
@@ -55,7 +55,7 @@ def logic_sentences(file: AccessFile) -> tuple[str, ...]:
 
 
 def access_page(file: AccessFile) -> Report:
-    """The page."""
+    """Page of everything that is stored about one subject."""
     return Report(
         kind="Copy of your data",
         title=f"What is stored about {file.subject_id}",
@@ -115,7 +115,7 @@ def access_page(file: AccessFile) -> Report:
 
 
 def readme(file: AccessFile) -> str:
-    """What is what in the archive, as plain text."""
+    """Plain text on the files of the archive."""
     return f"""\
 Copy of the data about {file.subject_id}
 made on {moment(file.made_at)} by the account {file.made_by}

@@ -51,7 +51,7 @@ _RISKS = (
 
 
 def impact_input(configuration: Configuration, statements: Statements) -> Report:
-    """The input.
+    """Input for a data protection impact assessment.
 
     Args:
         configuration: The live configuration.
@@ -109,7 +109,7 @@ def impact_input(configuration: Configuration, statements: Statements) -> Report
 
 
 def observations(configuration: Configuration) -> tuple[str, ...]:
-    """What in the configuration deserves a look: each a fact and why it matters; no verdict."""
+    """Observations on the configuration: each a fact and why it matters; no verdict."""
     return (
         *_accuracy_observations(configuration),
         *_people_observations(configuration),

@@ -231,7 +231,7 @@ def zones_table(configuration: Configuration) -> tuple[Table | Note | Paragraph,
 
 
 def roles_table(configuration: Configuration) -> Table:
-    """Who may do what."""
+    """Roles and the actors who hold them."""
     return Table(
         ("Role", "Actors", "How many"),
         tuple((role, held, f"{len(held):,}") for role, held in configuration.roles),
@@ -242,7 +242,7 @@ def roles_table(configuration: Configuration) -> Table:
 
 
 def measures(configuration: Configuration, statements: Statements) -> tuple[Facts | Table, ...]:
-    """How the data is protected, as far as this software does it."""
+    """Technical measures of this software, and the stated organizational ones."""
     keys, models, audit = configuration.keys, configuration.models, configuration.audit
     contract: Cell = None if models.contract is None else f"{models.embedder}, contract {models.contract}"
     parts = tuple((name.capitalize(), which) for name, which in models.parts)

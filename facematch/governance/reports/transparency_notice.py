@@ -1,6 +1,6 @@
-"""A notice for the public, in plain language: what happens to faces here, why, and what people can do about it.
+"""Notice for the public, in plain language: processing, purposes and rights.
 
-It says no numbers of people and no names of staff: a small number could point at somebody.
+It says no numbers of people and no names of staff: a small number could point at a person.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ __all__ = ["transparency_notice"]
 
 
 def transparency_notice(configuration: Configuration, statements: Statements, *, site: str | None = None) -> Report:
-    """The notice.
+    """Transparency notice for the public.
 
     Args:
         configuration: The live configuration.

@@ -1,4 +1,4 @@
-"""Sentences that reports share: how a decision is made, what a threshold was tested for, how long data is kept."""
+"""Sentences that reports share: decision steps, tested error rates, retention periods, rules."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def rule_in_words(rule: str) -> str:
 
 
 def decision_steps(models: ModelFacts, threshold: TestedThreshold | None, policy: Policy) -> tuple[str, ...]:
-    """How a search comes to a candidate, step by step, for people who know nothing of it."""
+    """Steps from a picture to a candidate, for readers without knowledge of the field."""
     numbers = "numbers" if models.dimension is None else f"{models.dimension} numbers"
     by = "" if models.embedder is None else f" by the model {models.embedder}"
     rule = "" if threshold is None else f" The score of a subject is {rule_in_words(threshold.rule)}."
@@ -125,7 +125,7 @@ def human_review(policy: Policy) -> str:
 
 
 def test_sentence(threshold: TestedThreshold) -> str:
-    """What the test of a threshold found, in one or two sentences."""
+    """Tested error rate of a threshold, in one or two sentences."""
     if threshold.error_kind != "FPIR":
         return (
             f"The threshold comes with the model pack. It was set so that {percent(threshold.target)} of "
@@ -254,7 +254,7 @@ def _words(rule: str) -> str:
 
 
 def provenance(configuration: Configuration) -> tuple[str, ...]:
-    """Where a report comes from, for its last lines."""
+    """Provenance of a report, for its last lines."""
     ruling: PolicyVersion = configuration.policy
     return (
         DISCLAIMER,

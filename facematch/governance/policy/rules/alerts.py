@@ -15,7 +15,7 @@ __all__ = ["Corroboration", "Precision", "Reviewers", "UnconfirmedMedia"]
 
 
 class Corroboration(Rule):
-    """One look is not enough: several frames, or two cameras.
+    """Corroboration of an alert by several frames or two cameras.
 
     Attributes:
         frames: Frames of one passage that have to reach the threshold, from 1; ``None`` refuses every alert.
@@ -50,7 +50,7 @@ class Corroboration(Rule):
 
 
 class Reviewers(Rule):
-    """People decide about alerts, one by one.
+    """Adjudication of alerts by distinct reviewers.
 
     Attributes:
         count: Distinct reviewers who have to confirm, from 1; ``None`` refuses every action.
@@ -142,7 +142,7 @@ def _distinct(people: tuple[str, ...]) -> int:
 
 
 class Precision(Rule):
-    """The live precision of a site: confirmed alerts as a share of those that were confirmed or rejected.
+    """Live precision of a site: confirmed alerts as a share of those that were confirmed or rejected.
 
     Attributes:
         minimum: The lowest share, 0 to 1; 0 never refuses, ``None`` always does.

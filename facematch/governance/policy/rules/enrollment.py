@@ -28,7 +28,7 @@ __all__ = [
 
 
 class LawfulBases(Rule):
-    """The lawful bases that an enrollment may stand on.
+    """Lawful bases of enrollment.
 
     Attributes:
         allowed: Members of :data:`~facematch.governance.terms.LAWFUL_BASES`; empty refuses all.
@@ -61,7 +61,7 @@ class LawfulBases(Rule):
 
 
 class Categories(Rule):
-    """The categories of subjects. Demographic ones cannot even be listed.
+    """Categories of subjects. Demographic ones cannot even be listed.
 
     Attributes:
         allowed: Kebab names, or ``"*"`` for any; empty refuses all.
@@ -98,7 +98,7 @@ class Categories(Rule):
 
 
 class Incident(Rule):
-    """The incident behind an enrollment.
+    """Incident behind an enrollment.
 
     Attributes:
         required: Whether every enrollment needs an ``incident_id``.
@@ -120,7 +120,7 @@ class Incident(Rule):
 
 
 class Validity(Rule):
-    """The longest that one GIVEN or RENEWED event may last.
+    """Longest validity of a GIVEN or RENEWED event.
 
     Attributes:
         max_days: Days, 0 to 730; 0 refuses all.
@@ -154,7 +154,7 @@ class Validity(Rule):
 
 
 class Adults(Rule):
-    """Somebody has to attest that the subject is an adult. The rule has no values: it cannot be loosened."""
+    """Attestation by a person that the subject is an adult. The rule has no values: it cannot be loosened."""
 
     concerns: ClassVar[tuple[type, ...]] = (EnrollmentRequest,)
 
@@ -163,7 +163,7 @@ class Adults(Rule):
         if not isinstance(request, EnrollmentRequest) or request.consent.adult_attested is True:
             return None
         return self.refuse(  # type: ignore[unreachable]  # a record made with model_construct() can say anything
-            "nobody attested that the subject is an adult",
+            "no person attested that the subject is an adult",
             "enroll adults only; a person attests it with adult_attested=True, never an estimate from a face",
         )
 
@@ -178,7 +178,7 @@ class Adults(Rule):
 
 
 class Vulnerable(Rule):
-    """A subject marked as vulnerable is refused. The rule has no values: it cannot be loosened."""
+    """Exclusion of subjects marked as vulnerable. The rule has no values: it cannot be loosened."""
 
     concerns: ClassVar[tuple[type, ...]] = (EnrollmentRequest,)
 
@@ -202,7 +202,7 @@ class Vulnerable(Rule):
 
 
 class Sources(Rule):
-    """The sources of pictures. ``scraped`` cannot even be listed.
+    """Sources of pictures. ``scraped`` cannot even be listed.
 
     Attributes:
         allowed: Members of :data:`~facematch.governance.terms.SOURCES`; empty refuses all.
@@ -233,7 +233,7 @@ class Sources(Rule):
 
 
 class Quality(Rule):
-    """The quality gate of enrollment.
+    """Quality gate of enrollment.
 
     Attributes:
         gate: ``required``: pictures whose quality nothing measured are refused; ``where-measured``: they are not.
@@ -275,12 +275,12 @@ class Quality(Rule):
         if self.gate is None:
             return "No picture is enrolled, because the policy sets no quality gate."
         where = "Every picture must pass" if self.gate == "required" else "A picture must pass, where it is measured,"
-        override = "a second person may override it with a reason" if self.overrides else "nobody may override it"
+        override = "a second person may override it with a reason" if self.overrides else "it cannot be overridden"
         return f"{where} the quality gate; {override}."
 
 
 class DualControl(Rule):
-    """An enrollment stays PENDING until another person approves it.
+    """Dual control of enrollment: it stays PENDING until another person approves it.
 
     Attributes:
         required: Whether it does.

@@ -16,7 +16,7 @@ __all__ = ["MIN_AUDIT_DAYS", "PeopleToResume", "Retention", "SeparateRoles"]
 
 
 class PeopleToResume(Rule):
-    """Anybody may suspend; starting again takes several people.
+    """Number of people who have to agree to lift a suspension.
 
     Attributes:
         count: Distinct people, from 2: no policy lets one person do it. ``None`` refuses to resume.
@@ -120,7 +120,7 @@ def _sorted_pairs(pairs: tuple[tuple[Role, Role], ...]) -> tuple[tuple[Role, Rol
 
 
 class SeparateRoles(Rule):
-    """The separation of duties.
+    """Separation of duties.
 
     Attributes:
         pairs: Pairs of roles that one actor may not unite; an owner unites them all. ``None`` refuses every role.
@@ -148,7 +148,7 @@ class SeparateRoles(Rule):
     def sentence(self) -> str:
         """Statement of the rule."""
         if self.pairs is None:
-            return "Nobody may hold a role, because the policy does not say which are separated."
+            return "No actor may hold a role, because the policy does not say which are separated."
         if not self.pairs:
             return "One actor may hold any roles together."
         return "One actor may not be both: " + "; ".join(f"{first} and {second}" for first, second in self.pairs) + "."

@@ -13,7 +13,7 @@ __all__ = ["CaptureBases", "Purposes", "Recipients", "Sites", "Zones"]
 
 
 class Purposes(Rule):
-    """The purposes of the watchlist.
+    """Purposes of the watchlist.
 
     Attributes:
         allowed: Kebab names, or ``"*"`` for any; empty refuses all.
@@ -45,7 +45,7 @@ class Purposes(Rule):
 
 
 class Sites(Rule):
-    """The sites of the watchlist.
+    """Sites of the watchlist.
 
     Attributes:
         allowed: Names of sites, or ``"*"`` for any and for none at all; empty refuses all.
@@ -81,7 +81,7 @@ class Sites(Rule):
 
 
 class Zones(Rule):
-    """Searches happen in zones that were opened.
+    """Open zones as a condition of searches.
 
     Attributes:
         required: Whether a search has to name a zone. A zone that is named must be open in any case.
@@ -118,10 +118,10 @@ def _recipient(value: object) -> str:
 
 
 class Recipients(Rule):
-    """The recipients of data: the policy has to allow them, and the subject's consent has to name them.
+    """Recipients of data: the policy has to allow them, and the subject's consent has to name them.
 
     Attributes:
-        allowed: Names, or ``"*"`` for any that the consent names; empty allows nobody.
+        allowed: Names, or ``"*"`` for any that the consent names; empty allows none.
     """
 
     concerns: ClassVar[tuple[type, ...]] = (EnrollmentRequest, DisclosureRequest)
@@ -156,7 +156,7 @@ class Recipients(Rule):
 
 
 class CaptureBases(Rule):
-    """The bases on which a zone may be opened.
+    """Capture bases of zones.
 
     Attributes:
         allowed: Members of :data:`~facematch.governance.terms.CAPTURE_BASES`; empty refuses all.

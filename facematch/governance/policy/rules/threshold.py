@@ -11,7 +11,7 @@ __all__ = ["GalleryLimit", "ReportAge", "TargetFpir"]
 
 
 class TargetFpir(Rule):
-    """The false-positive identification rate (FPIR) that the threshold has to be tested for.
+    """Highest false-positive identification rate (FPIR) that the threshold may be tested for.
 
     Attributes:
         maximum: The highest target, a share from 0 to 1; 0 refuses every calibration.
@@ -45,7 +45,7 @@ class TargetFpir(Rule):
 
 
 class GalleryLimit(Rule):
-    """The gallery that a search may reach.
+    """Largest gallery that a search may reach.
 
     Attributes:
         max_subjects: The most subjects in scope; 0 refuses every gallery that is not empty.
@@ -92,7 +92,7 @@ class GalleryLimit(Rule):
 
 
 class ReportAge(Rule):
-    """The age of the test report that the threshold comes from.
+    """Age of the test report of the threshold.
 
     Attributes:
         required: Whether a search needs a report that is young enough. Where not, its age is not judged.

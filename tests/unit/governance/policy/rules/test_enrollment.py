@@ -98,7 +98,7 @@ REFUSED: list[tuple[Rule, Request, str, str]] = [
         "the consent lasts 366 days, at most 365 are allowed",
         "shorten valid_for",
     ),
-    (Adults(), without_attestation(), "nobody attested that the subject is an adult", "adult_attested=True"),
+    (Adults(), without_attestation(), "no person attested that the subject is an adult", "adult_attested=True"),
     (
         Vulnerable(),
         enrollment(vulnerable=True),
@@ -168,7 +168,7 @@ SENTENCES: list[tuple[Rule, str]] = [
         "An enrollment may say where its pictures come from, one of: live-capture.",
     ),
     (Quality(), "No picture is enrolled, because the policy sets no quality gate."),
-    (Quality(gate="required"), "Every picture must pass the quality gate; nobody may override it."),
+    (Quality(gate="required"), "Every picture must pass the quality gate; it cannot be overridden."),
     (
         Quality(gate="where-measured", overrides=True),
         "A picture must pass, where it is measured, the quality gate; a second person may override it with a reason.",

@@ -70,7 +70,7 @@ SENTENCES: list[tuple[Rule, str]] = [
             "are kept 365 days."
         ),
     ),
-    (SeparateRoles(), "Nobody may hold a role, because the policy does not say which are separated."),
+    (SeparateRoles(), "No actor may hold a role, because the policy does not say which are separated."),
     (SeparateRoles(pairs=()), "One actor may hold any roles together."),
     (SeparateRoles(pairs=((Role.AUDITOR, Role.ADMIN),)), "One actor may not be both: admin and auditor."),
 ]
