@@ -18,7 +18,7 @@ from facematch.governance.reports.wording import (
     policy_rows,
     test_sentence,
 )
-from facematch.reporting.document import Block, Bullets, Cell, Facts, Paragraph, Report, Section, Table
+from facematch.reporting import Block, Bullets, Cell, Facts, Paragraph, Report, Section, Table
 
 __all__ = ["access_page", "logic_sentences", "readme"]
 

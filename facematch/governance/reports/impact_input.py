@@ -29,7 +29,7 @@ from facematch.governance.reports.wording import (
     test_facts,
     test_sentence,
 )
-from facematch.reporting.document import Block, Bullets, Cell, Facts, Paragraph, Report, Section, Table
+from facematch.reporting import Block, Bullets, Cell, Facts, Paragraph, Report, Section, Table
 
 __all__ = ["impact_input", "observations"]
 

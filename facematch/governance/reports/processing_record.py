@@ -17,7 +17,7 @@ from facematch.governance.reports.wording import (
     retention_rows,
     test_facts,
 )
-from facematch.reporting.document import Cell, Facts, Note, Paragraph, Report, Section, Table
+from facematch.reporting import Cell, Facts, Note, Paragraph, Report, Section, Table
 
 __all__ = ["controllers_of", "measures", "processing_record", "roles_table", "zones_table"]
 

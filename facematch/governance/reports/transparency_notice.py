@@ -19,7 +19,7 @@ from facematch.governance.reports.wording import (
     named,
     test_sentence,
 )
-from facematch.reporting.document import Block, Bullets, Cell, Facts, Note, Paragraph, Report, Section, Table
+from facematch.reporting import Block, Bullets, Cell, Facts, Note, Paragraph, Report, Section, Table
 
 __all__ = ["transparency_notice"]
 

@@ -9,7 +9,7 @@ from typing import Final
 from facematch.governance.policy import NOT_ENFORCED, Policy, PolicyVersion
 from facematch.governance.reports.facts import Configuration, ModelFacts, Tally, TestedThreshold
 from facematch.governance.reports.statements import Statements
-from facematch.reporting.document import Cell, Facts, Paragraph, Section, Table
+from facematch.reporting import Cell, Facts, Paragraph, Section, Table
 
 __all__ = [
     "DISCLAIMER",
