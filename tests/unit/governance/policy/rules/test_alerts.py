@@ -34,12 +34,7 @@ REFUSED: list[tuple[Rule, Request, str, str]] = [
         "more frames",
     ),
     (Reviewers(), action("ana", "bob"), "the policy does not set a number of reviewers", "[reviewers]"),
-    (
-        Reviewers(count=2),
-        action("ana"),
-        "1 of 2 distinct reviewers confirmed the alert",
-        "another reviewer",
-    ),
+    (Reviewers(count=2), action("ana"), "1 of 2 distinct reviewers confirmed the alert", "another reviewer"),
     (
         Reviewers(count=2),
         action("ana", "Ana", "ana"),

@@ -153,10 +153,7 @@ REFUSED: list[tuple[Rule, Request, str, str]] = [
 SENTENCES: list[tuple[Rule, str]] = [
     (LawfulBases(), "Enrollment may stand on these lawful bases: none."),
     (Categories(), "Every enrollment needs one of these categories: none."),
-    (
-        Categories(allowed=("staff",), required=False),
-        "An enrollment may name one of these categories: staff.",
-    ),
+    (Categories(allowed=("staff",), required=False), "An enrollment may name one of these categories: staff."),
     (Incident(), "An enrollment must name the incident behind it."),
     (Incident(required=False), "An enrollment need not name the incident behind it."),
     (Validity(max_days=365), "A consent lasts at most 365 days, and so does each renewal."),

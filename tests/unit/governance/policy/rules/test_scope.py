@@ -46,24 +46,14 @@ REFUSED: list[tuple[Rule, Request, str, str]] = [
     (Zones(), search(open_zones=frozenset()), "the zone 'door' of site 'store-12' is not open", OPEN_HINT),
     (Zones(required=False), search(zone="till"), "the zone 'till' of site 'store-12' is not open", OPEN_HINT),
     (Zones(required=False), search(site=None), "the zone 'door' without a site is not open", OPEN_HINT),
-    (
-        Zones(),
-        search(site="store-13"),
-        "the zone 'door' of site 'store-13' is not open",
-        OPEN_HINT,
-    ),
+    (Zones(), search(site="store-13"), "the zone 'door' of site 'store-13' is not open", OPEN_HINT),
     (
         Recipients(allowed=("police",)),
         enrollment(recipients=["police", "insurer"]),
         "the recipient 'insurer' is not allowed; allowed: police",
         "[recipients]",
     ),
-    (
-        Recipients(),
-        disclosure("police"),
-        "the recipient 'police' is not allowed; allowed: none",
-        "[recipients]",
-    ),
+    (Recipients(), disclosure("police"), "the recipient 'police' is not allowed; allowed: none", "[recipients]"),
     (
         Recipients(allowed=("*",)),
         disclosure("insurer"),
