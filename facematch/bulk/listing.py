@@ -13,7 +13,7 @@ from typing import Final
 from facematch.errors import ConsentRequired, InvalidArgument
 from facematch.governance import Consent, Particulars, check_subject_id
 from facematch.governance.consent.parts import Controller
-from facematch.governance.durations import parse_duration
+from facematch.governance.time import parse_duration
 
 __all__ = ["COLUMNS", "Listed", "read_listing"]
 

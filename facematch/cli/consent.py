@@ -181,7 +181,7 @@ def renew(
 
     Example: `facematch consent renew s-0042 --evidence form-2027.pdf --valid-for 365d`
     """
-    from facematch.governance.durations import parse_duration
+    from facematch.governance.time import parse_duration
 
     duration = parse_duration(valid_for)
     with open_watchlist(database, actor, key_file=key_file) as watchlist:
@@ -212,7 +212,7 @@ def give(
 
     Example: `facematch consent give s-0042 --evidence signed-form-0042.pdf --valid-for 365d`
     """
-    from facematch.governance.durations import parse_duration
+    from facematch.governance.time import parse_duration
 
     with open_watchlist(database, actor, key_file=key_file) as watchlist:
         given = watchlist.consents.give(

@@ -118,7 +118,7 @@ class Terms:
             InvalidArgument: ``valid_for`` is no duration.
         """
         from facematch.governance import Consent
-        from facematch.governance.durations import parse_duration
+        from facematch.governance.time import parse_duration
 
         if not (self.purposes and self.notice and self.language and self.evidence):
             raise ConsentRequired(

@@ -14,8 +14,8 @@ from facematch.cli.output import console
 if TYPE_CHECKING:
     from facematch.evaluation.cache import EmbeddingCache
     from facematch.evaluation.pictures import FaceChoice
-    from facematch.evaluation.report import Report
     from facematch.protocols import Analyzer
+    from facematch.reporting import Report
 
 __all__ = [
     "CacheFolder",

@@ -42,7 +42,7 @@ def show(
         print_json(found.to_dict() | {"rules": _rules(found.policy)})
         return
     title = f"Policy {found.policy.title}, version {found.version} since {found.effective_from:%Y-%m-%d %H:%M} UTC"
-    print_table(title, ("rule", "value", "what it says"), found.policy.describe())
+    print_table(title, ("rule", "value", "what it says"), _told(found.policy))
     console().print(f"digest {found.digest}, set by {found.actor}", markup=False)
 
 
@@ -70,7 +70,7 @@ def check(
         print_json(answer)
         return
     if other is None:
-        print_table(f"Policy {policy.title}", ("rule", "value", "what it says"), policy.describe())
+        print_table(f"Policy {policy.title}", ("rule", "value", "what it says"), _told(policy))
     elif differing:
         print_table("Rules that differ", ("rule", policy.title, f"against {other.title}"), differing)
     else:
@@ -148,10 +148,19 @@ def profiles(as_json: AsJson = False) -> None:
     print_table("Packaged profiles", ("rule", *PROFILES), list(zip(names, *columns, strict=True)))
 
 
-def _rules(policy: Policy) -> list[dict[str, str]]:
+def _told(policy: Policy) -> list[tuple[str, str, str]]:
+    from facematch.governance.policy import NOT_ENFORCED
+
+    return [
+        (text.rule, text.value, text.sentence if text.enforced else f"{NOT_ENFORCED}: {text.sentence}")
+        for text in policy.describe()
+    ]
+
+
+def _rules(policy: Policy) -> list[dict[str, Any]]:
     return [text._asdict() for text in policy.describe()]
 
 
 def _differing(policy: Policy, other: Policy) -> list[tuple[str, str, str]]:
-    pairs = zip(policy.describe(), other.describe(), strict=True)
-    return [(mine.rule, mine.sentence, theirs.sentence) for mine, theirs in pairs if mine != theirs]
+    pairs = zip(_told(policy), _told(other), strict=True)
+    return [(mine[0], mine[2], theirs[2]) for mine, theirs in pairs if mine != theirs]

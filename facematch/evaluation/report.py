@@ -1,89 +1,89 @@
-"""Reports of evaluations: one HTML file that needs nothing else, and its pictures as PNG files beside it.
+"""Composition and files of an evaluation's report: one self-contained HTML page, its diagrams as PNG files beside it.
 
 No face, picture or path is in a report; where a comparison is worth a look, its pictures are named by digest.
 """
 
 from __future__ import annotations
 
-import base64
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 from facematch.errors import InvalidArgument
+from facematch.reporting import Facts, Figure, Figures, Note, Report, Section, Table, to_html
 
-__all__ = ["Plot", "Report", "Table", "write_report"]
+__all__ = ["compose", "figure", "table", "write_report"]
 
-
-@dataclass(frozen=True, slots=True)
-class Plot:
-    """One picture.
-
-    Attributes:
-        name: Its file name without suffix.
-        title: Heading.
-        caption: What to read from it.
-        light: PNG for a light page; also the file.
-        dark: PNG for a dark page.
-    """
-
-    name: str
-    title: str
-    caption: str
-    light: bytes
-    dark: bytes
+_CLOSING = (
+    "Rates hold for these pictures and these people. Scores are raw cosines, not probabilities. Pictures are named by "
+    "the first digits of the SHA-256 of their file; sha256sum finds them."
+)
 
 
-@dataclass(frozen=True, slots=True)
-class Table:
-    """One table.
+def compose(
+    *,
+    kind: str,
+    title: str,
+    tiles: Sequence[tuple[str, str]],
+    notes: Sequence[str],
+    figures: Sequence[Figure],
+    tables: Sequence[Section],
+    facts: Sequence[tuple[str, str]],
+    stops: Sequence[str] = (),
+) -> Report:
+    """Report of one evaluation, in the order that all of them have.
 
-    Attributes:
-        title: Heading.
-        columns: Column names; the first column holds row names.
-        rows: Cells as text.
-        caption: What to read from it.
-    """
-
-    title: str
-    columns: Sequence[str]
-    rows: Sequence[Sequence[str]]
-    caption: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Report:
-    """What one report says.
-
-    Attributes:
+    Args:
         kind: Which evaluation.
         title: Heading.
         tiles: ``(figure, what it is)``; the first stands out.
         notes: Sentences that must not be overlooked.
-        stops: Sentences about a gate that is not passed.
-        plots: Pictures.
-        tables: Tables.
+        figures: Diagrams.
+        tables: Sections of tables.
         facts: How it was made: ``(name, value)``.
+        stops: Sentences about a gate that is not passed.
     """
+    stopped = tuple(Note(line, title="Not passed.", stop=True) for line in stops)
+    return Report(
+        kind=f"facematch · {kind}",
+        title=title,
+        meta=f"Made {datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
+        notes=(*stopped, Note(" ".join(notes))),
+        tiles=tuple(tiles),
+        sections=(
+            Section("", (Figures(tuple(figures)),)),
+            *tables,
+            Section("How this was made", (Facts(tuple(facts)),)),
+        ),
+        closing=(_CLOSING,),
+        numbered=False,
+        contents=False,
+    )
 
-    kind: str
-    title: str
-    tiles: Sequence[tuple[str, str]]
-    notes: Sequence[str]
-    plots: Sequence[Plot]
-    tables: Sequence[Table]
-    facts: Sequence[tuple[str, str]]
-    stops: Sequence[str] = ()
+
+def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], caption: str = "") -> Section:
+    """Section of one table; the first column holds row names."""
+    return Section(title, (Table(tuple(columns), tuple(tuple(row) for row in rows), caption=caption),))
 
 
-def write_report(report: Report, folder: Path, *, made_at: datetime | None = None) -> Path:
-    """Write ``report.html`` and a PNG file a picture.
+def figure(name: str, title: str, caption: str, draw: Callable[[bool], bytes]) -> Figure:
+    """Diagram in both versions.
 
     Args:
-        report: What it says.
+        name: Its file name without suffix.
+        title: Heading.
+        caption: What to read from it.
+        draw: Draws it as PNG, for a dark page where the argument is true.
+    """
+    return Figure(name, title, caption, light=draw(False), dark=draw(True))
+
+
+def write_report(report: Report, folder: Path) -> Path:
+    """Write ``report.html`` and a PNG file a diagram.
+
+    Args:
+        report: The report.
         folder: Where to; made if needed.
-        made_at: When the evaluation was made, timezone-aware; default: now.
 
     Returns:
         The HTML file.
@@ -91,29 +91,15 @@ def write_report(report: Report, folder: Path, *, made_at: datetime | None = Non
     Raises:
         InvalidArgument: The folder cannot be written.
     """
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    environment = Environment(
-        loader=PackageLoader("facematch.evaluation"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    moment = (made_at or datetime.now(UTC)).astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC")
-    html = environment.get_template("report.html.j2").render(report=report, made_at=moment, data_uri=_data_uri)
+    html = to_html(report)
     path = folder / "report.html"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for plot in report.plots:
-            (folder / f"{plot.name}.png").write_bytes(plot.light)
+        for each in report.figures:
+            (folder / f"{each.name}.png").write_bytes(each.light)
         path.write_text(html, "utf-8")
     except OSError as error:
         raise InvalidArgument(
             f"the report cannot be written to {folder}: {error.strerror}", hint="name a folder that can be written"
         ) from error
     return path
-
-
-def _data_uri(png: bytes) -> str:
-    return f"data:image/png;base64,{base64.b64encode(png).decode('ascii')}"

@@ -1,8 +1,8 @@
-"""What each evaluation's report says: the figures that matter first, then pictures, tables and how it was made."""
+"""Contents of each evaluation's report: the main figures, then diagrams, tables and how it was made."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,8 +20,9 @@ from facematch.evaluation.lfw import LfwResult
 from facematch.evaluation.openset import OpenSetResult
 from facematch.evaluation.pairs import VerificationResult
 from facematch.evaluation.ratios import GroupRate, Ratio
-from facematch.evaluation.report import Plot, Report, Table
+from facematch.evaluation.report import compose, figure, table
 from facematch.evaluation.verification import det_curve
+from facematch.reporting import Report, Section
 
 __all__ = ["report_detection", "report_differentials", "report_lfw", "report_openset", "report_verification"]
 
@@ -47,7 +48,7 @@ def report_lfw(result: LfwResult, models: Mapping[str, str], threshold: float | 
     bins = len(result.histogram.mated)
     centers = (np.arange(bins) + 0.5) * 2 / bins - 1
     marks = {} if threshold is None else {"threshold": threshold}
-    return Report(
+    return compose(
         kind="evaluation · LFW",
         title="Labeled Faces in the Wild",
         tiles=(
@@ -57,14 +58,14 @@ def report_lfw(result: LfwResult, models: Mapping[str, str], threshold: float | 
             (str(len(result.failures)), f"of {result.n_images:,} pictures without a face"),
         ),
         notes=("FMR is a rate of one comparison. A search compares one face with everybody in the gallery.",),
-        plots=(
-            _plot(
+        figures=(
+            figure(
                 "det",
                 "DET",
                 "Down and to the left is better; the edges stand for no error.",
                 lambda d: det_figure(curve, threshold=threshold, dark=d),
             ),
-            _plot(
+            figure(
                 "scores",
                 "Scores of all pairs of pictures",
                 f"{int(result.histogram.mated.sum()):,} mated and {result.n_non_mated:,} non-mated pairs, "
@@ -79,7 +80,7 @@ def report_lfw(result: LfwResult, models: Mapping[str, str], threshold: float | 
             ),
         ),
         tables=(
-            Table(
+            table(
                 "Thresholds from all pairs",
                 ("target FMR", "threshold", "FMR", "FNMR"),
                 [
@@ -107,26 +108,26 @@ def report_verification(result: VerificationResult, models: Mapping[str, str]) -
             tiles.append((_percent(rate.value), f"{name}, 95 % interval {_range(ends.low, ends.high)}"))
     tiles.append((str(len(result.failures)), "pictures without a face"))
     marks = {} if result.threshold is None else {"threshold": result.threshold}
-    plots = []
+    figures = []
     if (curve := result.curve) is not None:
-        plots.append(
-            _plot("det", "DET", "Down and to the left is better; the edges stand for no error.",
+        figures.append(
+            figure("det", "DET", "Down and to the left is better; the edges stand for no error.",
                   lambda d: det_figure(curve, threshold=result.threshold, dark=d))
         )  # fmt: skip
-    plots.append(
-        _plot(
+    figures.append(
+        figure(
             "scores",
             "Scores",
             "Mated and non-mated pairs, each as shares of its own number.",
             lambda d: scores_figure(result.scores[result.same], result.scores[~result.same], thresholds=marks, dark=d),
         )
     )
-    return Report(
+    return compose(
         kind="evaluation · verification",
         title=f"{result.n_pairs:,} pairs",
         tiles=tiles,
         notes=("The best threshold is chosen on these very pairs; it promises nothing for others.",),
-        plots=plots,
+        figures=figures,
         tables=_worst_pairs(result.scores, result.same, result.pictures),
         facts=_facts(models, result.contract, result.data_digest, result.seconds),
     )
@@ -137,7 +138,7 @@ def report_openset(result: OpenSetResult, models: Mapping[str, str]) -> Report:
     known = {fpir: point for fpir, point in result.dir_at_fpir.items() if point is not None}
     mates = np.concatenate([draw.mate[draw.mated] for draw in result.searches])
     tops = np.concatenate([draw.non_mated_tops for draw in result.searches])
-    return Report(
+    return compose(
         kind="evaluation · open set",
         title=f"A gallery of {result.gallery_size:,} people",
         tiles=(
@@ -150,14 +151,14 @@ def report_openset(result: OpenSetResult, models: Mapping[str, str]) -> Report:
             "Thresholds are the ones that these searches show, not certified ones: calibrate before you rely on one.",
             "Non-mated searches of one person are not independent; intervals resample people.",
         ),
-        plots=(
-            _plot(
+        figures=(
+            figure(
                 "fpir-fnir",
                 "FNIR over FPIR",
                 "Down and to the left is better. Figures stand at FPIR 10 %, 1 % and 0.1 %.",
                 lambda d: fpir_fnir_figure(result.searches, dark=d),
             ),
-            _plot(
+            figure(
                 "scores",
                 "Scores that decide",
                 "The mate's score in mated searches, and the highest score of anybody in non-mated ones.",
@@ -171,7 +172,7 @@ def report_openset(result: OpenSetResult, models: Mapping[str, str]) -> Report:
             ),
         ),
         tables=(
-            Table(
+            table(
                 "Detection and identification rate",
                 ("FPIR", "DIR", "95 % interval", "FNIR", "threshold"),
                 [
@@ -192,7 +193,7 @@ def report_openset(result: OpenSetResult, models: Mapping[str, str]) -> Report:
                 ],
                 "Means over the draws; a mate counts when it comes first and reaches the threshold.",
             ),
-            Table(
+            table(
                 "Non-mated searches with the highest scores",
                 ("probe", "template", "score"),
                 [(w.probe[:16], w.template[:16], f"{w.score:.4f}") for w in result.worst[:_WORST]],
@@ -201,7 +202,7 @@ def report_openset(result: OpenSetResult, models: Mapping[str, str]) -> Report:
         ),
         facts=[
             *_facts(models, result.contract, result.data_digest, result.seconds),
-            ("SubjectFilter", f"{result.n_people:,}; {result.n_non_mated_people:,} outside the gallery in each draw"),
+            ("People", f"{result.n_people:,}; {result.n_non_mated_people:,} outside the gallery in each draw"),
             ("Probes a draw", f"{result.n_mated:,} mated, {result.n_non_mated:,} non-mated"),
             ("Draws", f"{result.draws}, seed {result.seed}"),
         ],
@@ -215,7 +216,7 @@ def report_detection(result: DetectionResult, models: Mapping[str, str]) -> Repo
         for height, recall in result.recall_at_height.items()
     ]
     settings = result.detector.get("settings", {})
-    return Report(
+    return compose(
         kind="evaluation · detection",
         title=f"{result.n_faces:,} faces in {result.n_images:,} pictures",
         tiles=(
@@ -228,11 +229,11 @@ def report_detection(result: DetectionResult, models: Mapping[str, str]) -> Repo
             "Faces flagged invalid or under 20 pixels of height neither count nor punish.",
             "Data sets leave faces out: some false positives are faces.",
         ),
-        plots=(
-            _plot("precision-recall", "Precision over recall", "Up and to the right is better.",
+        figures=(
+            figure("precision-recall", "Precision over recall", "Up and to the right is better.",
                   lambda d: precision_recall_figure(result, dark=d)),
         ),
-        tables=(Table("Recall by height of the face", ("height", "found"), heights),),
+        tables=(table("Recall by height of the face", ("height", "found"), heights),),
         facts=[
                 *_models(models),
             *((name.replace("_", " ").capitalize(), str(value)) for name, value in settings.items()),
@@ -262,7 +263,7 @@ def report_differentials(result: DifferentialsResult, models: Mapping[str, str])
         for metric in result.rates
     ]
     names = list(result.groups)
-    return Report(
+    return compose(
         kind="evaluation · differentials",
         title="Error rates by group",
         tiles=tiles,
@@ -271,8 +272,8 @@ def report_differentials(result: DifferentialsResult, models: Mapping[str, str])
             "All are judged at one threshold, against galleries that mix them. An insufficient rate supports no ratio.",
         ),
         stops=() if gate is None else gate.reasons,
-        plots=(
-            _plot(
+        figures=(
+            figure(
                 "groups",
                 "Error rates with their intervals",
                 "Gray: too few people or no error, so no ratio rests on it.",
@@ -280,14 +281,14 @@ def report_differentials(result: DifferentialsResult, models: Mapping[str, str])
             ),
         ),
         tables=(
-            Table("Rates", ("rate", "group", "value", "95 % interval", "errors", "people", "insufficient"), rows),
-            Table(
+            table("Rates", ("rate", "group", "value", "95 % interval", "errors", "people", "insufficient"), rows),
+            table(
                 "Ratios between groups",
                 ("rate", "max/min", "95 % interval", "between", "max/geometric mean", "95 % interval"),
                 ratios,
                 "Intervals resample people; an open end means that a group had no error in some replicates.",
             ),
-            Table(
+            table(
                 "FMR by the groups of a non-mated pair",
                 ("group", *names),
                 [(one, *(_small(result.cross_fmr[one][two].value) for two in names)) for one in names],
@@ -304,13 +305,9 @@ def report_differentials(result: DifferentialsResult, models: Mapping[str, str])
     )
 
 
-def _plot(name: str, title: str, caption: str, draw: Callable[[bool], bytes]) -> Plot:
-    return Plot(name, title, caption, light=draw(False), dark=draw(True))
-
-
 def _worst_pairs(
     scores: NDArray[np.float64], same: NDArray[np.bool_], pictures: Sequence[tuple[str, str]]
-) -> tuple[Table, ...]:
+) -> tuple[Section, ...]:
     tables = []
     for title, rows in (
         ("Non-mated pairs with the highest scores", np.flatnonzero(~same)[np.argsort(-scores[~same], kind="stable")]),
@@ -318,7 +315,7 @@ def _worst_pairs(
     ):
         cells = [(pictures[r][0][:16], pictures[r][1][:16], f"{scores[r]:.4f}") for r in rows[:_WORST]]
         if cells:
-            tables.append(Table(title, ("one picture", "the other", "score"), cells))
+            tables.append(table(title, ("one picture", "the other", "score"), cells))
     return tuple(tables)
 
 

@@ -1,4 +1,4 @@
-"""The certificate of an erasure: what went, which key was destroyed, and the proof that the log says so.
+"""Certificates of erasure: erased data, destroyed key, and the inclusion proof of the audit entry.
 
 It is a signed JSON document (Ed25519 over RFC 8785 bytes). The watchlist keeps no copy, because it names the subject.
 """

@@ -1,6 +1,6 @@
-"""Who may do what: roles, one table, default deny, and the duties that one person may not unite.
+"""Roles and the actions that they permit: one table, default deny, separation of duties.
 
-A role permits what :data:`PERMISSIONS` lists and nothing else; an action that is missing there is permitted to nobody.
+A role permits what :data:`PERMISSIONS` lists and nothing else; an action that is missing there is permitted to no role.
 Stopping is easy and starting again is not: every role may withdraw and suspend.
 """
 

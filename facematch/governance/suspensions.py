@@ -12,7 +12,7 @@ __all__ = ["Lift", "Suspension"]
 
 @dataclass(frozen=True, slots=True)
 class Suspension(PlainResult):
-    """A standing order that identification stops, everywhere or at one site or zone.
+    """Suspension of identification, everywhere or at one site or zone.
 
     Attributes:
         suspension_id: Its number.

@@ -1,4 +1,4 @@
-"""The closed lists of governance: lawful bases, sources of samples, capture bases; and words that name no category.
+"""Closed vocabularies of governance: lawful bases, sources of samples, capture bases; and words that name no category.
 
 Lawful bases are named after GDPR Articles 6 and 9. A closed list is data, not advice: that a basis is on it does not
 say that it holds.

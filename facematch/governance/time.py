@@ -1,28 +1,31 @@
-"""Time: always timezone-aware, always UTC, stored as whole microseconds.
+"""Moments, timezone-aware in UTC and stored as whole microseconds, and durations such as ``365d``.
 
 A moment without a timezone is refused rather than guessed: an expiry that is off by a few hours is a search over
-somebody whose consent has ended.
+a person whose consent has ended.
 """
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
+from typing import Final
 
 from facematch.errors import InvalidArgument
 
-__all__ = ["from_microseconds", "to_microseconds", "to_utc", "utc_now"]
+__all__ = ["from_microseconds", "parse_duration", "to_microseconds", "to_utc", "utc_now"]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
+_UNITS: Final = {"h": "hours", "d": "days", "w": "weeks"}
 
 
 def utc_now() -> datetime:
-    """The present moment in UTC; the default clock."""
+    """Present moment in UTC; the default clock."""
     return datetime.now(UTC)
 
 
 def to_utc(moment: object, what: str) -> datetime:
-    """The same moment in UTC.
+    """Moment in UTC.
 
     Args:
         moment: A timezone-aware moment, in any timezone.
@@ -61,3 +64,15 @@ def from_microseconds(value: int) -> datetime:
             f"{value} microseconds since 1970 is no date between the years 1 and 9999",
             hint="pass microseconds, not nanoseconds",
         ) from None
+
+
+def parse_duration(text: str) -> timedelta:
+    """Duration written as ``36h``, ``365d`` or ``52w``.
+
+    Raises:
+        InvalidArgument: It is none of these.
+    """
+    match = re.fullmatch(r"([0-9]{1,6})([hdw])", text.strip())
+    if match is None:
+        raise InvalidArgument(f"a duration is a number with h, d or w, got {text!r}", hint="for example 365d")
+    return timedelta(**{_UNITS[match[2]]: int(match[1])})

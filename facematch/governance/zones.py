@@ -1,4 +1,4 @@
-"""Zones: the areas of a site that cameras see, and what allows a camera to take in whoever passes there.
+"""Zones: areas of a site that cameras see, each with the capture basis for people who pass.
 
 The consent of an enrolled subject says nothing about passers-by. So a zone opens only with a basis for the capture, the
 notice that stands at its entrance, and an assessment of necessity and impact.
@@ -23,7 +23,7 @@ _HINT = "a zone needs site, zone, capture_basis, notice_id and assessment_ref"
 
 
 class Zone(BaseModel):
-    """A zone that may be opened. Whether its capture basis is allowed at all is the policy's to say.
+    """Zone that may be opened, where the policy allows its capture basis.
 
     Attributes:
         site: The site.

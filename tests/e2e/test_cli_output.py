@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import time
-from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -16,8 +15,6 @@ import pytest
 from facematch.cli import main
 from facematch.cli.output import ExitCode, print_json, print_table, progress_bar, shown
 from facematch.cli.video import _stop_on_interrupt
-from facematch.errors import InvalidArgument
-from facematch.governance.durations import parse_duration
 from facematch.testing import FakeAnalyzer, SyntheticFace, synthetic_consent, synthetic_picture
 from facematch.watchlist import Watchlist
 
@@ -167,13 +164,6 @@ def test_an_interruption_is_one_json_document_too(
     monkeypatch.setattr("facematch.models.bundled_names", interrupt)
     assert main(["models", "list", "--json"]) == ExitCode.INTERRUPTED
     assert json.loads(capsys.readouterr().out)["error"]["code"] == "interrupted"
-
-
-@pytest.mark.parametrize("text", ["\u0663d", "d", "1.5d", "-1d", "1y", ""])
-def test_a_duration_is_plain_digits_and_a_unit(text: str) -> None:
-    with pytest.raises(InvalidArgument):
-        parse_duration(text)
-    assert parse_duration("36h") == timedelta(hours=36)
 
 
 def test_a_full_disk_behind_standard_output_is_said_and_no_traceback() -> None:

@@ -179,7 +179,10 @@ def test_policies_are_checked_set_and_answered_for_any_moment(desk: Desk) -> Non
     assert [item["rule"] for item in differs] == ["purposes"]
     made = desk.ask("boss", "policy", "set", narrow, "--from", "2999-01-01T00:00:00+02:00")
     assert (made["version"], made["effective_from"]) == (2, "2998-12-31T22:00:00+00:00")
-    assert desk.ask("boss", "policy", "show")["version"] == 1
+    shown = desk.ask("boss", "policy", "show")
+    assert shown["version"] == 1
+    idle = {rule["rule"] for rule in shown["rules"] if not rule["enforced"]}
+    assert idle == {"corroboration", "reviewers", "precision", "unconfirmed_media"}
     assert desk.ask("boss", "policy", "show", "--at", "2999-01-01T00:00:00Z")["digest"] == made["digest"]
     assert [version["version"] for version in desk.ask("boss", "policy", "history")["policies"]] == [1, 2]
     desk.ask("boss", "policy", "set", "retail-watchlist")

@@ -62,7 +62,9 @@ def test_people_read_what_governs(desk: Desk) -> None:
     assert "dual_control" in differs
     assert "no rule differs" in words(desk, "policy", "check", "retail-watchlist", "--against", "retail-watchlist")
     assert words(desk, "policy", "set", "retail-watchlist").startswith("version 2, retail-watchlist, rules from ")
-    assert "set by boss" in words(desk, "policy", "show")
+    shown = words(desk, "policy", "show")
+    assert "set by boss" in shown
+    assert shown.count("not enforced by this version: ") == 4
     assert "access-control" in words(desk, "policy", "history")
 
 

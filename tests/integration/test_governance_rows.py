@@ -70,7 +70,7 @@ def retail(tmp_path: Path, **changes: dict[str, Any]) -> Policy:
     document = Policy.profile("retail-watchlist").to_dict()
     relaxed: dict[str, dict[str, Any]] = {
         "target_fpir": {"maximum": 0.5, "required": False},
-        "test_report": {"required": False},
+        "report_age": {"required": False},
         "quality": {"gate": "where-measured", "overrides": True},
     }
     for rule, values in {**relaxed, **changes}.items():
@@ -470,24 +470,24 @@ def test_r33_a_gallery_that_outgrew_its_test_is_noted_or_refused(tmp_path: Path)
         (note,) = bench.watchlist.identify(picture(1), purpose=PURPOSE, site=SITE).notes
         assert "2 subjects" in note
         strict = Policy.from_dict(
-            {**Policy.profile("access-control").to_dict(), "gallery": {"max_subjects": 9, "outgrown": "refuse"}}
+            {**Policy.profile("access-control").to_dict(), "gallery_limit": {"max_subjects": 9, "outgrown": "refuse"}}
         )
         bench.watchlist.policies.set(strict)
         with pytest.raises(PolicyRefused) as caught:
             bench.watchlist.identify(picture(1), purpose=PURPOSE, site=SITE)
-        assert caught.value.rule == "gallery"
+        assert caught.value.rule == "gallery_limit"
 
 
 def test_r34_an_old_test_report_suspends_identification_until_a_new_one(bench: Bench) -> None:
     bench.enroll("s", 1, valid_for=700 * DAY)
     bench.watchlist.set_calibration(calibration(bench))
-    aged = {**Policy.profile("access-control").to_dict(), "test_report": {"required": True, "max_age_days": 365}}
+    aged = {**Policy.profile("access-control").to_dict(), "report_age": {"required": True, "max_days": 365}}
     bench.watchlist.policies.set(Policy.from_dict(aged))
     assert bench.found(1) == ["s"]
     bench.clock.advance(367 * DAY)
     with pytest.raises(PolicyRefused) as caught:
         bench.found(1)
-    assert caught.value.rule == "test_report"
+    assert caught.value.rule == "report_age"
     bench.watchlist.set_calibration(calibration(bench, measured_at=bench.clock.now.date().isoformat()))
     assert bench.found(1) == ["s"]
 

@@ -781,7 +781,7 @@ class RetailMachine(GovernanceMachine):
             "separate_roles": {"pairs": []},
             "quality": {"gate": "where-measured", "overrides": True},
             "target_fpir": {"maximum": 0.01, "required": False},
-            "test_report": {"required": False, "max_age_days": 365},
+            "report_age": {"required": False, "max_days": 365},
         }
 
 

@@ -1,6 +1,6 @@
 """The audit log as a Merkle tree: entries, signed checkpoints, proofs, and the verifier that runs on its own.
 
-Whoever can write the database file can rewrite entries, but not the signed head over them: an edit, an insertion, a
+A writer of the database file can rewrite entries, but not the signed head over them: an edit, an insertion, a
 removal or a new order is found and named. An older state put back as a whole, with the head that was signed then, is
 found only by a checkpoint that was kept somewhere else; no log can do without that.
 """

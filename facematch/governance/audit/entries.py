@@ -1,6 +1,6 @@
-"""What is recorded about every call, and the canonical bytes that the tree is built over.
+"""Audit entries of calls, and the canonical bytes that the Merkle tree is built over.
 
-An entry never holds biometric data: no embedding, no crop, no box, no digest of a probe picture, no score of anybody
+An entry never holds biometric data: no embedding, no crop, no box, no digest of a probe picture, no score of a person
 who is not a candidate. Subjects appear as ``subject_ref``, a random reference kept in the subject's row. What is
 personal goes into ``private``: it is sealed under the subject's data key, and the tree is built over the ciphertext,
 so it still verifies when the key is destroyed.
@@ -48,7 +48,7 @@ _SAFE = 2**53 - 1  # the largest integer of RFC 8785
 
 
 class AuditAction(StrEnum):
-    """What was asked for."""
+    """Audited action."""
 
     ENROLL = "enroll"
     IDENTIFY = "identify"
@@ -96,7 +96,7 @@ class AuditAction(StrEnum):
 
 
 class AuditOutcome(StrEnum):
-    """How it ended."""
+    """Outcome of an audited action."""
 
     DONE = "done"
     """It took effect, or the search was answered (with or without a candidate)."""
@@ -108,7 +108,7 @@ class AuditOutcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class AuditRecord:
-    """What a caller hands to the log.
+    """Audit record of a call, before the log numbers it.
 
     Attributes:
         time: When, timezone-aware.
@@ -132,7 +132,7 @@ class AuditRecord:
 
 @dataclass(frozen=True, slots=True)
 class AuditEntry:
-    """One line of the log.
+    """Entry of the audit log.
 
     Attributes:
         seq: Position in the log, from 1, without gaps.
@@ -143,7 +143,7 @@ class AuditEntry:
         subject_ref: Random reference of the subject concerned, or ``None``.
         details: Plain JSON data.
         sealed: The personal data, sealed, as base64; ``None`` where there is none.
-        nonce: 32 random hexadecimal digits, so that nobody can guess an entry from its hash.
+        nonce: 32 random hexadecimal digits, so that an entry cannot be guessed from its hash.
     """
 
     seq: int
@@ -172,7 +172,7 @@ class AuditEntry:
         }
 
     def canonical(self) -> bytes:
-        """The entry as RFC 8785 canonical JSON: what its leaf in the tree is the hash of."""
+        """RFC 8785 canonical JSON of the entry; its leaf in the tree is the hash of it."""
         return rfc8785.dumps(self.to_dict())
 
     def private(self, unseal: Unsealer) -> dict[str, Any]:
@@ -223,7 +223,7 @@ def _text(value: str | None) -> str:
 
 
 def sealed_binding(seq: int, nonce: str) -> bytes:
-    """What the sealed part of an entry is bound to, so that it opens in no other entry."""
+    """Associated data of the sealed part of an entry, so that it opens in no other entry."""
     return f"facematch audit private v1\n{seq}\n{nonce}".encode()
 
 

@@ -13,7 +13,7 @@ __all__ = ["AuditVerification"]
 
 @dataclass(frozen=True, slots=True)
 class AuditVerification:
-    """What a verification of the whole log found.
+    """Result of the verification of a whole audit log.
 
     Attributes:
         size: Number of entries that were gone through, pruned ones included.

@@ -1,4 +1,4 @@
-"""The producing side of the tree: which nodes an append reads, and the paths of proofs.
+"""Producing side of the Merkle tree: nodes that an append reads, and paths of proofs.
 
 A node at (level, position) is the root of the perfect subtree over the leaves ``position << level`` to
 ``((position + 1) << level) - 1``, counted from 0. Nodes are stored once their subtree is complete and never change,

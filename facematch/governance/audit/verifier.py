@@ -79,7 +79,7 @@ def node_hash(left: bytes, right: bytes) -> bytes:
 
 
 class CompactRange:
-    """The roots of the perfect subtrees that a tree consists of: all that is needed to append to it.
+    """Roots of the perfect subtrees of a Merkle tree, which suffice to append to it.
 
     Args:
         size: Number of leaves so far.
@@ -177,7 +177,7 @@ def verify_signature(public_key: bytes, signature: bytes, message: bytes) -> boo
 
 
 def head_message(origin: str, size: int, root: bytes, pruned: int) -> bytes:
-    """What the signature of a log's head covers. An origin has no spaces, so no checkpoint begins like this."""
+    """Signed message of a log's head. An origin has no spaces, so no checkpoint begins like this."""
     return f"facematch audit head v1\n{origin}\n{size}\n{base64.b64encode(root).decode()}\n{pruned}\n".encode()
 
 
@@ -188,7 +188,7 @@ def key_hash(name: str, public_key: bytes) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """A signed statement about the log: so many entries, with this root.
+    """Signed statement of the size and root of a log.
 
     Attributes:
         origin: Name of the log.
@@ -208,7 +208,7 @@ class Checkpoint:
 
     @property
     def text(self) -> bytes:
-        """What the signatures cover."""
+        """Signed text."""
         return (self.note.rpartition("\n\n")[0] + "\n").encode()
 
     def signed_by(self, public_keys: Iterable[bytes]) -> bool:
@@ -344,7 +344,7 @@ class LogCheck:
         return by_leaf, by_entry
 
     def finish(self) -> list[Finding]:
-        """What does not fit, once everything was added."""
+        """Findings, once everything was added."""
         known = self.size if self.lost is None else self.lost - 1
         within = [anchor for anchor in self._anchors if anchor[0] <= known]
         size, root = within[-1] if within else (0, EMPTY_ROOT)

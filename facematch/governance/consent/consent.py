@@ -1,4 +1,4 @@
-"""The consent record, after ISO/IEC TS 27560: what a subject agreed to, with evidence, and what became of it.
+"""Consent records after ISO/IEC TS 27560: scope, evidence and events.
 
 A record is immutable; :meth:`Consent.transition` and the verbs that stand on it (:meth:`~Consent.give`,
 :meth:`~Consent.renew`, :meth:`~Consent.withdraw` …) return a new one with one more event. This is engineering, not
@@ -59,7 +59,7 @@ class Consent(ConsentLayout):
             notice: The privacy notice that the subject was shown: a path, or its bytes. It is hashed, not stored.
             language: Language of the notice, as a BCP 47 tag.
             evidence: Path of the evidence, such as a signed form. It is hashed, not stored.
-            adult_attested: Must be ``True``: somebody attests that the subject is an adult.
+            adult_attested: Must be ``True``: a person attests that the subject is an adult.
             valid_for: How long, more than zero and at most 730 days.
             sites: Where; empty means every site.
             actor: Who records it.
@@ -145,12 +145,12 @@ class Consent(ConsentLayout):
 
     @property
     def valid_from(self) -> datetime | None:
-        """When it was first given, UTC; ``None`` while it never was."""
+        """Moment at which it was first given, UTC; ``None`` while it never was."""
         return next((event.time for event in self.events if event.state in OPEN_STATES), None)
 
     @property
     def valid_until(self) -> datetime | None:
-        """When the latest GIVEN or RENEWED event ends, UTC; ``None`` while it was never given."""
+        """End of the latest GIVEN or RENEWED event, UTC; ``None`` while it was never given."""
         return next((event.valid_until for event in reversed(self.events) if event.state in OPEN_STATES), None)
 
     @property
@@ -194,7 +194,7 @@ class Consent(ConsentLayout):
         valid_until: datetime | None = None,
         now: datetime | None = None,
     ) -> Self:
-        """The record of a request that the subject agreed to.
+        """Record of a request, given by the subject.
 
         Args:
             evidence: Path of the evidence; its digest is kept in the event.
@@ -219,7 +219,7 @@ class Consent(ConsentLayout):
         )
 
     def refuse(self, *, actor: str, now: datetime | None = None, reason: str | None = None) -> Self:
-        """The record of a request that the subject said no to.
+        """Record of a request, refused by the subject.
 
         Raises:
             ConsentTransitionError: The record is not REQUESTED.

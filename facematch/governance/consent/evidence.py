@@ -1,4 +1,4 @@
-"""The files that a consent record refers to: they are hashed into the record, never stored."""
+"""Evidence and notices of consent records: files that are hashed into the record, never stored."""
 
 from __future__ import annotations
 

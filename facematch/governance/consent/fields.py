@@ -104,7 +104,7 @@ _Once = AfterValidator(_without_repeats)
 
 
 class Particulars(TypedDict, total=False):
-    """What else a consent record may say; the same for records that are given and that are requested.
+    """Optional fields of a consent record, given or requested.
 
     Attributes:
         notice_uri: Where the notice can be found; default the file's name, or its digest as a URN for bytes.
@@ -112,7 +112,7 @@ class Particulars(TypedDict, total=False):
             policy that lists it.
         controller: Who decides why and how.
         collection_method: How the consent was collected.
-        recipients: Who receives the data; empty means explicitly nobody.
+        recipients: Recipients of the data; empty means explicitly none.
         withdrawal_method: How the subject can withdraw.
         zones: Areas of the sites; empty means every zone of them.
         category: Why the subject is on the list, as a kebab name; demographic ones are refused.
@@ -159,7 +159,7 @@ class ConsentLayout(BaseModel):
         personal_data: Categories of personal data that are processed.
         controller: Who decides why and how.
         collection_method: How the consent was collected.
-        recipients: Who receives the data; empty means explicitly nobody.
+        recipients: Recipients of the data; empty means explicitly none.
         withdrawal_method: How the subject can withdraw.
         sites: Where; **empty means every site** (and searches that name no site). A record that lists sites covers
             only searches that name one of them.
@@ -173,7 +173,7 @@ class ConsentLayout(BaseModel):
         source: Where the pictures come from, one of :data:`~facematch.governance.terms.SOURCES`; never ``scraped``.
         vulnerable: The subject is marked as a vulnerable person; every policy refuses to enroll them.
         policy_version: Version of the policy that was in force, from 1.
-        adult_attested: Somebody attested that the subject is an adult; always true, age is never estimated.
+        adult_attested: A person attested that the subject is an adult; always true, age is never estimated.
         evidence_sha256: SHA-256 (hex) of the evidence, such as a signed form; ``None`` only in a record that begins
             with REQUESTED, where the event GIVEN carries it. The evidence itself is not stored.
         events: What happened to the record, oldest first; only ever appended to.

@@ -69,7 +69,7 @@ CONFIG = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
 
 class Problem(NamedTuple):
-    """What was wrong with the data of a model.
+    """Validation failure of a model's data.
 
     Attributes:
         where: The field, with dots between nested names; empty for the whole.
@@ -83,7 +83,7 @@ class Problem(NamedTuple):
 
 
 def first_problem(error: ValidationError) -> Problem:
-    """The first thing that pydantic found, in our own words where our own check found it."""
+    """First validation failure, in the words of the check that found it."""
     found = error.errors(include_url=False, include_input=False)[0]
     where = ".".join(str(part) for part in found["loc"])
     raised = found.get("ctx", {}).get("error")
@@ -93,7 +93,7 @@ def first_problem(error: ValidationError) -> Problem:
 
 
 class PrivacyNotice(BaseModel):
-    """The text that the subject was shown.
+    """Privacy notice that the subject was shown.
 
     Attributes:
         uri: Where it can be found; for a local file its name.
@@ -107,7 +107,7 @@ class PrivacyNotice(BaseModel):
 
 
 class Controller(BaseModel):
-    """Who decides why and how the data is used.
+    """Controller of the processing.
 
     Attributes:
         name: Name of the organization or person.
@@ -121,7 +121,7 @@ class Controller(BaseModel):
 
 
 class ConsentEvent(BaseModel):
-    """One step in the life of a consent record.
+    """Event of a consent record.
 
     Attributes:
         time: When it happened, UTC.

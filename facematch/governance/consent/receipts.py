@@ -107,7 +107,7 @@ class ConsentReceipt:
         return cls(consent, moment, unsigned.in_force, signer.key_id, signer.public_key, signature)
 
     def payload(self) -> bytes:
-        """What the signature covers: everything but the signature, as RFC 8785 canonical JSON."""
+        """Signed bytes: everything but the signature, as RFC 8785 canonical JSON."""
         return rfc8785.dumps(self._body())
 
     def to_dict(self) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""When a consent record is in force, which searches it covers, and what state its subject is in: written once.
+"""Validity and scope of consent records, and the states of their subjects: the one definition of each.
 
 Times are whole microseconds since 1970-01-01T00:00:00Z. The gallery applies the same rules to NumPy columns
 (:meth:`facematch.gallery.snapshot.Snapshot.scope`); a property test holds that both agree.
@@ -21,7 +21,7 @@ SubjectState = Literal["active", "pending", "expired", "withdrawn", "restricted"
 
 
 class ConsentStatus(Protocol):
-    """What a subject's state needs of one of its consent records."""
+    """Facts of a consent record that a subject's state depends on."""
 
     @property
     def is_open(self) -> bool:

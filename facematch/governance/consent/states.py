@@ -9,7 +9,7 @@
               WITHDRAWN | REVOKED | EXPIRED | INVALIDATED
 
 A renewed consent may be renewed again. Only GIVEN and RENEWED allow processing. The last four and REFUSED are final:
-whoever changes their mind gives a new record.
+after a change of mind the subject gives a new record.
 """
 
 from __future__ import annotations

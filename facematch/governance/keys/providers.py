@@ -1,4 +1,4 @@
-"""Where the key-encryption key comes from: a file, a value (from the environment), or a key service.
+"""Providers of the key-encryption key: a file, a value (from the environment), or a key service.
 
 Each provider is a :class:`facematch.protocols.KeyProvider`. Key ids are not secret; key
 bytes never appear in a message.

@@ -2,7 +2,7 @@
 
 Stored templates are multiplied by a random orthogonal matrix that only the holder of the seed can compute. Inner
 products, and with them all scores, stay the same; two watchlists with different seeds cannot be joined by comparing
-their stored vectors, and a new seed renews all templates. It is **not** irreversible: whoever has the seed undoes it,
+their stored vectors, and a new seed renews all templates. It is **not** irreversible: the seed undoes it,
 and enough known pairs of rotated and plain vectors solve for the matrix. It comes on top of encryption.
 """
 

@@ -1,6 +1,6 @@
 """Policies: small rule objects that refuse, their documents and profiles, and their versions in time."""
 
-from facematch.governance.policy.policy import PROFILES, Policy, RuleText
+from facematch.governance.policy.policy import NOT_ENFORCED, PROFILES, Policy, RuleText
 from facematch.governance.policy.requests import (
     ActionRequest,
     AlertRequest,
@@ -9,8 +9,8 @@ from facematch.governance.policy.requests import (
     DisclosureRequest,
     EnrollmentRequest,
     KeepRequest,
+    MediaRequest,
     PrecisionRequest,
-    PruneRequest,
     QualityRequest,
     Request,
     ResumeRequest,
@@ -22,6 +22,7 @@ from facematch.governance.policy.rules.base import Refusal, Rule
 from facematch.governance.policy.versions import PolicyVersion, PolicyVersions
 
 __all__ = [
+    "NOT_ENFORCED",
     "PROFILES",
     "ActionRequest",
     "AlertRequest",
@@ -30,11 +31,11 @@ __all__ = [
     "DisclosureRequest",
     "EnrollmentRequest",
     "KeepRequest",
+    "MediaRequest",
     "Policy",
     "PolicyVersion",
     "PolicyVersions",
     "PrecisionRequest",
-    "PruneRequest",
     "QualityRequest",
     "Refusal",
     "Request",

@@ -7,35 +7,58 @@ from __future__ import annotations
 
 import json
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final, Literal, TypeAlias, cast
 
 from facematch.errors import PolicyInvalid
-from facematch.governance.policy.repeats import refuse_repeats
 
 __all__ = ["MAX_CHARACTERS", "PolicyFormat", "format_of", "parse", "to_toml"]
 
 PolicyFormat: TypeAlias = Literal["toml", "yaml", "json"]
 
 MAX_CHARACTERS: Final = 1 << 18
-"""A policy has about two kilobytes; what is much larger is none."""
+"""Longest policy document, in characters; a usual one has about two thousand."""
 
 _SUFFIXES: Final[Mapping[str, PolicyFormat]] = MappingProxyType(
     {".toml": "toml", ".yaml": "yaml", ".yml": "yaml", ".json": "json"}
 )
 
 
+def _refuse_repeats(keys: Iterable[object]) -> None:
+    """Refuse a key that was there before: most parsers let it pass and keep one of the two."""
+    seen: list[object] = []
+    for key in keys:
+        if key in seen:
+            raise ValueError(f"the key {key!r} is given twice")
+        seen.append(key)
+
+
 def _json_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    refuse_repeats(key for key, _ in pairs)
+    _refuse_repeats(key for key, _ in pairs)
     return dict(pairs)
 
 
 def _from_yaml(text: str) -> object:
-    from facematch.governance.policy.strict_yaml import load  # PyYAML is needed by nothing else
+    """Plain data of a YAML document without aliases and without keys given twice; an empty document is a mapping."""
+    import yaml  # needed by nothing else
 
-    return load(text)
+    class StrictLoader(yaml.SafeLoader):
+        def compose_node(self, parent: Any, index: Any) -> Any:
+            if self.check_event(yaml.events.AliasEvent):
+                raise ValueError("aliases are not supported")
+            return super().compose_node(parent, index)
+
+        def construct_mapping(self, node: Any, deep: bool = False) -> Any:
+            _refuse_repeats(self.construct_object(key, deep=True) for key, _ in node.value)
+            return super().construct_mapping(node, deep=deep)
+
+    try:
+        data: object = yaml.load(text, Loader=StrictLoader)  # noqa: S506 - a SafeLoader
+    except (yaml.YAMLError, TypeError) as error:
+        raise ValueError(str(error)) from error
+    return {} if data is None else data
 
 
 def _from_json(text: str) -> object:

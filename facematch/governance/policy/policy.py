@@ -1,4 +1,4 @@
-"""A policy: the rules that a controller sets, composed of small objects, and refusing what it does not allow.
+"""Policies: the rules that a controller sets, composed of small objects.
 
 **An empty policy refuses everything.** Every rule is always there; what a document leaves out has the strictest value.
 """
@@ -18,69 +18,17 @@ from pydantic import BaseModel, ConfigDict, Field, ModelWrapValidatorHandler, Va
 from facematch.errors import PolicyInvalid, PolicyRefused
 from facematch.governance.consent.parts import Name, first_problem
 from facematch.governance.policy.documents import format_of, parse, to_toml
-from facematch.governance.policy.requests import (
-    ActionRequest,
-    AlertRequest,
-    ApprovalRequest,
-    DisclosureRequest,
-    EnrollmentRequest,
-    KeepRequest,
-    PrecisionRequest,
-    PruneRequest,
-    QualityRequest,
-    Request,
-    ResumeRequest,
-    RoleRequest,
-    SearchRequest,
-    ZoneRequest,
-)
-from facematch.governance.policy.rules import (
-    Adults,
-    CaptureBases,
-    Categories,
-    Corroboration,
-    DualControl,
-    GalleryLimit,
-    Incident,
-    LawfulBases,
-    PeopleToResume,
-    Precision,
-    Purposes,
-    Quality,
-    Recipients,
-    ReportAge,
-    Retention,
-    Reviewers,
-    SeparateRoles,
-    Sites,
-    Sources,
-    TargetFpir,
-    Validity,
-    Vulnerable,
-    Zones,
-)
+from facematch.governance.policy.requests import EnrollmentRequest, Request, SearchRequest
+from facematch.governance.policy.rules import alerts, enrollment, operations, scope, threshold
 from facematch.governance.policy.rules.base import Refusal, Rule
 
-__all__ = ["PROFILES", "Policy", "RuleText"]
+__all__ = ["NOT_ENFORCED", "PROFILES", "Policy", "RuleText"]
 
 PROFILES: Final = ("access-control", "retail-watchlist")
-"""The packaged profiles."""
+"""Names of the packaged profiles."""
 
-_ASKED: Final[Mapping[type, str]] = {
-    EnrollmentRequest: "the enrollment",
-    ApprovalRequest: "the approval",
-    QualityRequest: "the picture",
-    ZoneRequest: "the zone",
-    SearchRequest: "the search",
-    AlertRequest: "the alert",
-    ActionRequest: "the action",
-    KeepRequest: "to keep the data",
-    PruneRequest: "to prune the audit log",
-    DisclosureRequest: "the disclosure",
-    ResumeRequest: "to resume",
-    RoleRequest: "the roles",
-    PrecisionRequest: "to go on searching",
-}
+NOT_ENFORCED: Final = "not enforced by this version"
+"""Remark on a rule that a policy sets and this version does not apply."""
 
 
 class RuleText(NamedTuple):
@@ -89,16 +37,18 @@ class RuleText(NamedTuple):
     Attributes:
         rule: Its name.
         value: Its values in short.
-        sentence: What it says.
+        sentence: Statement of the rule.
+        enforced: Whether this version enforces it.
     """
 
     rule: str
     value: str
     sentence: str
+    enforced: bool
 
 
 class Policy(BaseModel):
-    """The rules in force for a watchlist.
+    """Policy of a watchlist.
 
     ``Policy()`` refuses everything. Start from :meth:`profile`, or load a document that was written from one.
 
@@ -108,29 +58,31 @@ class Policy(BaseModel):
     Attributes:
         schema_version: Version of this layout.
         title: Name of the policy, for people.
-        lawful_bases: On which lawful bases somebody may be enrolled.
-        purposes: For which purposes.
-        sites: At which sites.
+        lawful_bases: Lawful bases of enrollment.
+        purposes: Purposes of consents and searches.
+        sites: Sites of consents, searches and zones.
         zones: Whether searches have to name an open zone.
-        categories: Why somebody may be on the list.
-        incident: Whether the incident behind it has to be named.
-        validity: How long a consent may last.
-        adults: Only adults.
-        vulnerable: No vulnerable people.
-        sources: Where pictures may come from.
-        quality: What quality they need.
+        categories: Categories of subjects.
+        incident: Whether an enrollment has to name an incident.
+        validity: Longest validity of a consent.
+        adults: Attestation that subjects are adults.
+        vulnerable: Exclusion of vulnerable people.
+        sources: Sources of pictures.
+        quality: Quality gate of enrollment.
         dual_control: Whether a second person approves enrollments.
-        recipients: To whom data may go.
-        capture_bases: On which bases zones may be opened.
-        target_fpir: How often a search for a stranger may return somebody.
-        gallery: How large the gallery may be.
-        test_report: How old the test of the threshold may be.
-        corroboration: How much has to speak for an alert.
-        reviewers: How many people confirm it.
-        precision: How often alerts have to be right.
-        people_to_resume: How many people lift a suspension.
-        retention: How long data is kept.
-        separate_roles: Which roles one actor may not hold together.
+        recipients: Recipients of data.
+        capture_bases: Capture bases of zones.
+        target_fpir: Highest tested FPIR of a threshold.
+        gallery_limit: Largest gallery that a search may reach.
+        report_age: Highest age of the threshold's test report.
+        corroboration: Frames or cameras that an alert needs.
+        reviewers: Reviewers who have to confirm an alert.
+        precision: Lowest live precision of a site.
+        unconfirmed_media: Retention period of the media of unconfirmed alerts.
+        unconfirmed_media: alerts.UnconfirmedMedia = alerts.UnconfirmedMedia()
+    people_to_resume: People who have to lift a suspension.
+        retention: Retention periods.
+        separate_roles: Roles that one actor may not hold together.
 
     Raises:
         PolicyInvalid: A value is malformed, or there is no such rule.
@@ -140,29 +92,30 @@ class Policy(BaseModel):
 
     schema_version: Annotated[int, Field(strict=True, ge=1, le=1)] = 1
     title: Name = "untitled"
-    lawful_bases: LawfulBases = LawfulBases()
-    purposes: Purposes = Purposes()
-    sites: Sites = Sites()
-    zones: Zones = Zones()
-    categories: Categories = Categories()
-    incident: Incident = Incident()
-    validity: Validity = Validity()
-    adults: Adults = Adults()
-    vulnerable: Vulnerable = Vulnerable()
-    sources: Sources = Sources()
-    quality: Quality = Quality()
-    dual_control: DualControl = DualControl()
-    recipients: Recipients = Recipients()
-    capture_bases: CaptureBases = CaptureBases()
-    target_fpir: TargetFpir = TargetFpir()
-    gallery: GalleryLimit = GalleryLimit()
-    test_report: ReportAge = ReportAge()
-    corroboration: Corroboration = Corroboration()
-    reviewers: Reviewers = Reviewers()
-    precision: Precision = Precision()
-    people_to_resume: PeopleToResume = PeopleToResume()
-    retention: Retention = Retention()
-    separate_roles: SeparateRoles = SeparateRoles()
+    lawful_bases: enrollment.LawfulBases = enrollment.LawfulBases()
+    purposes: scope.Purposes = scope.Purposes()
+    sites: scope.Sites = scope.Sites()
+    zones: scope.Zones = scope.Zones()
+    categories: enrollment.Categories = enrollment.Categories()
+    incident: enrollment.Incident = enrollment.Incident()
+    validity: enrollment.Validity = enrollment.Validity()
+    adults: enrollment.Adults = enrollment.Adults()
+    vulnerable: enrollment.Vulnerable = enrollment.Vulnerable()
+    sources: enrollment.Sources = enrollment.Sources()
+    quality: enrollment.Quality = enrollment.Quality()
+    dual_control: enrollment.DualControl = enrollment.DualControl()
+    recipients: scope.Recipients = scope.Recipients()
+    capture_bases: scope.CaptureBases = scope.CaptureBases()
+    target_fpir: threshold.TargetFpir = threshold.TargetFpir()
+    gallery_limit: threshold.GalleryLimit = threshold.GalleryLimit()
+    report_age: threshold.ReportAge = threshold.ReportAge()
+    corroboration: alerts.Corroboration = alerts.Corroboration()
+    reviewers: alerts.Reviewers = alerts.Reviewers()
+    precision: alerts.Precision = alerts.Precision()
+    unconfirmed_media: alerts.UnconfirmedMedia = alerts.UnconfirmedMedia()
+    people_to_resume: operations.PeopleToResume = operations.PeopleToResume()
+    retention: operations.Retention = operations.Retention()
+    separate_roles: operations.SeparateRoles = operations.SeparateRoles()
 
     @model_validator(mode="wrap")
     @classmethod
@@ -254,7 +207,7 @@ class Policy(BaseModel):
         return tuple(value for value in values if isinstance(value, Rule))
 
     def refusals(self, request: Request) -> tuple[Refusal, ...]:
-        """Why each rule that refuses a request does; empty where the policy allows it.
+        """Refusals of a request, one a rule; empty where the policy allows it.
 
         A request that no rule concerns is refused.
         """
@@ -279,9 +232,9 @@ class Policy(BaseModel):
             return
         reasons = "; ".join(f"{refusal.rule}: {refusal.message}" for refusal in refusals)
         hints = list(dict.fromkeys(refusal.hint for refusal in refusals))
-        asked = _ASKED.get(type(request), "the request")
+        noun = getattr(request, "noun", "the request")
         raise PolicyRefused(
-            f"the policy {self.title!r} ({self.digest[:12]}) refuses {asked}: {reasons}",
+            f"the policy {self.title!r} ({self.digest[:12]}) refuses {noun}: {reasons}",
             rule=refusals[0].rule,
             hint="; ".join(hints),
         )
@@ -303,5 +256,5 @@ class Policy(BaseModel):
         self.check(request)
 
     def describe(self) -> list[RuleText]:
-        """Every rule in words, for people."""
-        return [RuleText(rule.name, rule.value, rule.sentence()) for rule in self.rules]
+        """Every rule in words, with whether this version enforces it."""
+        return [RuleText(rule.name, rule.value, rule.sentence(), bool(rule.enforced_by)) for rule in self.rules]

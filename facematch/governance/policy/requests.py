@@ -1,11 +1,14 @@
-"""What a policy is asked: one small value a question. They carry facts only; the rules hold the judgment."""
+"""Requests to a policy: one small value a question. They carry facts only; the rules hold the judgment.
+
+Each request class says what it is called in a message (``noun``) and which modules ask it (``asked_by``): a rule is
+enforced where its requests are asked, and nowhere else.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Literal, TypeAlias, cast
+from typing import ClassVar, Literal, TypeAlias
 
 from facematch.errors import InvalidArgument
 from facematch.governance.consent.consent import Consent
@@ -22,8 +25,8 @@ __all__ = [
     "EnrollmentRequest",
     "KeepRequest",
     "Kept",
+    "MediaRequest",
     "PrecisionRequest",
-    "PruneRequest",
     "QualityOutcome",
     "QualityRequest",
     "Request",
@@ -34,7 +37,7 @@ __all__ = [
 ]
 
 QualityOutcome: TypeAlias = Literal["passed", "unmeasured", "failed"]
-Kept: TypeAlias = Literal["reference", "pending", "unconfirmed-media"]
+Kept: TypeAlias = Literal["reference", "pending"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +55,12 @@ class EnrollmentRequest:
     Raises:
         InvalidArgument: The request contradicts the record, or ``now`` has no timezone.
     """
+
+    noun: ClassVar[str] = "the enrollment"
+    asked_by: ClassVar[tuple[str, ...]] = (
+        "facematch.watchlist.consents.record",
+        "facematch.watchlist.enrollment.consent_basis",
+    )
 
     consent: Consent
     now: datetime
@@ -80,6 +89,9 @@ class ApprovalRequest(EnrollmentRequest):
         approver: Who approves; ``actor`` is who prepared it.
     """
 
+    noun: ClassVar[str] = "the approval"
+    asked_by: ClassVar[tuple[str, ...]] = ("facematch.watchlist.enrollment.approvals",)
+
     approver: str
 
 
@@ -93,6 +105,12 @@ class QualityRequest:
         approver: Who approves that the gate is overridden, or ``None``.
         reason: Why it is overridden, or ``None``.
     """
+
+    noun: ClassVar[str] = "the picture"
+    asked_by: ClassVar[tuple[str, ...]] = (
+        "facematch.watchlist.enrollment.approvals",
+        "facematch.watchlist.enrollment.enroll",
+    )
 
     outcome: QualityOutcome
     actor: str
@@ -108,12 +126,15 @@ class ZoneRequest:
         zone: The zone with its basis, notice and assessment.
     """
 
+    noun: ClassVar[str] = "the zone"
+    asked_by: ClassVar[tuple[str, ...]] = ("facematch.watchlist.administration.zones",)
+
     zone: Zone
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CalibrationFacts:
-    """What a threshold was tested for.
+    """Conditions under which a threshold was tested.
 
     Attributes:
         target_fpir: The false-positive identification rate that it holds, a share in ``(0, 1)``.
@@ -146,6 +167,9 @@ class SearchRequest:
         InvalidArgument: ``now`` has no timezone.
     """
 
+    noun: ClassVar[str] = "the search"
+    asked_by: ClassVar[tuple[str, ...]] = ("facematch.watchlist.search",)
+
     purpose: str
     now: datetime
     site: str | None = None
@@ -164,9 +188,12 @@ class AlertRequest:
     """May an alert be raised on this passage?
 
     Attributes:
-        frames: Frames of the passage that reached the threshold for the same subject.
+        frames: Frames of the passage in which the face was detected.
         cameras: Cameras that saw it.
     """
+
+    noun: ClassVar[str] = "the alert"
+    asked_by: ClassVar[tuple[str, ...]] = ("facematch.watchlist.alerts",)
 
     frames: int
     cameras: int = 1
@@ -181,6 +208,9 @@ class ActionRequest:
         rejected_by: The reviewers who rejected it.
     """
 
+    noun: ClassVar[str] = "the action"
+    asked_by: ClassVar[tuple[str, ...]] = ()
+
     confirmed_by: tuple[str, ...]
     rejected_by: tuple[str, ...] = ()
 
@@ -190,14 +220,16 @@ class KeepRequest:
     """May this still be kept?
 
     Attributes:
-        kept: What: a ``reference`` whose consent has ended, a ``pending`` enrollment that nobody approved, or the
-            media of an alert that nobody confirmed.
-        since: When the consent ended, the enrollment was prepared, or the alert was raised.
+        kept: A ``reference`` whose consent has ended, or a ``pending`` enrollment that was not approved.
+        since: When the consent ended, or the enrollment was prepared.
         now: The moment.
 
     Raises:
         InvalidArgument: A moment has no timezone.
     """
+
+    noun: ClassVar[str] = "to keep the data"
+    asked_by: ClassVar[tuple[str, ...]] = ("facematch.watchlist.data_lifecycle.retention",)
 
     kept: Kept
     since: datetime
@@ -209,22 +241,25 @@ class KeepRequest:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PruneRequest:
-    """May the audit log be pruned?
+class MediaRequest:
+    """May the media of an alert that was not confirmed still be kept?
 
     Attributes:
-        before: Entries older than this would lose their content.
+        since: When the alert was raised.
         now: The moment.
 
     Raises:
         InvalidArgument: A moment has no timezone.
     """
 
-    before: datetime
+    noun: ClassVar[str] = "to keep the media"
+    asked_by: ClassVar[tuple[str, ...]] = ()
+
+    since: datetime
     now: datetime
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "before", to_utc(self.before, "before"))
+        object.__setattr__(self, "since", to_utc(self.since, "since"))
         object.__setattr__(self, "now", to_utc(self.now, "now"))
 
 
@@ -236,6 +271,9 @@ class DisclosureRequest:
         recipient: Who would receive it.
         consent: The consent record that it stands on.
     """
+
+    noun: ClassVar[str] = "the disclosure"
+    asked_by: ClassVar[tuple[str, ...]] = ("facematch.watchlist.data_rights.rights",)
 
     recipient: str
     consent: Consent
@@ -249,6 +287,9 @@ class ResumeRequest:
         people: Who agreed to it.
     """
 
+    noun: ClassVar[str] = "to resume"
+    asked_by: ClassVar[tuple[str, ...]] = ("facematch.watchlist.administration.suspensions",)
+
     people: tuple[str, ...]
 
 
@@ -257,15 +298,16 @@ class RoleRequest:
     """May one actor hold these roles together?
 
     Attributes:
-        actor: Who.
         roles: All roles that they would hold.
     """
 
-    actor: str
-    roles: frozenset[Role]
+    noun: ClassVar[str] = "the roles"
+    asked_by: ClassVar[tuple[str, ...]] = (
+        "facematch.watchlist.administration.policies",
+        "facematch.watchlist.administration.roles",
+    )
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "roles", frozenset(cast("Iterable[Role]", self.roles)))
+    roles: frozenset[Role]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -277,6 +319,9 @@ class PrecisionRequest:
         confirmed: Alerts that reviewers confirmed.
         rejected: Alerts that reviewers rejected.
     """
+
+    noun: ClassVar[str] = "to go on searching"
+    asked_by: ClassVar[tuple[str, ...]] = ()
 
     site: str | None
     confirmed: int
@@ -292,7 +337,7 @@ Request: TypeAlias = (
     | AlertRequest
     | ActionRequest
     | KeepRequest
-    | PruneRequest
+    | MediaRequest
     | DisclosureRequest
     | ResumeRequest
     | RoleRequest

@@ -1,4 +1,4 @@
-"""The versions of a policy in time: what ruled at a moment, also a past one."""
+"""Versions of a policy, effective-dated: the policy in force at any moment, also a past one."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["PolicyVersion", "PolicyVersions"]
 
 @dataclass(frozen=True, slots=True)
 class PolicyVersion:
-    """A policy as it was set.
+    """Version of a policy.
 
     Attributes:
         version: Number, from 1, in the order of setting.
@@ -71,7 +71,7 @@ class PolicyVersion:
 
 
 class PolicyVersions:
-    """Versions of a policy, to be asked what ruled when.
+    """Versions of a policy by their effective dates.
 
     Args:
         versions: In any order; numbers must not repeat.
@@ -92,7 +92,7 @@ class PolicyVersions:
         return self._versions
 
     def in_force(self, at: datetime) -> PolicyVersion | None:
-        """The version that rules at a moment: of those effective by then, the one that was set last.
+        """Version in force at a moment: of those effective by then, the one that was set last.
 
         So a version that is set now takes the place of one that was set before and waits for its day.
 
@@ -110,7 +110,7 @@ class PolicyVersions:
         return max(begun, key=lambda version: version.version, default=None)
 
     def policy_at(self, at: datetime) -> Policy:
-        """The policy that rules at a moment; before the first version the empty one, which refuses everything.
+        """Policy in force at a moment; before the first version the empty one, which refuses everything.
 
         Raises:
             InvalidArgument: ``at`` has no timezone.

@@ -1,4 +1,4 @@
-"""What a subject access export holds: everything that is stored about one subject."""
+"""Contents of a subject access export: everything that is stored about one subject."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ PICTURE: Final = "not kept; only a keyed mark of the file, which says nothing wi
 
 @dataclass(frozen=True, slots=True)
 class StoredTemplate:
-    """What is stored of a template, but the template.
+    """Stored facts of a template, without the template.
 
     Attributes:
         template_id: Its number.
@@ -108,7 +108,7 @@ class StoredComplaint:
 
 @dataclass(frozen=True, slots=True)
 class AccessFile:
-    """Everything about one subject.
+    """Data of one subject.
 
     Attributes:
         subject_id: The subject.
@@ -146,5 +146,5 @@ class AccessFile:
 
     @property
     def returned(self) -> int:
-        """How many searches returned the subject, as far as the log has them."""
+        """Number of searches in the log that returned the subject."""
         return sum(line.action == "identify" and not line.about_you for line in self.log)

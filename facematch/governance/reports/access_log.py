@@ -1,4 +1,4 @@
-"""What the audit log says about one subject, as that subject may see it: their own part of every entry, nobody else's.
+"""Audit log of one subject, as that subject may see it: their own part of every entry, and no other person's.
 
 Entries about the subject are given as they are. Of entries that only list the subject (a search that returned several
 people, an enrollment that the subject looked alike to) only what is known to be harmless is given. In both, the
@@ -59,7 +59,7 @@ _ENDED: Final = {"done": "", "refused": " (refused)", "failed": " (failed)"}
 
 @dataclass(frozen=True, slots=True)
 class LogLine:
-    """One entry of the log, as the subject may see it.
+    """Entry of the log, as the subject may see it.
 
     Attributes:
         seq: Its number in the log.

@@ -1,4 +1,4 @@
-"""The page of a subject access export: everything that is stored about one subject, for that subject to read."""
+"""Page of a subject access export, for the subject to read."""
 
 from __future__ import annotations
 
@@ -9,15 +9,16 @@ from typing import Final
 from facematch.governance.consent.consent import Consent
 from facematch.governance.reports.access_file import AccessFile, StoredComplaint, StoredTemplate
 from facematch.governance.reports.access_log import LogLine, what_happened
-from facematch.governance.reports.document import Block, Bullets, Cell, Facts, Paragraph, Report, Section, Table
 from facematch.governance.reports.wording import (
     amount,
     day,
     decision_steps,
     moment,
+    not_enforced,
     policy_rows,
     test_sentence,
 )
+from facematch.reporting import Block, Bullets, Cell, Facts, Paragraph, Report, Section, Table
 
 __all__ = ["access_page", "logic_sentences", "readme"]
 
@@ -35,7 +36,7 @@ _STATES: Final = {
 
 
 def logic_sentences(file: AccessFile) -> tuple[str, ...]:
-    """How a search comes to a candidate, and how well that was tested."""
+    """Logic of a decision, and the tested error rates."""
     steps = decision_steps(file.models, file.threshold, file.policy.policy)
     if file.threshold is None:
         used = sorted({line.details["threshold"] for line in file.log if "threshold" in line.details})
@@ -54,11 +55,11 @@ def logic_sentences(file: AccessFile) -> tuple[str, ...]:
 
 
 def access_page(file: AccessFile) -> Report:
-    """The page."""
+    """Page of everything that is stored about one subject."""
     return Report(
         kind="Copy of your data",
         title=f"What is stored about {file.subject_id}",
-        made_at=file.made_at,
+        meta=f"Made {moment(file.made_at)}",
         lead=(
             (
                 "Everything that this watchlist stores about you, where it comes from, what was done with it, and how "
@@ -100,6 +101,7 @@ def access_page(file: AccessFile) -> Report:
                     Table(("Rule", "What it says"), policy_rows(file.policy.policy)),
                 ),
             ),
+            *not_enforced(file.policy.policy),
         ),
         closing=(
             (
@@ -113,7 +115,7 @@ def access_page(file: AccessFile) -> Report:
 
 
 def readme(file: AccessFile) -> str:
-    """What is what in the archive, as plain text."""
+    """Plain text on the files of the archive."""
     return f"""\
 Copy of the data about {file.subject_id}
 made on {moment(file.made_at)} by the account {file.made_by}

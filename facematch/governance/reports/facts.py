@@ -1,4 +1,4 @@
-"""What a report is generated from: the live configuration of a watchlist as plain values, read at one moment.
+"""Live configuration of a watchlist as plain values, read at one moment: the source of every report.
 
 No name of a subject is in here, no template and no score. ``None`` means that nobody stated it.
 """
@@ -31,7 +31,7 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """How often something was stated.
+    """Count of one stated value.
 
     Attributes:
         name: What; ``None`` where nothing was stated.
@@ -83,7 +83,7 @@ class NoticeFacts:
 
 @dataclass(frozen=True, slots=True)
 class ConsentFacts:
-    """What the consent records say together. All but ``states`` and ``overdue`` count only records in force.
+    """Contents of all consent records. All but ``states`` and ``overdue`` count only records in force.
 
     Attributes:
         in_force: Number of records in force.
@@ -166,7 +166,7 @@ class SuspensionFacts:
 
 @dataclass(frozen=True, slots=True)
 class KeyFacts:
-    """The keys, without the keys.
+    """Identifiers and counts of the keys.
 
     Attributes:
         provider_key: Name of the key that locks the vault.
@@ -185,7 +185,7 @@ class KeyFacts:
 
 @dataclass(frozen=True, slots=True)
 class TestedThreshold:
-    """A threshold and what it was tested for.
+    """Tested threshold and its error rates.
 
     Attributes:
         threshold: Raw cosine in ``[-1, 1]``.
@@ -222,7 +222,7 @@ class TestedThreshold:
 
 @dataclass(frozen=True, slots=True)
 class ModelFacts:
-    """What makes the templates.
+    """Models that make the templates.
 
     Attributes:
         embedder: The embedding model in words; ``None`` before the first enrollment.
@@ -271,7 +271,7 @@ class ComplaintFacts:
 
 @dataclass(frozen=True, slots=True)
 class Configuration:
-    """A watchlist as it stands at one moment.
+    """Configuration of a watchlist at one moment.
 
     Attributes:
         made_at: The moment, UTC.
@@ -315,10 +315,10 @@ class Configuration:
 
     @property
     def subject_count(self) -> int:
-        """Number of subjects in whatever state."""
+        """Number of subjects in any state."""
         return sum(tally.count for tally in self.subjects)
 
     @property
     def actors(self) -> tuple[str, ...]:
-        """Everybody who has a role, by name."""
+        """Actors with a role, by name."""
         return tuple(sorted({actor for _, held in self.roles for actor in held}))

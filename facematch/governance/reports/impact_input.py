@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from facematch.governance.reports.document import Block, Bullets, Cell, Facts, Paragraph, Report, Section, Table
+from facematch.governance.policy import NOT_ENFORCED
 from facematch.governance.reports.facts import Configuration
 from facematch.governance.reports.processing_record import (
     controllers_of,
@@ -20,6 +20,8 @@ from facematch.governance.reports.wording import (
     amount,
     counted,
     decision_steps,
+    moment,
+    not_enforced,
     percent,
     policy_rows,
     provenance,
@@ -27,6 +29,7 @@ from facematch.governance.reports.wording import (
     test_facts,
     test_sentence,
 )
+from facematch.reporting import Block, Bullets, Cell, Facts, Paragraph, Report, Section, Table
 
 __all__ = ["impact_input", "observations"]
 
@@ -48,7 +51,7 @@ _RISKS = (
 
 
 def impact_input(configuration: Configuration, statements: Statements) -> Report:
-    """The input.
+    """Input for a data protection impact assessment.
 
     Args:
         configuration: The live configuration.
@@ -59,7 +62,7 @@ def impact_input(configuration: Configuration, statements: Statements) -> Report
     return Report(
         kind="Input for a data protection impact assessment",
         title="Face recognition against a watchlist",
-        made_at=configuration.made_at,
+        meta=f"Made {moment(configuration.made_at)}",
         lead=(
             (
                 "The facts of this watchlist in the order of GDPR Article 35(7). Necessity, proportionality and the "
@@ -85,6 +88,7 @@ def impact_input(configuration: Configuration, statements: Statements) -> Report
             Section("Accuracy", _accuracy(configuration, statements)),
             Section("Risks to the people concerned", _risks(statements)),
             Section("Measures: what the policy enforces", _policy(configuration)),
+            *not_enforced(configuration.policy.policy),
             Section("Measures: protection of the data", measures(configuration, statements)),
             Section("Rights of the people concerned", _rights(configuration)),
             Section(
@@ -105,7 +109,7 @@ def impact_input(configuration: Configuration, statements: Statements) -> Report
 
 
 def observations(configuration: Configuration) -> tuple[str, ...]:
-    """What in the configuration deserves a look: each a fact and why it matters; no verdict."""
+    """Observations on the configuration: each a fact and why it matters; no verdict."""
     return (
         *_accuracy_observations(configuration),
         *_people_observations(configuration),
@@ -134,7 +138,7 @@ def _accuracy_observations(configuration: Configuration) -> Iterator[str]:
             f"The threshold was set for {percent(threshold.target)}; the policy allows "
             f"{percent(policy.target_fpir.maximum)} at most."
         )
-    if not policy.test_report.required:
+    if not policy.report_age.required:
         yield "The policy does not judge how old the test of the threshold is."
     if not policy.target_fpir.required:
         yield "The policy lets searches run without a tested threshold."
@@ -153,11 +157,11 @@ def _people_observations(configuration: Configuration) -> Iterator[str]:
         yield "Fewer than two people have a role, so nothing that takes two people can be done, or checked."
     if not policy.dual_control.required:
         yield "One person alone can enroll somebody: the policy asks for no approval."
-    reviewers = policy.reviewers.count
-    if reviewers is not None and reviewers < 2:
-        yield "One reviewer is enough to act on an alert."
     if not policy.separate_roles.pairs:
         yield "The policy lets one actor hold any roles together."
+    idle = [text.rule.replace("_", " ") for text in policy.describe() if not text.enforced]
+    if idle:
+        yield f"The policy sets rules that are {NOT_ENFORCED}: {', '.join(idle)}."
 
 
 def _record_observations(configuration: Configuration) -> Iterator[str]:

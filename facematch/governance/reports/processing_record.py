@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from facematch.governance.reports.document import Cell, Facts, Note, Paragraph, Report, Section, Table
 from facematch.governance.reports.facts import Configuration
 from facematch.governance.reports.statements import Statements
 from facematch.governance.reports.wording import (
@@ -11,12 +10,14 @@ from facematch.governance.reports.wording import (
     counted,
     day,
     moment,
+    not_enforced,
     percent,
     policy_rows,
     provenance,
     retention_rows,
     test_facts,
 )
+from facematch.reporting import Cell, Facts, Note, Paragraph, Report, Section, Table
 
 __all__ = ["controllers_of", "measures", "processing_record", "roles_table", "zones_table"]
 
@@ -33,7 +34,7 @@ def processing_record(configuration: Configuration, statements: Statements) -> R
     return Report(
         kind="Record of processing activities",
         title="Face recognition against a watchlist",
-        made_at=configuration.made_at,
+        meta=f"Made {moment(configuration.made_at)}",
         lead=(
             (
                 "What is processed, why, about whom, for how long and how it is protected, in the order of GDPR "
@@ -118,6 +119,7 @@ def processing_record(configuration: Configuration, statements: Statements) -> R
                     Table(("Rule", "What it says"), policy_rows(configuration.policy.policy)),
                 ),
             ),
+            *not_enforced(configuration.policy.policy),
         ),
         closing=provenance(configuration),
     )
@@ -148,7 +150,7 @@ def _people(configuration: Configuration) -> tuple[Facts | Paragraph | Table, ..
     consents = configuration.consents
     return (
         Table(
-            ("SubjectFilter", "Personal data", "How many"),
+            ("People", "Personal data", "How many"),
             (
                 (
                     "Subjects: people who are enrolled",
@@ -229,7 +231,7 @@ def zones_table(configuration: Configuration) -> tuple[Table | Note | Paragraph,
 
 
 def roles_table(configuration: Configuration) -> Table:
-    """Who may do what."""
+    """Roles and the actors who hold them."""
     return Table(
         ("Role", "Actors", "How many"),
         tuple((role, held, f"{len(held):,}") for role, held in configuration.roles),
@@ -240,7 +242,7 @@ def roles_table(configuration: Configuration) -> Table:
 
 
 def measures(configuration: Configuration, statements: Statements) -> tuple[Facts | Table, ...]:
-    """How the data is protected, as far as this software does it."""
+    """Technical measures of this software, and the stated organizational ones."""
     keys, models, audit = configuration.keys, configuration.models, configuration.audit
     contract: Cell = None if models.contract is None else f"{models.embedder}, contract {models.contract}"
     parts = tuple((name.capitalize(), which) for name, which in models.parts)

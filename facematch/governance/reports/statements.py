@@ -1,4 +1,4 @@
-"""What only the controller can state: facts that no configuration holds."""
+"""Statements of the controller: facts that no configuration holds."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["Statements"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Statements:
-    """What a controller adds to a report; what is left out is shown as not stated. Kept nowhere.
+    """Statements that a controller adds to a report; what is left out is shown as not stated. Kept nowhere.
 
     Attributes:
         controller: Name of the controller; default what the consent records say.
@@ -22,7 +22,7 @@ class Statements:
         joint_controllers: Others who decide together with the controller, or that there are none.
         representative: The controller's representative, or that there is none.
         data_protection_officer: Name and contact of the data protection officer, or that there is none.
-        processors: Who processes on the controller's behalf, or that there is nobody.
+        processors: Who processes on the controller's behalf, or that there are none.
         transfers: Transfers to third countries or international organizations and their safeguards, or that there are
             none.
         organizational_measures: Training, access to rooms, procedures: measures outside this software.
@@ -32,7 +32,7 @@ class Statements:
         proportionality: Why the benefit outweighs the intrusion on those who are searched.
         consultation: Who was consulted: people concerned or their representatives, the data protection officer.
         consequences: What a wrong candidate and a missed one can mean for the people concerned.
-        misses: How often somebody on the list is missed (FNIR), and how that was measured.
+        misses: How often an enrolled person is missed (FNIR), and how that was measured.
         differences: Error rates by group and what follows from them.
         supervisory_authority: Where people can complain.
         rights_contact: Where people can exercise their rights.

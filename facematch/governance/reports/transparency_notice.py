@@ -1,21 +1,31 @@
-"""A notice for the public, in plain language: what happens to faces here, why, and what people can do about it.
+"""Notice for the public, in plain language: processing, purposes and rights.
 
-It says no numbers of people and no names of staff: a small number could point at somebody.
+It says no numbers of people and no names of staff: a small number could point at a person.
 """
 
 from __future__ import annotations
 
-from facematch.governance.reports.document import Block, Bullets, Cell, Facts, Note, Paragraph, Report, Section, Table
 from facematch.governance.reports.facts import Configuration, Tally, ZoneFacts
 from facematch.governance.reports.processing_record import controllers_of
 from facematch.governance.reports.statements import Statements
-from facematch.governance.reports.wording import DISCLAIMER, NO_TRAITS, amount, day, named, test_sentence
+from facematch.governance.reports.wording import (
+    DISCLAIMER,
+    NO_TRAITS,
+    amount,
+    day,
+    human_review,
+    media_limit,
+    moment,
+    named,
+    test_sentence,
+)
+from facematch.reporting import Block, Bullets, Cell, Facts, Note, Paragraph, Report, Section, Table
 
 __all__ = ["transparency_notice"]
 
 
 def transparency_notice(configuration: Configuration, statements: Statements, *, site: str | None = None) -> Report:
-    """The notice.
+    """Transparency notice for the public.
 
     Args:
         configuration: The live configuration.
@@ -28,7 +38,7 @@ def transparency_notice(configuration: Configuration, statements: Statements, *,
     return Report(
         kind="Information for the public",
         title="Face recognition is in use" if site is None else f"Face recognition is in use at {site}",
-        made_at=configuration.made_at,
+        meta=f"Made {moment(configuration.made_at)}",
         lead=(
             (
                 "Cameras or pictures are compared with a list of enrolled people. This page says who does it, why, "
@@ -135,9 +145,9 @@ def _passing(configuration: Configuration) -> tuple[Block, ...]:
                 ),
                 (
                     "If the comparison is close enough, the system shows a candidate. That is a suggestion, not an "
-                    "identity. A person has to judge it; the system takes no action on its own."
+                    "identity, and it is for a person to judge. The system takes no action on its own."
                 ),
-                configuration.policy.policy.reviewers.sentence(),
+                human_review(configuration.policy.policy),
                 NO_TRAITS,
             )
         ),
@@ -166,18 +176,13 @@ def _times(configuration: Configuration) -> tuple[str, ...]:
         if not rule.erase_after_end_days
         else (f"{amount(rule.erase_after_end_days, 'day')} after it has ended")
     )
-    media = amount(rule.unconfirmed_media_hours, "hour")
-    midnight = " or at midnight UTC, whichever is sooner" if rule.unconfirmed_media_midnight else ""
     log = "" if rule.audit_days is None else f" for {amount(rule.audit_days, 'day')}"
     return (
         (
             f"A consent, or another ground for being on the list, lasts at most "
             f"{amount(policy.validity.max_days, 'day')} unless it is renewed. The data of the person is erased {after}."
         ),
-        (
-            f"The list itself keeps no pictures. Those of an alert that nobody confirmed are to be deleted by the "
-            f"controller after {media}{midnight}."
-        ),
+        f"The list itself keeps no pictures. Those of an alert that nobody confirmed are {media_limit(policy)}.",
         f"A log of who searched when, why and where is kept{log}. No face and no name of an enrolled person is in it.",
     )
 

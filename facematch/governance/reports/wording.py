@@ -1,4 +1,4 @@
-"""Sentences that reports share: how a decision is made, what a threshold was tested for, how long data is kept."""
+"""Sentences that reports share: decision steps, tested error rates, retention periods, rules."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Final
 
-from facematch.governance.policy import Policy, PolicyVersion
-from facematch.governance.reports.document import Cell, Facts
+from facematch.governance.policy import NOT_ENFORCED, Policy, PolicyVersion
 from facematch.governance.reports.facts import Configuration, ModelFacts, Tally, TestedThreshold
 from facematch.governance.reports.statements import Statements
+from facematch.reporting import Cell, Facts, Paragraph, Section, Table
 
 __all__ = [
     "DISCLAIMER",
@@ -18,8 +18,11 @@ __all__ = [
     "counted",
     "day",
     "decision_steps",
+    "human_review",
+    "media_limit",
     "moment",
     "named",
+    "not_enforced",
     "percent",
     "policy_rows",
     "provenance",
@@ -85,7 +88,7 @@ def rule_in_words(rule: str) -> str:
 
 
 def decision_steps(models: ModelFacts, threshold: TestedThreshold | None, policy: Policy) -> tuple[str, ...]:
-    """How a search comes to a candidate, step by step, for people who know nothing of it."""
+    """Steps from a picture to a candidate, for readers without knowledge of the field."""
     numbers = "numbers" if models.dimension is None else f"{models.dimension} numbers"
     by = "" if models.embedder is None else f" by the model {models.embedder}"
     rule = "" if threshold is None else f" The score of a subject is {rule_in_words(threshold.rule)}."
@@ -108,14 +111,21 @@ def decision_steps(models: ModelFacts, threshold: TestedThreshold | None, policy
         limit,
         (
             "A candidate is a suggestion for a person to judge. It is no identity, and the software takes no action "
-            f"on its own. {policy.reviewers.sentence()}"
+            f"on its own. {human_review(policy)}"
         ),
         NO_TRAITS,
     )
 
 
+def human_review(policy: Policy) -> str:
+    """Review of candidates by people: the policy's rule where it is enforced, else that it is the controller's task."""
+    if policy.reviewers.enforced_by:
+        return policy.reviewers.sentence()
+    return f"Who judges it, and how many people, is for the controller to arrange: {NOT_ENFORCED}."
+
+
 def test_sentence(threshold: TestedThreshold) -> str:
-    """What the test of a threshold found, in one or two sentences."""
+    """Tested error rate of a threshold, in one or two sentences."""
     if threshold.error_kind != "FPIR":
         return (
             f"The threshold comes with the model pack. It was set so that {percent(threshold.target)} of "
@@ -183,13 +193,18 @@ def test_facts(threshold: TestedThreshold | None, statements: Statements) -> Fac
     )
 
 
+def media_limit(policy: Policy) -> str:
+    """Retention period of the media of unconfirmed alerts by the policy, and whether it is enforced."""
+    rule = policy.unconfirmed_media
+    midnight = " or at the next midnight UTC, whichever is sooner" if rule.by_midnight else ""
+    note = "" if rule.enforced_by else f" ({NOT_ENFORCED})"
+    return f"to be deleted by the controller, by the policy after {amount(rule.max_hours, 'hour')}{midnight}{note}"
+
+
 def retention_rows(policy: Policy) -> tuple[tuple[str, Cell], ...]:
-    """How long what is kept, by the policy in force."""
+    """Retention periods by the policy in force."""
     rule = policy.retention
     end = rule.erase_after_end_days
-    media = f"{amount(rule.unconfirmed_media_hours, 'hour')} after the alert"
-    if rule.unconfirmed_media_midnight:
-        media += ", or at the next midnight UTC where that is sooner"
     return (
         ("A consent, and each renewal", f"at most {amount(policy.validity.max_days, 'day')}"),
         (
@@ -199,7 +214,7 @@ def retention_rows(policy: Policy) -> tuple[tuple[str, Cell], ...]:
             else f"erased by the first sweep {amount(end, 'day')} after the consent ended",
         ),
         ("Enrollments that nobody approved", f"erased by the first sweep after {amount(rule.pending_days, 'day')}"),
-        ("Media of alerts that nobody confirmed", f"to be deleted by the controller {media}; not stored here"),
+        ("Media of alerts that nobody confirmed", f"not stored here; {media_limit(policy)}"),
         ("Faces that are no candidate", "not stored: no picture, template or score of them is kept by a search"),
         (
             "Content of log entries",
@@ -211,12 +226,35 @@ def retention_rows(policy: Policy) -> tuple[tuple[str, Cell], ...]:
 
 
 def policy_rows(policy: Policy) -> tuple[tuple[Cell, ...], ...]:
-    """Every rule of a policy with its sentence."""
-    return tuple((text.rule.replace("_", " "), text.sentence) for text in policy.describe())
+    """Rules that this version enforces, each with its sentence."""
+    return tuple((_words(text.rule), text.sentence) for text in policy.describe() if text.enforced)
+
+
+def not_enforced(policy: Policy) -> tuple[Section, ...]:
+    """Section on the rules that a policy sets and this version does not enforce; none where all are enforced."""
+    rows = tuple((_words(text.rule), text.sentence) for text in policy.describe() if not text.enforced)
+    if not rows:
+        return ()
+    return (
+        Section(
+            NOT_ENFORCED.capitalize(),
+            (
+                Paragraph(
+                    "The policy sets these rules, too, but this version of the software does not apply them. They are "
+                    "no measures: what they ask for, the controller has to bring about by other means."
+                ),
+                Table(("Rule", "What it asks for"), rows),
+            ),
+        ),
+    )
+
+
+def _words(rule: str) -> str:
+    return rule.replace("_", " ")
 
 
 def provenance(configuration: Configuration) -> tuple[str, ...]:
-    """Where a report comes from, for its last lines."""
+    """Provenance of a report, for its last lines."""
     ruling: PolicyVersion = configuration.policy
     return (
         DISCLAIMER,

@@ -2,21 +2,32 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Final, Protocol, runtime_checkable
 
 from facematch.errors import VideoWriteError
 from facematch.protocols import Analyzer
+from facematch.reporting import Card, Cards, Facts, Figure, Figures, Note, Report, Section, to_html
 from facematch.types import Alert, SearchTerms
 from facematch.video.passages.settings import PassageSettings
 from facematch.video.recording.figure import timeline_figure
 from facematch.video.recording.result import VideoResult
 
 __all__ = ["ReportFacts", "clock_time", "write_report"]
+
+_CANDIDATES: Final = Note(
+    "Every alert below is for a person to review: compare the pictures, and expect some of them to be wrong. Nothing "
+    "may happen to anybody on the strength of this page alone.",
+    title="A candidate is not an identity.",
+)
+_KEPT: Final = (
+    "Of passages without a candidate nothing was kept: no picture, no embedding, no score. Their number and the number "
+    "of faces in view are the only trace. Scores are raw cosines, not probabilities. The annotated video beside this "
+    "page has no sound; faces that the detector did not find cannot be redacted in it."
+)
 
 
 @runtime_checkable
@@ -69,7 +80,7 @@ def write_report(facts: ReportFacts, path: Path) -> None:
     Raises:
         VideoWriteError: The file cannot be written.
     """
-    html = _render(facts)
+    html = to_html(_document(facts))
     try:
         path.write_text(html, encoding="utf-8")
     except OSError as error:
@@ -78,49 +89,75 @@ def write_report(facts: ReportFacts, path: Path) -> None:
         ) from error
 
 
-def _render(facts: ReportFacts) -> str:
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    environment = Environment(
-        loader=PackageLoader("facematch.video"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
+def _document(facts: ReportFacts) -> Report:
+    result = facts.result
+    alerts = sorted(result.alerts, key=lambda alert: (alert.start_s, alert.end_s))
+    subjects = len({alert.subject_id for alert in alerts})
+    duration = clock_time(result.seconds)
+    stopped = Note(f"This report covers the first {duration} of the recording.", title="Stopped early.", stop=True)
+    timeline = Figure(
+        name="timeline",
+        title="",
+        caption="Passages with a candidate over time, one row a subject, above the number of faces in view",
+        light=timeline_figure(alerts, facts.counts, result.seconds, dark=False),
+        dark=timeline_figure(alerts, facts.counts, result.seconds, dark=True),
+        media_type="image/svg+xml",
     )
-    alerts = sorted(facts.result.alerts, key=lambda alert: (alert.start_s, alert.end_s))
-    seconds = facts.result.seconds
-    return environment.get_template("report.html.j2").render(
-        facts=facts,
-        result=facts.result,
-        subjects=len({alert.subject_id for alert in alerts}),
-        duration=clock_time(seconds),
-        processed_at=_moment(facts.processed_at),
-        recorded_at=None if facts.recorded_at is None else _moment(facts.recorded_at),
-        cards=[_card(alert, facts.thumbnails.get(alert.alert_id)) for alert in alerts],
-        figure_light=_data_uri("image/svg+xml", timeline_figure(alerts, facts.counts, seconds, dark=False)),
-        figure_dark=_data_uri("image/svg+xml", timeline_figure(alerts, facts.counts, seconds, dark=True)),
-        settings=_settings(facts),
+    cards = tuple(_card(alert, facts) for alert in alerts)
+    return Report(
+        kind="facematch · video report",
+        title=facts.recording,
+        meta=" · ".join(_meta(facts)),
+        notes=(_CANDIDATES, stopped) if result.interrupted else (_CANDIDATES,),
+        tiles=(
+            (str(len(alerts)), f"{_noun(len(alerts), 'alert')} to review"),
+            (str(subjects), f"candidate {_noun(subjects, 'subject')}"),
+            (f"{result.passages:,}", f"{_noun(result.passages, 'passage')} searched"),
+            (duration, f"of video, {result.frames:,} frames"),
+            (f"{facts.terms.threshold:.3f}", "threshold (cosine)"),
+        ),
+        sections=(
+            Section("Timeline", (Figures((timeline,)),)),
+            Section("Alerts", (Cards(cards, empty="No passage in this recording reached the threshold."),)),
+            Section("How this was made", (Facts(tuple(_settings(facts))),)),
+        ),
+        closing=(_KEPT,),
+        files=(("annotated video", "annotated.mp4"),),
+        numbered=False,
+        contents=False,
     )
 
 
-def _card(alert: Alert, thumbnail: bytes | None) -> dict[str, Any]:
-    return {
-        "subject_id": alert.subject_id,
-        "start": clock_time(alert.start_s, tenths=True),
-        "end": clock_time(alert.end_s, tenths=True),
-        "seconds": f"{max(alert.end_s - alert.start_s, 0.0):.1f}",
-        "score": f"{alert.score:.3f}",
-        "threshold": f"{alert.threshold:.3f}",
-        "score_percent": f"{100 * min(max(alert.score, 0.0), 1.0):.1f}",
-        "threshold_percent": f"{100 * min(max(alert.threshold, 0.0), 1.0):.1f}",
-        "others": [(c.subject_id, f"{c.score:.3f}") for c in alert.candidates[1:]],
-        "frames": alert.frames,
-        "shots": alert.shots,
-        "alert_id": alert.alert_id,
-        "started_at": _moment(alert.started_at),
-        "thumbnail": None if thumbnail is None else _data_uri("image/jpeg", thumbnail),
-    }
+def _meta(facts: ReportFacts) -> list[str]:
+    parts = [] if facts.recorded_at is None else [f"Recorded {_moment(facts.recorded_at)}"]
+    parts += [f"Processed {_moment(facts.processed_at)} by {facts.actor}", f"Purpose: {facts.terms.purpose}"]
+    return parts if facts.terms.site is None else [*parts, f"Site: {facts.terms.site}"]
+
+
+def _card(alert: Alert, facts: ReportFacts) -> Card:
+    times = f"{clock_time(alert.start_s, tenths=True)} \N{EN DASH} {clock_time(alert.end_s, tenths=True)}"
+    seconds = max(alert.end_s - alert.start_s, 0.0)
+    seen = (
+        f"Seen in {alert.frames} {_noun(alert.frames, 'frame')} over {seconds:.1f} s; "
+        f"{alert.shots} {_noun(alert.shots, 'shot')} compared."
+    )
+    lines = [seen]
+    if others := ", ".join(f"{each.subject_id} ({each.score:.3f})" for each in alert.candidates[1:]):
+        lines.append(f"Also at or above the threshold: {others}.")
+    return Card(
+        title=alert.subject_id,
+        subtitle=times if facts.recorded_at is None else f"{times} · {_moment(alert.started_at)}",
+        picture=facts.thumbnails.get(alert.alert_id),
+        alt="Best shot of the passage; other people are blurred",
+        score=alert.score,
+        threshold=alert.threshold,
+        lines=tuple(lines),
+        identifier=alert.alert_id,
+    )
+
+
+def _noun(count: int, noun: str) -> str:
+    return noun if count == 1 else f"{noun}s"
 
 
 def _settings(facts: ReportFacts) -> list[tuple[str, str]]:
@@ -173,7 +210,3 @@ def _settings(facts: ReportFacts) -> list[tuple[str, str]]:
 
 def _moment(moment: datetime) -> str:
     return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
-
-
-def _data_uri(kind: str, data: bytes) -> str:
-    return f"data:{kind};base64,{base64.b64encode(data).decode('ascii')}"

@@ -7,7 +7,7 @@ from os import PathLike
 
 from facematch.errors import InvalidArgument
 from facematch.governance import AuditAction, to_utc
-from facematch.governance.policy import Policy, PolicyVersion
+from facematch.governance.policy import Policy, PolicyVersion, RoleRequest
 from facematch.governance.policy.separation import check_separation
 from facematch.governance.roles import Role
 from facematch.storage.policies import add_policy
@@ -76,7 +76,7 @@ class Policies:
                     )
                 for held in tx.governance.roles.values():
                     if Role.OWNER not in held:  # the first person has to be able to set it at all
-                        check_separation(held, wanted)
+                        check_separation(RoleRequest(roles=held), wanted)
                 version = add_policy(tx.connection, wanted, effective_from=start, now=tx.now, actor=tx.actor)
                 tx.begin_generation()
                 tx.audit({"version": version, "digest": wanted.digest, "effective_from": start.isoformat()})

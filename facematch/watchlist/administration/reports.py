@@ -24,19 +24,17 @@ from facematch.governance.reports import (
     ModelFacts,
     NoticeFacts,
     Party,
-    Report,
-    ReportFormat,
     Statements,
     SuspensionFacts,
     Tally,
     ZoneFacts,
     impact_input,
     processing_record,
-    render,
     tallies,
     transparency_notice,
 )
 from facematch.governance.zones import Zone
+from facematch.reporting import Report, ReportFormat, render
 from facematch.storage.audit_log.state import read_head
 from facematch.storage.calibrations import current_calibration
 from facematch.storage.schema import (

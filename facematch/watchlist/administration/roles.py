@@ -12,6 +12,7 @@ from sqlalchemy.dialects.sqlite import insert as upsert
 from facematch.errors import AccessDenied, InvalidArgument, SeparationOfDuties
 from facematch.governance import AuditAction, to_microseconds
 from facematch.governance.names import check_name
+from facematch.governance.policy import RoleRequest
 from facematch.governance.policy.separation import check_separation
 from facematch.governance.roles import ActorRoles, Role, check_other_person
 from facematch.storage.schema import actor_roles, actors
@@ -54,7 +55,7 @@ class Actors:
                 _check_granter(tx, name, wanted)
                 before = tx.governance.roles.get(name, frozenset())
                 held = before | wanted
-                check_separation(held, tx.policy.policy)
+                check_separation(RoleRequest(roles=held), tx.policy.policy)
                 moment = to_microseconds(tx.now)
                 tx.connection.execute(
                     upsert(actors).values(name=name, created_at=moment).on_conflict_do_nothing(index_elements=["name"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import partial
 
 from sqlalchemy import Connection, select
@@ -187,11 +187,10 @@ def _reject(operation: Operation, number: int) -> bool:
 
 
 def _prune(operation: Operation, policy: Policy, now: datetime) -> int:
-    days = policy.retention.audit_days
-    if days is None:
+    before = policy.retention.prune_before(now)
+    if before is None:
         return 0
     with operation.write() as tx:
-        before = now - timedelta(days=days)
         writer = operation.resources.audit_writer(tx.connection)
         pruned = prune(tx.connection, writer, before, now=now, actor=tx.actor)
         if pruned:

@@ -31,11 +31,12 @@ from facematch.governance.reports import (
     StoredComplaint,
     StoredTemplate,
     access_page,
+    human_review,
     log_line,
     logic_sentences,
     readme,
-    to_html,
 )
+from facematch.reporting import to_html
 from facematch.storage.audit_log.state import read_head
 from facematch.storage.calibrations import current_calibration
 from facematch.storage.schema import audit, complaints, consents, enrollments, subjects, templates
@@ -291,15 +292,13 @@ def _logic(file: AccessFile) -> dict[str, Any]:
             "data": found.data,
             "measured_at": found.measured_at,
         },
-        "human_review": ruling.policy.reviewers.sentence(),
+        "human_review": human_review(ruling.policy),
         "policy": {
             "title": ruling.policy.title,
             "version": ruling.version,
             "digest": ruling.digest,
             "effective_from": ruling.effective_from.isoformat(),
-            "rules": [
-                {"rule": text.rule, "value": text.value, "sentence": text.sentence} for text in ruling.policy.describe()
-            ],
+            "rules": [text._asdict() for text in ruling.policy.describe()],
         },
     }
 

@@ -12,6 +12,7 @@ from facematch.governance import (
     check_permitted,
     permitted,
 )
+from facematch.governance.policy import RoleRequest
 from facematch.governance.policy.separation import check_separation
 from facematch.governance.roles import parse_roles
 
@@ -104,19 +105,19 @@ def test_roles_by_name() -> None:
 )
 def test_the_strict_profile_separates_duties(roles: set[str]) -> None:
     with pytest.raises(SeparationOfDuties) as caught:
-        check_separation(roles, RETAIL)
+        check_separation(RoleRequest(roles=frozenset(Role(name) for name in roles)), RETAIL)
     assert caught.value.hint == "give one of the roles to another person"
 
 
 def test_roles_that_are_not_separated_may_be_united() -> None:
-    check_separation({Role.ENROLLER, Role.OPERATOR}, RETAIL)
-    check_separation(set(), RETAIL)
-    check_separation({Role.OWNER}, Policy.profile("access-control"))
+    check_separation(RoleRequest(roles=frozenset({Role.ENROLLER, Role.OPERATOR})), RETAIL)
+    check_separation(RoleRequest(roles=frozenset()), RETAIL)
+    check_separation(RoleRequest(roles=frozenset({Role.OWNER})), Policy.profile("access-control"))
 
 
 def test_a_policy_that_does_not_say_which_are_separated_lets_nobody_hold_a_role() -> None:
     with pytest.raises(SeparationOfDuties, match="does not set which roles are separated"):
-        check_separation({Role.OPERATOR}, Policy())
+        check_separation(RoleRequest(roles=frozenset({Role.OPERATOR})), Policy())
 
 
 def test_two_parts_take_two_people() -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from facematch.errors import InvalidArgument
 from facematch.governance import from_microseconds, to_microseconds, to_utc, utc_now
+from facematch.governance.time import parse_duration
 
 
 def test_now_is_in_utc() -> None:
@@ -41,3 +42,16 @@ def test_microseconds_keep_every_moment_exactly(moment: datetime) -> None:
 def test_microseconds_out_of_range_are_refused(value: int) -> None:
     with pytest.raises(InvalidArgument):
         from_microseconds(value)
+
+
+@pytest.mark.parametrize("text", ["\u0663d", "d", "1.5d", "-1d", "1y", ""])
+def test_a_duration_is_plain_digits_and_a_unit(text: str) -> None:
+    with pytest.raises(InvalidArgument):
+        parse_duration(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "duration"), [("36h", timedelta(hours=36)), (" 365d ", timedelta(days=365)), ("52w", timedelta(weeks=52))]
+)
+def test_a_duration_is_a_number_of_hours_days_or_weeks(text: str, duration: timedelta) -> None:
+    assert parse_duration(text) == duration

@@ -1,7 +1,8 @@
-"""What every rule of a policy is: a small frozen value with a name, that may refuse a request."""
+"""Base class of policy rules: a frozen value with a name that may refuse a request."""
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -23,24 +24,24 @@ from facematch.governance.consent.parts import first_problem
 __all__ = ["ANY", "Count", "Flag", "Refusal", "Rule", "Share", "allows", "listing", "names", "unset"]
 
 ANY: Final = "*"
-"""In a list of names that says so: any name."""
+"""Wildcard: stands for any name in a list of names that permits it."""
 
 _MOST: Final = 10**9
 _HINT: Final = "see the packaged profiles for examples: Policy.profile('access-control').to_toml()"
 
 Count = Annotated[int, Field(strict=True, ge=0, le=_MOST)]
-"""A whole number from 0."""
+"""Whole number from 0."""
 
 Flag = Annotated[bool, Field(strict=True)]
 """``true`` or ``false``, nothing that could be read as one of them."""
 
 Share = Annotated[float, Field(strict=True, ge=0.0, le=1.0)]
-"""A share from 0 to 1."""
+"""Share in ``[0, 1]``."""
 
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Why a rule refuses.
+    """Refusal of a request by one rule.
 
     Attributes:
         rule: Name of the rule.
@@ -53,12 +54,12 @@ class Refusal:
     hint: str
 
     def to_dict(self) -> dict[str, str]:
-        """The refusal as plain data."""
+        """Refusal as plain data."""
         return {"rule": self.rule, "message": self.message, "hint": self.hint}
 
 
 class Rule(BaseModel, ABC):
-    """A rule. What a document does not say has the strictest value, which refuses.
+    """Policy rule. What a document does not say has the strictest value, which refuses.
 
     Raises:
         PolicyInvalid: A value is malformed.
@@ -67,10 +68,23 @@ class Rule(BaseModel, ABC):
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, allow_inf_nan=False)
 
     name: ClassVar[str]
-    """Name of the rule, and of its table in a policy document."""
+    """Name of the rule, and of its table in a policy document: that of the class in snake case."""
 
-    concerns: ClassVar[tuple[type, ...]]
-    """The requests that it judges."""
+    concerns: ClassVar[tuple[type[Any], ...]]
+    """Requests that it judges."""
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        cls.name = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", cls.__name__).lower()
+
+    @property
+    def enforced_by(self) -> tuple[str, ...]:
+        """Modules that ask the rule, sorted; empty where this version does not enforce it.
+
+        A rule of which only some requests are asked counts as not enforced.
+        """
+        places = [request.asked_by for request in self.concerns]
+        return tuple(sorted({place for each in places for place in each})) if all(places) else ()
 
     @model_validator(mode="wrap")
     @classmethod
@@ -84,25 +98,25 @@ class Rule(BaseModel, ABC):
 
     @abstractmethod
     def check(self, request: object) -> Refusal | None:
-        """Why the rule refuses a request; ``None`` where it does not, or where the request is none of its concern."""
+        """Refusal of a request; ``None`` where it does not, or where the request is none of its concern."""
 
     @abstractmethod
     def sentence(self) -> str:
-        """What the rule says, as a sentence for people."""
+        """Statement of the rule in one sentence."""
 
     @property
     def value(self) -> str:
-        """Its values in short; ``not set`` where it has none."""
+        """Values in short; ``not set`` where there are none."""
         said = self.model_dump(mode="json", exclude_none=True)
         return ", ".join(f"{name} = {_written(value)}" for name, value in said.items()) if said else "not set"
 
     def refuse(self, message: str, hint: str) -> Refusal:
-        """A refusal in the name of this rule."""
+        """Refusal in the name of this rule."""
         return Refusal(self.name, message, hint)
 
 
 def unset(rule: Rule, what: str) -> Refusal:
-    """The refusal of a rule whose value the policy does not set."""
+    """Refusal by a rule whose value the policy does not set."""
     return rule.refuse(f"the policy does not set {what}", f"set it in [{rule.name}] of the policy")
 
 
@@ -112,14 +126,14 @@ def allows(allowed: tuple[str, ...], name: str) -> bool:
 
 
 def listing(names: tuple[str, ...] | frozenset[str] | set[str]) -> str:
-    """Names for a message: ``any``, ``none``, or the names."""
+    """List of names for a message: ``any``, ``none``, or the names."""
     if ANY in names:
         return "any"
     return ", ".join(sorted(names)) if names else "none"
 
 
 def names(check: Callable[[object], str], *, wildcard: bool = False) -> AfterValidator:
-    """Validates a list of names: each checked, none twice, sorted, so that order never changes a digest.
+    """Validator of a list of names: each checked, none twice, sorted, so that order never changes a digest.
 
     Args:
         check: Checks one name.

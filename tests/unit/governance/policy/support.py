@@ -14,8 +14,8 @@ from facematch.governance.policy import (
     DisclosureRequest,
     EnrollmentRequest,
     KeepRequest,
+    MediaRequest,
     PrecisionRequest,
-    PruneRequest,
     QualityRequest,
     Request,
     ResumeRequest,
@@ -41,6 +41,11 @@ def consent(valid_for: timedelta = 365 * DAY, **changes: Any) -> Consent:
 def enrollment(valid_for: timedelta = 365 * DAY, **changes: Any) -> EnrollmentRequest:
     """An enrollment under :func:`consent`."""
     return EnrollmentRequest(consent=consent(valid_for, **changes), now=NOW, actor="ana")
+
+
+def without_attestation() -> EnrollmentRequest:
+    """A record made past its validation, as pydantic lets one."""
+    return EnrollmentRequest(consent=consent().model_copy(update={"adult_attested": False}), now=NOW, actor="ana")
 
 
 def approval(approver: str = "bob") -> ApprovalRequest:
@@ -89,14 +94,14 @@ def action(*confirmed_by: str, rejected_by: tuple[str, ...] = ()) -> ActionReque
     return ActionRequest(confirmed_by=confirmed_by, rejected_by=rejected_by)
 
 
-def keep(kept: Any = "unconfirmed-media", since: datetime = NOW, after: timedelta = timedelta(hours=11)) -> KeepRequest:
+def keep(kept: Any = "pending", after: timedelta = 7 * DAY - timedelta(hours=1)) -> KeepRequest:
     """Data that is still kept some time after its time began."""
-    return KeepRequest(kept=kept, since=since, now=since + after)
+    return KeepRequest(kept=kept, since=NOW, now=NOW + after)
 
 
-def prune(days: int = 365) -> PruneRequest:
-    """A pruning of what is older than so many days."""
-    return PruneRequest(before=NOW - days * DAY, now=NOW)
+def media(since: datetime = NOW, after: timedelta = timedelta(hours=11)) -> MediaRequest:
+    """Media of an unconfirmed alert that is still kept some time after the alert."""
+    return MediaRequest(since=since, now=since + after)
 
 
 def disclosure(recipient: str = "police", *, named: tuple[str, ...] = ("police",)) -> DisclosureRequest:
@@ -111,7 +116,7 @@ def resume(*people: str) -> ResumeRequest:
 
 def roles(*held: str) -> RoleRequest:
     """Roles for one actor."""
-    return RoleRequest(actor="ana", roles=frozenset(Role(name) for name in held))
+    return RoleRequest(roles=frozenset(Role(name) for name in held))
 
 
 def precision(confirmed: int = 18, rejected: int = 2) -> PrecisionRequest:
@@ -127,9 +132,8 @@ ALLOWED: dict[str, Request] = {
     "search": search(),
     "alert": alert(),
     "action": action("ana", "bob"),
-    "keep": keep("pending"),
-    "keep media": keep("unconfirmed-media"),
-    "prune": prune(),
+    "keep": keep(),
+    "media": media(),
     "resume": resume("ana", "bob"),
     "roles": roles("operator", "reviewer"),
     "precision": precision(),

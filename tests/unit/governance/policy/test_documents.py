@@ -17,29 +17,7 @@ from facematch.errors import PolicyInvalid
 from facematch.governance import Role
 from facematch.governance.policy import PROFILES, Policy
 from facematch.governance.policy.documents import MAX_CHARACTERS, to_toml
-from facematch.governance.policy.rules import (
-    CaptureBases,
-    Categories,
-    Corroboration,
-    DualControl,
-    GalleryLimit,
-    Incident,
-    LawfulBases,
-    PeopleToResume,
-    Precision,
-    Purposes,
-    Quality,
-    Recipients,
-    ReportAge,
-    Retention,
-    Reviewers,
-    SeparateRoles,
-    Sites,
-    Sources,
-    TargetFpir,
-    Validity,
-    Zones,
-)
+from facematch.governance.policy.rules import alerts, enrollment, operations, scope, threshold
 from facematch.governance.terms import CAPTURE_BASES, LAWFUL_BASES, SOURCES
 
 kebabs = st.from_regex(r"[a-z0-9]{1,6}(-x[a-z0-9]{1,6}){0,2}", fullmatch=True)
@@ -63,36 +41,40 @@ def _open(of: st.SearchStrategy[str]) -> st.SearchStrategy[tuple[str, ...]]:
 policies = st.builds(
     Policy,
     title=names,
-    lawful_bases=st.builds(LawfulBases, allowed=_some(st.sampled_from(LAWFUL_BASES))),
-    purposes=st.builds(Purposes, allowed=_open(kebabs)),
-    sites=st.builds(Sites, allowed=_open(names)),
-    zones=st.builds(Zones, required=st.booleans()),
+    lawful_bases=st.builds(enrollment.LawfulBases, allowed=_some(st.sampled_from(LAWFUL_BASES))),
+    purposes=st.builds(scope.Purposes, allowed=_open(kebabs)),
+    sites=st.builds(scope.Sites, allowed=_open(names)),
+    zones=st.builds(scope.Zones, required=st.booleans()),
     categories=st.builds(
-        Categories,
+        enrollment.Categories,
         allowed=_open(st.sampled_from(["staff", "barred-after-theft", "court-order"])),
         required=st.booleans(),
     ),
-    incident=st.builds(Incident, required=st.booleans()),
-    validity=st.builds(Validity, max_days=st.integers(0, 730)),
-    sources=st.builds(Sources, allowed=_some(st.sampled_from(SOURCES)), required=st.booleans()),
-    quality=st.builds(Quality, gate=st.sampled_from(["required", "where-measured", None]), overrides=st.booleans()),
-    dual_control=st.builds(DualControl, required=st.booleans()),
-    recipients=st.builds(Recipients, allowed=_open(names)),
-    capture_bases=st.builds(CaptureBases, allowed=_some(st.sampled_from(CAPTURE_BASES))),
-    target_fpir=st.builds(TargetFpir, maximum=shares, required=st.booleans()),
-    gallery=st.builds(GalleryLimit, max_subjects=st.integers(0, 10**9), outgrown=st.sampled_from(["refuse", "warn"])),
-    test_report=st.builds(ReportAge, max_age_days=st.integers(0, 10**9), required=st.booleans()),
-    corroboration=st.builds(Corroboration, frames=optional_counts, two_cameras=st.booleans()),
-    reviewers=st.builds(Reviewers, count=optional_counts, blind=st.booleans()),
-    precision=st.builds(Precision, minimum=st.none() | shares, min_decided=st.integers(1, 10**6)),
-    people_to_resume=st.builds(PeopleToResume, count=optional_counts),
+    incident=st.builds(enrollment.Incident, required=st.booleans()),
+    validity=st.builds(enrollment.Validity, max_days=st.integers(0, 730)),
+    sources=st.builds(enrollment.Sources, allowed=_some(st.sampled_from(SOURCES)), required=st.booleans()),
+    quality=st.builds(
+        enrollment.Quality, gate=st.sampled_from(["required", "where-measured", None]), overrides=st.booleans()
+    ),
+    dual_control=st.builds(enrollment.DualControl, required=st.booleans()),
+    recipients=st.builds(scope.Recipients, allowed=_open(names)),
+    capture_bases=st.builds(scope.CaptureBases, allowed=_some(st.sampled_from(CAPTURE_BASES))),
+    target_fpir=st.builds(threshold.TargetFpir, maximum=shares, required=st.booleans()),
+    gallery_limit=st.builds(
+        threshold.GalleryLimit, max_subjects=st.integers(0, 10**9), outgrown=st.sampled_from(["refuse", "warn"])
+    ),
+    report_age=st.builds(threshold.ReportAge, max_days=st.integers(0, 10**9), required=st.booleans()),
+    corroboration=st.builds(alerts.Corroboration, frames=optional_counts, two_cameras=st.booleans()),
+    reviewers=st.builds(alerts.Reviewers, count=optional_counts, blind=st.booleans()),
+    precision=st.builds(alerts.Precision, minimum=st.none() | shares, min_decided=st.integers(1, 10**6)),
+    unconfirmed_media=st.builds(alerts.UnconfirmedMedia, max_hours=st.integers(0, 999), by_midnight=st.booleans()),
+    people_to_resume=st.builds(operations.PeopleToResume, count=optional_counts),
     retention=st.builds(
-        Retention,
+        operations.Retention,
         erase_after_end_days=st.integers(0, 3660),
-        unconfirmed_media_hours=st.integers(0, 999),
         audit_days=st.none() | st.integers(183, 999),
     ),
-    separate_roles=st.builds(SeparateRoles, pairs=st.none() | pairs.map(tuple)),
+    separate_roles=st.builds(operations.SeparateRoles, pairs=st.none() | pairs.map(tuple)),
 )
 
 

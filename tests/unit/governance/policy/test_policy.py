@@ -10,29 +10,9 @@ from pydantic import ValidationError
 from facematch.errors import ConsentError, InvalidArgument, PolicyInvalid, PolicyRefused
 from facematch.governance import Role
 from facematch.governance.policy import Policy, Refusal, Request, Rule
-from facematch.governance.policy.rules import (
-    CaptureBases,
-    Categories,
-    Corroboration,
-    DualControl,
-    GalleryLimit,
-    Incident,
-    LawfulBases,
-    PeopleToResume,
-    Precision,
-    Purposes,
-    Quality,
-    Recipients,
-    ReportAge,
-    Retention,
-    Reviewers,
-    SeparateRoles,
-    Sites,
-    Sources,
-    TargetFpir,
-    Validity,
-    Zones,
-)
+from facematch.governance.policy.rules import alerts as on_alerts
+from facematch.governance.policy.rules import enrollment as on_enrollment
+from facematch.governance.policy.rules import operations, scope, threshold
 from tests.unit.governance.policy.support import (
     ALLOWED,
     action,
@@ -42,18 +22,19 @@ from tests.unit.governance.policy.support import (
     disclosure,
     enrollment,
     keep,
+    media,
     precision,
     quality,
     resume,
     roles,
     search,
+    without_attestation,
     zone,
 )
-from tests.unit.governance.policy.test_rules import without_attestation
 from tests.unit.governance.support import DAY, NOW
 
 RETAIL = Policy.profile("retail-watchlist")
-STRICT = RETAIL.model_copy(update={"sites": Sites(allowed=("store-12",))})
+STRICT = RETAIL.model_copy(update={"sites": scope.Sites(allowed=("store-12",))})
 """The strict profile, narrowed to one site, so that each of its rules has something to refuse."""
 
 EVERY = {**ALLOWED, "disclosure": disclosure()}
@@ -61,33 +42,34 @@ EVERY = {**ALLOWED, "disclosure": disclosure()}
 ONLY_THIS_RULE: dict[str, tuple[Request, Rule | None]] = {
     "lawful_bases": (
         enrollment(lawful_basis="vital-interest", impact_assessment="DPIA-7"),
-        LawfulBases(allowed=("vital-interest",)),
+        on_enrollment.LawfulBases(allowed=("vital-interest",)),
     ),
-    "purposes": (enrollment(purposes=["advertising"]), Purposes(allowed=("*",))),
-    "sites": (enrollment(sites=["store-13"]), Sites(allowed=("*",))),
-    "zones": (search(zone=None), Zones(required=False)),
-    "categories": (enrollment(category="staff"), Categories(allowed=("*",))),
-    "incident": (enrollment(incident_id=None), Incident(required=False)),
-    "validity": (enrollment(366 * DAY), Validity(max_days=730)),
+    "purposes": (enrollment(purposes=["advertising"]), scope.Purposes(allowed=("*",))),
+    "sites": (enrollment(sites=["store-13"]), scope.Sites(allowed=("*",))),
+    "zones": (search(zone=None), scope.Zones(required=False)),
+    "categories": (enrollment(category="staff"), on_enrollment.Categories(allowed=("*",))),
+    "incident": (enrollment(incident_id=None), on_enrollment.Incident(required=False)),
+    "validity": (enrollment(366 * DAY), on_enrollment.Validity(max_days=730)),
     "adults": (without_attestation(), None),
     "vulnerable": (enrollment(vulnerable=True), None),
-    "sources": (enrollment(source="staff-record"), Sources(allowed=("staff-record",))),
-    "quality": (quality("unmeasured"), Quality(gate="where-measured")),
-    "dual_control": (approval("ana"), DualControl(required=False)),
-    "recipients": (disclosure("police"), Recipients(allowed=("police",))),
-    "capture_bases": (zone("consent"), CaptureBases(allowed=("consent",))),
-    "target_fpir": (search(calibration=calibration(target_fpir=0.02)), TargetFpir(maximum=0.02)),
-    "gallery": (search(gallery_subjects=201), GalleryLimit(max_subjects=999, outgrown="warn")),
-    "test_report": (search(calibration=calibration(measured_at=date(2025, 2, 28))), ReportAge(required=False)),
-    "corroboration": (alert(2), Corroboration(frames=2)),
-    "reviewers": (action("ana"), Reviewers(count=1)),
-    "precision": (precision(15, 5), Precision(minimum=0.5)),
-    "people_to_resume": (resume("ana", "bob"), PeopleToResume(count=2)),
-    "retention": (
-        keep(after=timedelta(hours=13)),
-        Retention(unconfirmed_media_hours=24, unconfirmed_media_midnight=False),
+    "sources": (enrollment(source="staff-record"), on_enrollment.Sources(allowed=("staff-record",))),
+    "quality": (quality("unmeasured"), on_enrollment.Quality(gate="where-measured")),
+    "dual_control": (approval("ana"), on_enrollment.DualControl(required=False)),
+    "recipients": (disclosure("police"), scope.Recipients(allowed=("police",))),
+    "capture_bases": (zone("consent"), scope.CaptureBases(allowed=("consent",))),
+    "target_fpir": (search(calibration=calibration(target_fpir=0.02)), threshold.TargetFpir(maximum=0.02)),
+    "gallery_limit": (search(gallery_subjects=201), threshold.GalleryLimit(max_subjects=999, outgrown="warn")),
+    "report_age": (search(calibration=calibration(measured_at=date(2025, 2, 28))), threshold.ReportAge(required=False)),
+    "corroboration": (alert(2), on_alerts.Corroboration(frames=2)),
+    "reviewers": (action("ana"), on_alerts.Reviewers(count=1)),
+    "precision": (precision(15, 5), on_alerts.Precision(minimum=0.5)),
+    "unconfirmed_media": (
+        media(after=timedelta(hours=13)),
+        on_alerts.UnconfirmedMedia(max_hours=24, by_midnight=False),
     ),
-    "separate_roles": (roles("admin", "auditor"), SeparateRoles(pairs=())),
+    "people_to_resume": (resume("ana", "bob"), operations.PeopleToResume(count=2)),
+    "retention": (keep("pending", after=8 * DAY), operations.Retention(pending_days=9)),
+    "separate_roles": (roles("admin", "auditor"), operations.SeparateRoles(pairs=())),
 }
 """A request that the strict policy refuses by one rule alone, and a value of that rule that allows it."""
 
@@ -121,16 +103,15 @@ def test_every_default_is_the_strictest() -> None:
         "recipients": {"allowed": []},
         "capture_bases": {"allowed": []},
         "target_fpir": {"maximum": 0.0, "required": True},
-        "gallery": {"max_subjects": 0, "outgrown": "refuse"},
-        "test_report": {"required": True, "max_age_days": 0},
+        "gallery_limit": {"max_subjects": 0, "outgrown": "refuse"},
+        "report_age": {"required": True, "max_days": 0},
         "corroboration": {"two_cameras": False},
         "reviewers": {"blind": True},
         "precision": {"min_decided": 1},
+        "unconfirmed_media": {"max_hours": 0, "by_midnight": True},
         "retention": {
             "erase_after_end_days": 0,
             "pending_days": 0,
-            "unconfirmed_media_hours": 0,
-            "unconfirmed_media_midnight": True,
         },
     }
 
@@ -159,7 +140,7 @@ def test_the_removal_of_a_rule_would_be_noticed(name: str) -> None:
 
 
 def test_the_removal_of_the_rule_on_resuming_would_be_noticed() -> None:
-    three = STRICT.model_copy(update={"people_to_resume": PeopleToResume(count=3)})
+    three = STRICT.model_copy(update={"people_to_resume": operations.PeopleToResume(count=3)})
     assert [refusal.rule for refusal in three.refusals(resume("ana", "bob"))] == ["people_to_resume"]
 
 
@@ -262,6 +243,7 @@ def test_a_description_shows_the_values() -> None:
 def test_names_of_rules_are_the_names_of_their_tables() -> None:
     policy = Policy()
     assert [getattr(policy, rule.name) for rule in policy.rules] == list(policy.rules)
+    assert {"lawful_bases", "gallery_limit", "report_age", "people_to_resume"} < {rule.name for rule in policy.rules}
     assert [rule.concerns for rule in policy.rules if not rule.concerns] == []
 
 

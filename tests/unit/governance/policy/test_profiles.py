@@ -8,7 +8,7 @@ import pytest
 from facematch.errors import PolicyInvalid
 from facematch.governance import Consent, Role
 from facematch.governance.policy import PROFILES, EnrollmentRequest, Policy
-from tests.unit.governance.policy.support import calibration, enrollment, keep, quality, roles, search, zone
+from tests.unit.governance.policy.support import calibration, enrollment, media, quality, roles, search, zone
 from tests.unit.governance.support import DAY, NOW, papers_in
 
 OPEN = Policy.profile("access-control")
@@ -46,7 +46,7 @@ def test_the_default_profile_lets_the_first_example_work(tmp_path: Path) -> None
     OPEN.check(quality("unmeasured"))
     OPEN.check(roles("owner"))
     assert OPEN.dual_control.required is False
-    assert OPEN.gallery.outgrown == "warn"
+    assert OPEN.gallery_limit.outgrown == "warn"
 
 
 def test_the_default_profile_stands_on_explicit_consent() -> None:
@@ -63,8 +63,8 @@ def test_the_strict_profile_asks_two_people_an_incident_and_a_zone() -> None:
     assert STRICT.corroboration.frames == 3
     assert STRICT.validity.max_days == 365
     assert (STRICT.target_fpir.maximum, STRICT.target_fpir.required) == (0.01, True)
-    assert STRICT.gallery.outgrown == "refuse"
-    assert (STRICT.test_report.max_age_days, STRICT.test_report.required) == (365, True)
+    assert STRICT.gallery_limit.outgrown == "refuse"
+    assert (STRICT.report_age.max_days, STRICT.report_age.required) == (365, True)
     assert STRICT.separate_roles.pairs == ((Role.ADMIN, Role.AUDITOR), (Role.APPROVER, Role.ENROLLER))
 
 
@@ -74,18 +74,18 @@ def test_the_strict_profile_accepts_another_basis_only_with_an_assessment() -> N
 
 
 def test_the_strict_profile_needs_a_fresh_test() -> None:
-    assert [r.rule for r in STRICT.refusals(search(calibration=None))] == ["target_fpir", "test_report"]
+    assert [r.rule for r in STRICT.refusals(search(calibration=None))] == ["target_fpir", "report_age"]
     old = search(calibration=calibration(), now=NOW + 365 * DAY)
-    assert [r.rule for r in STRICT.refusals(old)] == ["test_report"]
+    assert [r.rule for r in STRICT.refusals(old)] == ["report_age"]
 
 
 @pytest.mark.parametrize("hour", [0, 1, 12, 23])
 def test_the_strict_profile_deletes_media_by_midnight(hour: int) -> None:
     since = NOW.replace(hour=hour)
     midnight = NOW.replace(hour=0) + DAY
-    assert STRICT.retention.deadline("unconfirmed-media", since) == midnight
-    assert STRICT.refusals(keep(since=since, after=midnight - since - timedelta(microseconds=1))) == ()
-    assert [r.rule for r in STRICT.refusals(keep(since=since, after=midnight - since))] == ["retention"]
+    assert STRICT.unconfirmed_media.deadline(since) == midnight
+    assert STRICT.refusals(media(since=since, after=midnight - since - timedelta(microseconds=1))) == ()
+    assert [r.rule for r in STRICT.refusals(media(since=since, after=midnight - since))] == ["unconfirmed_media"]
 
 
 def test_the_default_profile_opens_zones_on_two_bases() -> None:

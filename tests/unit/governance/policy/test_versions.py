@@ -7,7 +7,7 @@ import pytest
 
 from facematch.errors import InvalidArgument, PolicyInvalid
 from facematch.governance.policy import Policy, PolicyVersion, PolicyVersions
-from facematch.governance.policy.rules import Validity
+from facematch.governance.policy.rules.enrollment import Validity
 from tests.unit.governance.support import DAY, NOW
 
 TICK = timedelta(microseconds=1)

@@ -11,9 +11,10 @@ import pytest
 
 from facematch.errors import AccessDenied, AuditError, InvalidArgument, PackNotFound
 from facematch.governance import Consent, Policy, Zone
-from facematch.governance.reports import NOT_STATED, Statements
+from facematch.governance.reports import Statements
 from facematch.matching import Calibration
 from facematch.protocols import Analyzer
+from facematch.reporting import NOT_STATED
 from facematch.watchlist import Watchlist
 from tests.unit.storage.test_calibrations import calibration
 from tests.unit.watchlist.support import SITE, Bench, picture
