@@ -124,7 +124,7 @@ COMMANDS: Final = (
     ),
     Entry(_MEASURE, "evaluate", "evaluate:app", "Measure how accurate a model pack is."),
     Entry(_MEASURE, "calibration", "calibration:app", "Thresholds tested for a false-positive identification rate."),
-    Entry(_MEASURE, "bench", "bench:app", "Measure how fast this machine searches, and looks at pictures."),
+    Entry(_MEASURE, "bench", "bench:app", "Measure how fast this machine searches and analyzes pictures."),
 )
 
 

@@ -85,7 +85,7 @@ def test_under_the_retail_profile_nobody_is_found_before_a_second_person_approve
     waiting = desk.ask("bo", "approvals", "list")["pending"]
     assert [(item["enrollment_id"], item["subject_id"], item["actor"]) for item in waiting] == [(number, "s-1", "ana")]
     assert desk.refused("ana", "approvals", "approve", number) == (ExitCode.REFUSED, "access_denied")
-    assert desk.ask("bo", "approvals", "approve", number)["state"] == "active"
+    assert desk.ask("bo", "approvals", "approve", number)["decision"] == "approved"
     assert desk.refused("bo", "approvals", "approve", number) == (ExitCode.REFUSED, "approval_not_found")
 
     found = desk.ask("cy", "identify", astronaut_path, *ENTRANCE)
@@ -105,7 +105,7 @@ def test_whoever_prepared_an_enrollment_cannot_approve_it_with_any_role(desk: De
     number = enrollment["enrollment_id"]
     assert desk.refused("boss", "approvals", "approve", number) == (ExitCode.REFUSED, "separation_of_duties")
     taken_back = desk.ask("boss", "approvals", "reject", number, "--reason", "wrong person")
-    assert taken_back == {"enrollment_id": number, "state": "rejected", "templates_deleted": 1}
+    assert (taken_back["enrollment_id"], taken_back["decision"], taken_back["templates"]) == (number, "rejected", 1)
     assert desk.ask("boss", "approvals", "list") == {"pending": []}
 
 
@@ -120,7 +120,7 @@ def test_pictures_below_the_quality_gate_need_a_reason_and_a_second_person(desk:
     number = enrollment["enrollment_id"]
     assert desk.refused("boss", "approvals", "approve", number) == (ExitCode.REFUSED, "separation_of_duties")
     desk.ask("boss", "actors", "grant", "bo", "approver")
-    assert desk.ask("bo", "approvals", "approve", number)["state"] == "active"
+    assert desk.ask("bo", "approvals", "approve", number)["decision"] == "approved"
     assert desk.states("boss") == {"s-1": "active"}
 
 
@@ -235,12 +235,16 @@ def test_a_suspension_is_lifted_by_two_people(desk: Desk, astronaut_path: Path) 
     assert (made["site"], made["zone"], made["actor"]) == ("store-12", None, "cy")
     assert desk.refused("cy", *search) == (ExitCode.REFUSED, "suspended")
     assert desk.refused("cy", "resume", number) == (ExitCode.REFUSED, "access_denied")
-    assert desk.ask("po", "resume", number) == {"suspension_id": number, "lifted": False}
+    assert desk.ask("po", "resume", number) == {"suspension_id": number, "lifted": False, "people": ["po"]}
     assert desk.refused("po", "resume", number) == (ExitCode.REFUSED, "separation_of_duties")
     (waiting,) = desk.ask("cy", "suspensions")["suspensions"]
     assert waiting["resume_asked_by"] == ["po"]
     assert desk.refused("cy", *search) == (ExitCode.REFUSED, "suspended")
-    assert desk.ask("boss", "resume", number) == {"suspension_id": number, "lifted": True}
+    assert desk.ask("boss", "resume", number) == {
+        "suspension_id": number,
+        "lifted": True,
+        "people": ["po", "boss"],
+    }
     assert desk.ask("boss", "suspensions") == {"suspensions": []}
     assert len(desk.ask("cy", *search)["probes"]) == 1
 

@@ -182,7 +182,7 @@ def test_policies_are_checked_set_and_answered_for_any_moment(desk: Desk) -> Non
     shown = desk.ask("boss", "policy", "show")
     assert shown["version"] == 1
     idle = {rule["rule"] for rule in shown["rules"] if not rule["enforced"]}
-    assert idle == {"corroboration", "reviewers", "precision", "unconfirmed_media"}
+    assert idle == {"reviewers", "precision", "unconfirmed_media"}
     assert desk.ask("boss", "policy", "show", "--at", "2999-01-01T00:00:00Z")["digest"] == made["digest"]
     assert [version["version"] for version in desk.ask("boss", "policy", "history")["policies"]] == [1, 2]
     desk.ask("boss", "policy", "set", "retail-watchlist")
@@ -213,15 +213,15 @@ def test_a_moment_without_a_timezone_is_not_guessed() -> None:
 def test_a_contested_subject_stays_restricted_until_the_complaint_is_decided(desk: Desk) -> None:
     desk.record("ana", "s-1")
     before = desk.states("ana")["s-1"]
-    number = desk.ask("ana", "rights", "complain", "s-1", "--ground", "it was not me")["complaint"]
+    number = desk.ask("ana", "rights", "complain", "s-1", "--ground", "it was not me")["complaint_id"]
     assert desk.states("ana") == {"s-1": "restricted"}
     assert desk.refused("ana", "rights", "decide", number) == (ExitCode.USAGE, "usage")
-    assert desk.ask("ana", "rights", "decide", number, "--dismissed") == {"complaint": number, "upheld": False}
+    assert desk.ask("ana", "rights", "decide", number, "--dismissed")["state"] == "not upheld"
     assert desk.states("ana") == {"s-1": before}
     again = desk.refused("ana", "rights", "decide", number, "--upheld")
     assert again == (ExitCode.REFUSED, "approval_not_found")
-    second = desk.ask("ana", "rights", "complain", "s-1", "--ground", "still not me")["complaint"]
-    assert desk.ask("ana", "rights", "decide", second, "--upheld")["upheld"] is True
+    second = desk.ask("ana", "rights", "complain", "s-1", "--ground", "still not me")["complaint_id"]
+    assert desk.ask("ana", "rights", "decide", second, "--upheld")["state"] == "upheld"
     assert desk.states("ana") == {"s-1": "restricted"}
 
 

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any, get_args
 
 import pytest
-from facematch.cli.bench_pipeline import pipeline
 
 from facematch.cli.actors import RoleName
 from facematch.cli.app import app
+from facematch.cli.bench import pipeline
 from facematch.cli.commands import COMMANDS, whole
 from facematch.cli.evaluate_options import FaceOption
 from facematch.cli.options import UseOption

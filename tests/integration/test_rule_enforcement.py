@@ -22,7 +22,7 @@ from tests.unit.watchlist.support import PURPOSE, SITE, Bench, open_bench, pictu
 DAY = timedelta(days=1)
 PACKAGE = Path(facematch.__file__).parent
 REQUESTS: tuple[Any, ...] = get_args(Request)
-ALERT_RULES = {"corroboration", "reviewers", "precision", "unconfirmed_media"}
+NOT_ENFORCED = {"reviewers", "precision", "unconfirmed_media"}
 
 
 def modules() -> dict[str, ast.Module]:
@@ -55,10 +55,10 @@ def test_request_is_constructed_where_it_says_and_nowhere_else(request_type: Any
     assert places == set(request_type.asked_by)
 
 
-def test_rules_of_alerts_alone_are_not_enforced() -> None:
+def test_rules_of_review_and_of_unconfirmed_media_alone_are_not_enforced() -> None:
     policy = Policy()
-    assert {rule.name for rule in policy.rules if not rule.enforced_by} == ALERT_RULES
-    assert {text.rule for text in policy.describe() if not text.enforced} == ALERT_RULES
+    assert {rule.name for rule in policy.rules if not rule.enforced_by} == NOT_ENFORCED
+    assert {text.rule for text in policy.describe() if not text.enforced} == NOT_ENFORCED
 
 
 def test_every_part_of_retention_is_applied() -> None:
@@ -118,6 +118,7 @@ def use(bench: Bench, tmp_path: Path) -> None:
     w.enroll("t", picture(2), consent=bench.consent("t", valid_for=400 * DAY), quality_override="the only picture")
     w.zones.open(Zone(site=SITE, zone="door", capture_basis="legitimate-interest", notice_id="n", assessment_ref="a"))
     w.identify(picture(1), purpose=PURPOSE, site=SITE, zone="door")
+    w.alert_refusal(frames=3, cameras=1, policy_version=w.policies.current().version)
     w.rights.disclose("s", recipient="police", reason="warrant 7")
     suspension = w.suspensions.add(reason="a test")
     w.suspensions.lift(suspension.suspension_id)

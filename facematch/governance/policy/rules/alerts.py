@@ -46,8 +46,8 @@ class Corroboration(Rule):
         """Statement of the rule."""
         if self.frames is None:
             return "No alert is raised, because the policy sets no number of frames."
-        cameras = ", or two cameras," if self.two_cameras else ""
-        return f"An alert needs a face detected in {self.frames} or more frames{cameras} of one passage."
+        cameras = ", or by two cameras" if self.two_cameras else ""
+        return f"An alert needs a face detected in {self.frames} or more frames of one passage{cameras}."
 
 
 class Reviewers(Rule):

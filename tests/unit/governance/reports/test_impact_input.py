@@ -24,10 +24,7 @@ from tests.unit.governance.reports.support import CALIBRATED, CONSENTS, NOW, con
 def test_a_configuration_without_weaknesses_leaves_what_the_software_lacks() -> None:
     assert observations(configured()) == (
         "Error rates by group of people are not in the calibration: unequal errors would not be seen here.",
-        (
-            "The policy sets rules that are not enforced by this version: corroboration, reviewers, precision, "
-            "unconfirmed media."
-        ),
+        ("The policy sets rules that are not enforced by this version: reviewers, precision, unconfirmed media."),
     )
 
 

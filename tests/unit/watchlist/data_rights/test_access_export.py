@@ -237,7 +237,7 @@ def test_the_logic_names_threshold_policy_and_review(two: Bench) -> None:
     assert logic["policy"]["digest"] == policy.digest
     assert [rule["sentence"] for rule in logic["policy"]["rules"]] == [rule.sentence for rule in policy.describe()]
     idle = {rule["rule"] for rule in logic["policy"]["rules"] if not rule["enforced"]}
-    assert idle == {"corroboration", "reviewers", "precision", "unconfirmed_media"}
+    assert idle == {"reviewers", "precision", "unconfirmed_media"}
     assert logic["human_review"].endswith("not enforced by this version.")
     assert policy.reviewers.sentence() not in members["logic.txt"].decode().replace("\n   ", " ")
     assert (logic["threshold"], logic["calibration"]) == (None, None)

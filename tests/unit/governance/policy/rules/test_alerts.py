@@ -87,10 +87,10 @@ SENTENCES: list[tuple[Rule, str]] = [
         "The media of an alert that was not confirmed is deleted after 72 hours.",
     ),
     (Corroboration(), "No alert is raised, because the policy sets no number of frames."),
-    (Corroboration(frames=3), "An alert needs 3 or more frames of one passage that reach the threshold."),
+    (Corroboration(frames=3), "An alert needs a face detected in 3 or more frames of one passage."),
     (
         Corroboration(frames=3, two_cameras=True),
-        "An alert needs 3 or more frames, or two cameras, of one passage that reach the threshold.",
+        "An alert needs a face detected in 3 or more frames of one passage, or by two cameras.",
     ),
     (Reviewers(), "No action is recorded, because the policy sets no number of reviewers."),
     (
