@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from os import PathLike
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from facematch.governance import Consent, ConsentState
-from facematch.governance.names import check_name
-from facematch.governance.policy import Policy
 from facematch.matching import Calibration
-from facematch.protocols import Analyzer, Clock, KeyProvider, Progress, VectorIndex
-from facematch.settings import Settings, Use
+from facematch.protocols import Progress
 from facematch.storage.audit_log import AuditLog
 from facematch.types import (
     Enrollment,
@@ -48,9 +43,9 @@ from facematch.watchlist.data_rights.rights import Rights
 from facematch.watchlist.enrollment.approvals import Approvals
 from facematch.watchlist.enrollment.enroll import enroll
 from facematch.watchlist.enrollment.preview import preview
+from facematch.watchlist.handle import Handle
 from facematch.watchlist.keys import Keys
 from facematch.watchlist.session import Session
-from facematch.watchlist.setup.open import open_session
 from facematch.watchlist.subjects import Subjects
 
 __all__ = ["Watchlist"]
@@ -58,13 +53,14 @@ __all__ = ["Watchlist"]
 DEFAULT_GATE = QualityGate()
 
 
-class Watchlist:
-    """Enrolled subjects, each under a consent record, in one database. Make one with :meth:`open`.
+class Watchlist(Handle):
+    """Enrolled subjects, each under a consent record, in one database. Get one from :meth:`open`.
 
     A context manager. Threads may share it, and other actors act on the same open watchlist by :meth:`acting_as`; any
     number of processes may open the same file: a withdrawal in one is seen by the very next search in every other.
     Every call blocks, so an event loop runs it in a thread (``asyncio.to_thread``). Every call writes an audit entry
-    in the same transaction as its effect; where the entry cannot be written, nothing is done.
+    in the same transaction as its effect; where the entry cannot be written (``AuditError``), nothing is done. Every
+    call may raise ``AccessDenied`` (no role of the actor permits it), ``InvalidArgument`` and ``WatchlistClosed``.
 
     Searches return *candidates* for a person to judge, never identities. What an actor may do is a matter of roles;
     what the watchlist may be used for is a matter of its policy. Everything personal is encrypted under keys that lie
@@ -85,8 +81,7 @@ class Watchlist:
     """
 
     def __init__(self, session: Session, *, owner: bool = True) -> None:
-        self._session = session
-        self._owner = owner
+        super().__init__(session, owner=owner)
         resources = session.resources
         self.subjects = Subjects(session)
         self.consents = Consents(session)
@@ -99,100 +94,6 @@ class Watchlist:
         self.rights = Rights(session)
         self.reports = Reports(session)
         self.audit = AuditLog(session, resources.signer, origin=resources.origin)
-
-    @classmethod
-    def open(
-        cls,
-        url: str = "sqlite:///facematch.db",
-        *,
-        actor: str | None = None,
-        pack: str | Path = "opencv",
-        use: Use | None = None,
-        analyzer: Analyzer | None = None,
-        clock: Clock | None = None,
-        threshold: float | None = None,
-        index: str | Callable[[int], VectorIndex] = "auto",
-        keys: KeyProvider | None = None,
-        policy: Policy | str | PathLike[str] | None = None,
-        settings: Settings | None = None,
-    ) -> Self:
-        """Open a watchlist; a file that does not exist is created, its folder is not.
-
-        A new watchlist gets keys, a policy, and ``actor`` as its owner, who may do everything until roles are granted.
-
-        Args:
-            url: ``sqlite:///relative.db``, ``sqlite:////absolute.db``, or ``sqlite://`` for one in memory.
-            actor: Who is using it, for roles and the audit log; default the settings' actor, else the login name.
-            pack: Model pack, loaded on first need: listing, withdrawing and erasing work without it.
-            use: What the models are used for; default from the settings.
-            analyzer: An analyzer to use instead of a pack.
-            clock: Gives the present moment; default the system's clock.
-            threshold: Raises the tested threshold for every search, a raw cosine.
-            index: Name of a registered index (``auto``, ``exact``), or a callable that makes an empty one of a given
-                dimension.
-            keys: Where the key that locks it comes from; default ``FACEMATCH_KEY``, else a file beside the database.
-            policy: The policy of a new watchlist: a policy, the name of a packaged profile, or the path of a document;
-                default the profile ``access-control``. For a watchlist that is there already, it must be the policy in
-                force.
-            settings: Machine settings; default from the environment.
-
-        Raises:
-            KeyUnavailable: A key is missing, or is another one; nothing is served.
-            VaultCorrupt: The vault beside the database is damaged or of another watchlist.
-            PolicyInvalid: The policy is malformed, or another one than the watchlist's.
-            DatabaseUnsupported: The URL is of another kind.
-            DatabaseUnavailable: The database cannot be opened or created, or stays locked.
-            DatabaseCorrupt: The file is no facematch database, or is damaged.
-            DatabaseTooNew: A later version of facematch wrote it.
-            ContractMismatch: ``analyzer`` makes other vectors than the enrolled ones.
-            InvalidArgument: Another argument is malformed.
-        """
-        session = open_session(
-            url,
-            actor=actor,
-            analyzer=analyzer,
-            pack=pack,
-            use=use,
-            clock=clock,
-            threshold=threshold,
-            index=index,
-            keys=keys,
-            policy=policy,
-            settings=settings,
-        )
-        return cls(session)
-
-    def acting_as(self, actor: str) -> Self:
-        """The same open watchlist for another actor, at no cost: database, keys, gallery and models are shared.
-
-        Closing it ends that actor's use only; closing the watchlist that was opened closes it for all.
-
-        Raises:
-            InvalidArgument: The name is malformed.
-            WatchlistClosed: After :meth:`close`.
-        """
-        return type(self)(Session(self._session.resources, check_name(actor, "actor")), owner=False)
-
-    @property
-    def actor(self) -> str:
-        """Who is using the watchlist."""
-        return self._session.actor
-
-    @property
-    def clock(self) -> Clock:
-        """Gives the present moment."""
-        return self._session.resources.clock
-
-    @property
-    def analyzer(self) -> Analyzer:
-        """The pipeline from pictures to embeddings; loaded on first use.
-
-        Raises:
-            ContractMismatch: It makes other vectors than the enrolled ones.
-            ModelError: The pack cannot be loaded.
-            WatchlistClosed: After :meth:`close`.
-        """
-        return self._session.resources.analyzer
 
     def enroll(
         self,
@@ -226,11 +127,8 @@ class Watchlist:
             ReferenceRestricted: A complaint about the subject is open.
             ConsentRequired: No consent record is in force; nothing was stored and no picture was decoded.
             ConsentInvalid: The record is of another subject, or contradicts a filed one.
-            EnrollmentRefused: No picture could be used; nothing was stored.
-            QualityTooLow: Likewise, each for failing the quality gate.
+            EnrollmentRefused: No picture could be used (``QualityTooLow``: each failed the gate); nothing was stored.
             ContractMismatch: The watchlist was enrolled with other models.
-            InvalidArgument: An argument is malformed.
-            AuditError: The audit entry could not be written; nothing was stored.
         """
         return enroll(
             self._session,
@@ -255,9 +153,6 @@ class Watchlist:
 
         Look-alikes are sought only for a purpose: a preview must not be a search without one.
 
-        Raises:
-            InvalidArgument: An argument is malformed.
-            AuditError: The audit entry could not be written; there is no answer.
         """
         return preview(self._session, images, quality_gate, purpose=purpose, site=site, zone=zone)
 
@@ -283,7 +178,6 @@ class Watchlist:
 
         Raises:
             PurposeRequired: The purpose is empty.
-            AccessDenied: No role of the actor permits it.
             Suspended: Identification is suspended there.
             PolicyRefused: The policy refuses the purpose, the place or the gallery.
             ZoneClosed: The zone is not open.
@@ -291,7 +185,6 @@ class Watchlist:
             ThresholdTooLow: The threshold is below the tested one.
             ThresholdRequired: The pack has no tested threshold and none was given.
             ContractMismatch: The watchlist was enrolled with other models.
-            AuditError: The audit entry could not be written; there is no answer.
         """
         return search.identify(
             self._session, image, purpose=purpose, site=site, zone=zone, top_k=top_k, threshold=threshold
@@ -326,7 +219,7 @@ class Watchlist:
         zone: str | None = None,
         threshold: float | None = None,
     ) -> Verification:
-        """Compare the one face of a picture with one subject (1:1); arguments otherwise as of :meth:`identify`.
+        """Compare the one face of a picture with one subject (1:1); otherwise as :meth:`identify`.
 
         Args:
             subject_id: The claimed subject.
@@ -342,10 +235,6 @@ class Watchlist:
         Raises:
             SubjectNotFound: There is no such subject.
             ConsentRequired: No consent of the subject in force covers purpose and site.
-            PurposeRequired: The purpose is empty.
-            ImageDecodeError: The picture cannot be decoded.
-            ThresholdTooLow: The threshold is below the tested one.
-            AuditError: The audit entry could not be written; there is no answer.
         """
         return search.verify(
             self._session, subject_id, image, purpose=purpose, site=site, zone=zone, threshold=threshold
@@ -384,7 +273,6 @@ class Watchlist:
         Raises:
             SubjectNotFound: There is no such subject.
             ConsentTransitionError: Everything has ended already.
-            AuditError: The audit entry could not be written; nothing was withdrawn.
         """
         return end(self._session, subject_id, reason, ConsentState.WITHDRAWN)
 
@@ -403,7 +291,6 @@ class Watchlist:
             SubjectNotFound: There is no such subject.
             ErasureUnfinished: The rows and the key are gone, but another process kept the files from being rebuilt;
                 the next open or erase finishes the work.
-            AuditError: The audit entry could not be written; nothing was erased.
         """
         return erase(self._session, subject_id, reason)
 
@@ -435,10 +322,6 @@ class Watchlist:
             progress: Called for every subject that is erased.
             on_erasure: Called with every receipt as soon as it is there, so that its certificate can be kept even if
                 the run is cut off later.
-
-        Raises:
-            AccessDenied: No role of the actor permits it.
-            DatabaseUnavailable: Another process kept the files from being rebuilt; a later run goes on.
         """
         return apply_retention(self._session, dry_run=dry_run, progress=progress, on_erasure=on_erasure)
 
@@ -451,7 +334,6 @@ class Watchlist:
         Raises:
             CalibrationInvalid: The file is malformed, inconsistent or edited.
             ContractMismatch: It belongs to other models than the enrolled templates.
-            AuditError: The audit entry could not be written; nothing changed.
         """
         return set_calibration(self._session, calibration)
 
@@ -481,23 +363,5 @@ class Watchlist:
 
         Raises:
             BackupInvalid: The file is no backup of this watchlist.
-            AuditError: The audit entry could not be written; nothing changed.
         """
         return restore(self._session, Path(path))
-
-    def close(self) -> None:
-        """Close the watchlist for all actors, or end this actor's use of it; may be called again."""
-        resources = self._session._resources if self._owner else None  # noqa: SLF001 - also of a closed session
-        self._session.close()
-        if resources is not None:
-            resources.close()
-
-    def __enter__(self) -> Self:
-        _ = self._session.resources
-        return self
-
-    def __exit__(
-        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        """Close."""
-        self.close()
