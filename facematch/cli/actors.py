@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from facematch.cli.options import Actor, AsJson, Database, KeyFile, NewPolicy, open_watchlist
+from facematch.cli.option_groups import Commands
+from facematch.cli.options import Access, AsJson, NewAccess, open_watchlist
 from facematch.cli.output import console, print_json, print_table
 
 if TYPE_CHECKING:
@@ -29,18 +30,18 @@ class RoleName(StrEnum):
     OWNER = "owner"
 
 
-app = typer.Typer(help="Actors and their roles: who may do what.", no_args_is_help=True)
+app = Commands(help="Actors and their roles: who may do what.", no_args_is_help=True)
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The actor whose roles change.")]
 
 
 @app.command("list")
-def list_(database: Database = None, key_file: KeyFile = None, actor: Actor = None, as_json: AsJson = False) -> None:
+def list_(*, access: Access, as_json: AsJson = False) -> None:
     """List the actors who have a role.
 
     Example: `facematch actors list`
     """
-    with open_watchlist(database, actor, key_file=key_file) as watchlist:
+    with open_watchlist(access) as watchlist:
         held = watchlist.actors.list()
     if as_json:
         print_json({"actors": [item.to_dict() for item in held]})
@@ -52,17 +53,15 @@ def list_(database: Database = None, key_file: KeyFile = None, actor: Actor = No
 def grant(
     name: Name,
     roles: Annotated[list[RoleName], typer.Argument(help="Roles to give.")],
-    database: Database = None,
-    key_file: KeyFile = None,
-    policy: NewPolicy = None,
-    actor: Actor = None,
+    *,
+    access: NewAccess,
     as_json: AsJson = False,
 ) -> None:
     """Give an actor roles; only an admin may. Whoever made the watchlist is its owner.
 
     Example: `facematch actors grant ana enroller --actor boss`
     """
-    with open_watchlist(database, actor, key_file=key_file, policy=policy) as watchlist:
+    with open_watchlist(access) as watchlist:
         held = watchlist.actors.grant(name, *roles)
     _show(held, as_json=as_json)
 
@@ -71,16 +70,15 @@ def grant(
 def revoke(
     name: Name,
     roles: Annotated[list[RoleName] | None, typer.Argument(help="Roles to take; none: all.")] = None,
-    database: Database = None,
-    key_file: KeyFile = None,
-    actor: Actor = None,
+    *,
+    access: Access,
     as_json: AsJson = False,
 ) -> None:
     """Take roles from an actor; somebody who can grant roles is always left.
 
     Example: `facematch actors revoke ana enroller --actor boss`
     """
-    with open_watchlist(database, actor, key_file=key_file) as watchlist:
+    with open_watchlist(access) as watchlist:
         held = watchlist.actors.revoke(name, *(roles or []))
     _show(held, as_json=as_json)
 

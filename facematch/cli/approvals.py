@@ -6,23 +6,24 @@ from typing import Annotated
 
 import typer
 
-from facematch.cli.options import Actor, AsJson, Database, KeyFile, open_watchlist
+from facematch.cli.option_groups import Commands
+from facematch.cli.options import Access, AsJson, open_watchlist
 from facematch.cli.output import console, print_json, print_table
 
 __all__ = ["app"]
 
-app = typer.Typer(help="Enrollments that wait until another actor approves them.", no_args_is_help=True)
+app = Commands(help="Enrollments that wait until another actor approves them.", no_args_is_help=True)
 
 Number = Annotated[int, typer.Argument(metavar="NUMBER", min=1, help="Number of the enrollment.")]
 
 
 @app.command("list")
-def list_(database: Database = None, key_file: KeyFile = None, actor: Actor = None, as_json: AsJson = False) -> None:
+def list_(*, access: Access, as_json: AsJson = False) -> None:
     """List the enrollments that wait, oldest first.
 
     Example: `facematch approvals list`
     """
-    with open_watchlist(database, actor, key_file=key_file) as watchlist:
+    with open_watchlist(access) as watchlist:
         pending = watchlist.approvals.list()
     if as_json:
         print_json({"pending": [item.to_dict() for item in pending]})
@@ -35,14 +36,12 @@ def list_(database: Database = None, key_file: KeyFile = None, actor: Actor = No
 
 
 @app.command("approve")
-def approve(
-    number: Number, database: Database = None, key_file: KeyFile = None, actor: Actor = None, as_json: AsJson = False
-) -> None:
+def approve(number: Number, *, access: Access, as_json: AsJson = False) -> None:
     """Approve an enrollment that another actor prepared; from then on searches can return the subject.
 
     Example: `facematch approvals approve 7 --actor bo`
     """
-    with open_watchlist(database, actor, key_file=key_file) as watchlist:
+    with open_watchlist(access) as watchlist:
         decision = watchlist.approvals.approve(number)
     if as_json:
         print_json(decision.to_dict())
@@ -54,16 +53,15 @@ def approve(
 def reject(
     number: Number,
     reason: Annotated[str, typer.Option("--reason", help="Why; required.")],
-    database: Database = None,
-    key_file: KeyFile = None,
-    actor: Actor = None,
+    *,
+    access: Access,
     as_json: AsJson = False,
 ) -> None:
     """Reject an enrollment: its templates are deleted. Whoever prepared it may take it back.
 
     Example: `facematch approvals reject 7 --reason "wrong person" --actor bo`
     """
-    with open_watchlist(database, actor, key_file=key_file) as watchlist:
+    with open_watchlist(access) as watchlist:
         decision = watchlist.approvals.reject(number, reason=reason)
     if as_json:
         print_json(decision.to_dict())

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from facematch.cli.files import read_bytes, write_private
-from facematch.cli.options import Actor, AsJson, Database, KeyFile, open_watchlist
+from facematch.cli.option_groups import Commands
+from facematch.cli.options import Access, AsJson, open_watchlist
 from facematch.cli.output import ExitCode, console, print_json, print_table
 from facematch.errors import InvalidArgument
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["app"]
 
-app = typer.Typer(help="The audit log: read, verify, prove, export.", no_args_is_help=True)
+app = Commands(help="The audit log: read, verify, prove, export.", no_args_is_help=True)
 
 
 @app.command("show")
@@ -28,16 +29,15 @@ def show(
         str | None, typer.Option("--subject-ref", help="Only entries with this reference of a subject.")
     ] = None,
     since: Annotated[int | None, typer.Option("--since", min=1, help="Only from this number on.")] = None,
-    database: Database = None,
-    key_file: KeyFile = None,
-    actor: Actor = None,
+    *,
+    access: Access,
     as_json: AsJson = False,
 ) -> None:
     """Show the latest entries of the log, oldest first.
 
     Example: `facematch audit show --limit 20`
     """
-    with open_watchlist(database, actor, key_file=key_file) as watchlist:
+    with open_watchlist(access) as watchlist:
         entries = watchlist.audit.entries(limit=limit, since_seq=since, subject_ref=subject_ref)
     if as_json:
         print_json({"entries": [entry.to_dict() for entry in entries]})
@@ -61,9 +61,8 @@ def verify(
     checkpoint: Annotated[
         Path | None, typer.Option("--checkpoint", help="A checkpoint that was kept elsewhere.")
     ] = None,
-    database: Database = None,
-    key_file: KeyFile = None,
-    actor: Actor = None,
+    *,
+    access: Access,
     as_json: AsJson = False,
 ) -> int:
     """Recompute the whole log and name every place that is not what was written; exit status 6 where there is one.
@@ -73,7 +72,7 @@ def verify(
     Example: `facematch audit verify --checkpoint kept.txt`
     """
     note = None if checkpoint is None else _text(checkpoint)
-    with open_watchlist(database, actor, key_file=key_file) as watchlist:
+    with open_watchlist(access) as watchlist:
         result = watchlist.audit.verify(note)
     if as_json:
         print_json(result.to_dict())
@@ -90,16 +89,15 @@ def verify(
 @app.command("checkpoint")
 def checkpoint(
     out: Annotated[Path | None, typer.Option("--out", help="New file for it [default: standard output].")] = None,
-    database: Database = None,
-    key_file: KeyFile = None,
-    actor: Actor = None,
+    *,
+    access: Access,
     as_json: AsJson = False,
 ) -> None:
     """Make a signed checkpoint; keep it where nobody who can write the database can write.
 
     Example: `facematch audit checkpoint --out /elsewhere/2027-01-01.txt`
     """
-    with open_watchlist(database, actor, key_file=key_file) as watchlist:
+    with open_watchlist(access) as watchlist:
         made = watchlist.audit.checkpoint()
     if out is not None:
         write_private(out, made.note)
@@ -123,16 +121,15 @@ def checkpoint(
 @app.command("export")
 def export(
     folder: Annotated[Path, typer.Argument(help="A folder that is not there yet.")],
-    database: Database = None,
-    key_file: KeyFile = None,
-    actor: Actor = None,
+    *,
+    access: Access,
     as_json: AsJson = False,
 ) -> None:
     """Write the log into a folder that can be verified without facematch: verify.py lies in it.
 
     Example: `facematch audit export audit-2027-01`
     """
-    with open_watchlist(database, actor, key_file=key_file) as watchlist:
+    with open_watchlist(access) as watchlist:
         written = watchlist.audit.export(folder)
     if as_json:
         print_json({"folder": str(written)})
@@ -144,16 +141,15 @@ def export(
 def prove(
     number: Annotated[int, typer.Argument(metavar="NUMBER", min=1, help="Number of the entry.")],
     out: Annotated[Path | None, typer.Option("--out", help="New file for it [default: standard output].")] = None,
-    database: Database = None,
-    key_file: KeyFile = None,
-    actor: Actor = None,
+    *,
+    access: Access,
     as_json: AsJson = False,
 ) -> None:
     """Prove that an entry is in the log: the hashes that lead from it to the root, as JSON.
 
     Example: `facematch audit prove 17 --out proof-17.json`
     """
-    with open_watchlist(database, actor, key_file=key_file) as watchlist:
+    with open_watchlist(access) as watchlist:
         proof = watchlist.audit.prove(number)
     if out is not None:
         write_private(out, json.dumps(proof.to_dict(), indent=2, ensure_ascii=False) + "\n")
@@ -164,14 +160,12 @@ def prove(
 
 
 @app.command("public-key")
-def public_key(
-    database: Database = None, key_file: KeyFile = None, actor: Actor = None, as_json: AsJson = False
-) -> None:
+def public_key(*, access: Access, as_json: AsJson = False) -> None:
     """Print the key that checkpoints, receipts and certificates are verified with; hand it out by a trusted way.
 
     Example: `facematch audit public-key`
     """
-    with open_watchlist(database, actor, key_file=key_file) as watchlist:
+    with open_watchlist(access) as watchlist:
         key, origin = watchlist.audit.public_key.hex(), watchlist.audit.origin
     if as_json:
         print_json({"public_key": key, "origin": origin})

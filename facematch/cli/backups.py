@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from facematch.cli.options import Actor, AsJson, Database, KeyFile, open_watchlist
+from facematch.cli.options import Access, AsJson, open_watchlist
 from facematch.cli.output import console, print_json
 
 __all__ = ["backup", "restore"]
@@ -19,16 +19,15 @@ def backup(
         Path | None,
         typer.Option("--vault-copy", help="Where the one current copy of the vault is kept; it is overwritten."),
     ] = None,
-    database: Database = None,
-    key_file: KeyFile = None,
-    actor: Actor = None,
+    *,
+    access: Access,
     as_json: AsJson = False,
 ) -> None:
     """Write a backup of the database; it holds no keys. Never keep older copies of the vault.
 
     Example: `facematch backup /backups/store-12-monday.db --vault-copy /safe/store-12.vault`
     """
-    with open_watchlist(database, actor, key_file=key_file) as watchlist:
+    with open_watchlist(access) as watchlist:
         written = watchlist.backup(path, vault_copy=vault_copy)
     if as_json:
         print_json({"backup": str(written), "vault_copy": None if vault_copy is None else str(vault_copy)})
@@ -41,9 +40,8 @@ def backup(
 def restore(
     path: Annotated[Path, typer.Argument(metavar="FILE", help="A backup of this watchlist.")],
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
-    database: Database = None,
-    key_file: KeyFile = None,
-    actor: Actor = None,
+    *,
+    access: Access,
     as_json: AsJson = False,
 ) -> None:
     """Bring back subjects, consents and templates from a backup, for every process at once.
@@ -57,7 +55,7 @@ def restore(
         typer.confirm(
             "Subjects enrolled and consents filed or renewed since the backup are lost. Restore?", abort=True, err=True
         )
-    with open_watchlist(database, actor, key_file=key_file) as watchlist:
+    with open_watchlist(access) as watchlist:
         restored = watchlist.restore(path)
         suspended = [item.suspension_id for item in watchlist.suspensions.list()]
     if as_json:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from facematch.cli.json_files import check_target, publish_json
+from facematch.cli.option_groups import Commands
 from facematch.cli.options import PackName, UseOption
 from facematch.cli.output import console, print_table, progress_bar
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["app"]
 
-app = typer.Typer(help="Measure how fast this machine searches and analyzes pictures.", no_args_is_help=True)
+app = Commands(help="Measure how fast this machine searches and analyzes pictures.", no_args_is_help=True)
 
 Rounds = Annotated[int, typer.Option("--rounds", min=1, help="Turns.")]
 JsonFile = Annotated[

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from facematch.cli.options import Actor, AsJson, Database, KeyFile, PackName, UseOption, load_analyzer, open_watchlist
+from facematch.cli.option_groups import Commands
+from facematch.cli.options import Access, AsJson, PackName, UseOption, load_analyzer, open_watchlist
 from facematch.cli.output import console, print_json, print_table, progress_bar
 from facematch.errors import InvalidArgument
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["app"]
 
-app = typer.Typer(help="Thresholds tested for a false-positive identification rate.", no_args_is_help=True)
+app = Commands(help="Thresholds tested for a false-positive identification rate.", no_args_is_help=True)
 
 
 @app.command("make")
@@ -76,16 +77,15 @@ def make(
 @app.command("set")
 def set_(
     artifact: Annotated[Path, typer.Argument(help="The artifact's file.")],
-    database: Database = None,
-    key_file: KeyFile = None,
-    actor: Actor = None,
+    *,
+    access: Access,
     as_json: AsJson = False,
 ) -> None:
     """Put an artifact in force for a watchlist; the next search of every process applies it.
 
     Example: `facematch calibration set site.json --db sqlite:///store-12.db`
     """
-    with open_watchlist(database, actor, key_file=key_file) as watchlist:
+    with open_watchlist(access) as watchlist:
         calibration = watchlist.set_calibration(artifact)
     if as_json:
         print_json(calibration.to_dict())
@@ -100,9 +100,8 @@ def show(
         int | None,
         typer.Option("--plan", min=1, max=10**9, help="Also estimate the FPIR for so many subjects."),
     ] = None,
-    database: Database = None,
-    key_file: KeyFile = None,
-    actor: Actor = None,
+    *,
+    access: Access,
     as_json: AsJson = False,
 ) -> None:
     """Show an artifact, or the one in force for a watchlist.
@@ -114,7 +113,7 @@ def show(
     if artifact is not None:
         calibration: Calibration | None = Calibration.load(artifact)
     else:
-        with open_watchlist(database, actor, key_file=key_file) as watchlist:
+        with open_watchlist(access) as watchlist:
             calibration = watchlist.calibration
     planned = None if plan is None or calibration is None else calibration.planned_fpir(plan)
     if as_json:

@@ -8,6 +8,8 @@ from typing import Any, Final, NamedTuple
 import typer
 from typer.core import TyperCommand, TyperGroup
 
+from facematch.cli.option_groups import Commands
+
 __all__ = ["COMMANDS", "MARKUP", "Entry", "LazyGroup", "whole"]
 
 MARKUP: Final = "markdown"
@@ -34,7 +36,7 @@ class Entry(NamedTuple):
         """The command itself, of its own module."""
         module, _, attribute = self.home.partition(":")
         found = getattr(import_module(f"facematch.cli.{module}"), attribute)
-        holder = typer.Typer(rich_markup_mode=MARKUP, add_completion=False, callback=lambda: None)
+        holder = Commands(rich_markup_mode=MARKUP, add_completion=False, callback=lambda: None)
         if isinstance(found, typer.Typer):
             holder.add_typer(found, name=self.name)
         else:

@@ -8,38 +8,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from facematch.cli.consent_options import (
-    Adult,
-    Assessment,
-    Category,
-    Contact,
-    ControllerName,
-    Evidence,
-    Incident,
-    Jurisdiction,
-    Language,
-    LawfulBasis,
-    Notice,
-    Purposes,
     Reason,
-    Recipients,
     RecordId,
-    Sites,
-    Source,
     Terms,
-    ValidFor,
-    Zones,
 )
 from facematch.cli.files import read_bytes
-from facematch.cli.options import (
-    Actor,
-    AsJson,
-    Database,
-    KeyFile,
-    NewPolicy,
-    SubjectArgument,
-    acting,
-    open_watchlist,
-)
+from facematch.cli.option_groups import Commands
+from facematch.cli.options import Access, AsJson, NewAccess, SubjectArgument, acting, open_watchlist
 from facematch.cli.output import console, print_json, print_table
 from facematch.cli.receipts import receipt, verify
 from facematch.errors import InvalidArgument
@@ -50,7 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["app", "withdraw"]
 
-app = typer.Typer(help="Consent records: file, renew, end, hand out and check.", no_args_is_help=True)
+app = Commands(help="Consent records: file, renew, end, hand out and check.", no_args_is_help=True)
 
 
 @app.command("record")
@@ -58,27 +33,9 @@ def record(
     subject: Annotated[str | None, typer.Argument(metavar="SUBJECT", help="Id of the subject.")] = None,
     document: Annotated[Path | None, typer.Option("--from", help="File a record from this JSON file.")] = None,
     requested: Annotated[bool, typer.Option("--requested", help="Consent was asked for and not answered yet.")] = False,
-    purpose: Purposes = None,
-    site: Sites = None,
-    zone: Zones = None,
-    notice: Notice = None,
-    language: Language = None,
-    evidence: Evidence = None,
-    adult: Adult = False,
-    valid_for: ValidFor = "365d",
-    lawful_basis: LawfulBasis = None,
-    category: Category = None,
-    incident: Incident = None,
-    source: Source = None,
-    assessment: Assessment = None,
-    recipient: Recipients = None,
-    controller: ControllerName = None,
-    contact: Contact = None,
-    jurisdiction: Jurisdiction = None,
-    database: Database = None,
-    key_file: KeyFile = None,
-    policy: NewPolicy = None,
-    actor: Actor = None,
+    *,
+    terms: Terms,
+    access: NewAccess,
     as_json: AsJson = False,
 ) -> None:
     """File a consent record before any picture is taken, from options or from a JSON file.
@@ -86,24 +43,6 @@ def record(
     Example: `facematch consent record s-0042 --purpose site-access --notice notice.txt --language en
     --evidence form.pdf --adult --valid-for 365d`
     """
-    terms = Terms(
-        purposes=purpose,
-        sites=site,
-        zones=zone,
-        notice=notice,
-        language=language,
-        evidence=evidence,
-        adult=adult,
-        lawful_basis=lawful_basis,
-        category=category,
-        incident=incident,
-        source=source,
-        assessment=assessment,
-        recipients=recipient,
-        controller=controller,
-        contact=contact,
-        jurisdiction=jurisdiction,
-    )
     if document is not None:
         if terms.say_something or requested:
             raise typer.BadParameter("--from already says everything; leave the other options out")
@@ -111,10 +50,10 @@ def record(
     elif subject is None:
         raise typer.BadParameter("name the subject, or a document with --from")
     elif requested:
-        filed = terms.requested(subject, actor=acting(actor))
+        filed = terms.requested(subject, actor=acting(access.actor))
     else:
-        filed = terms.given(subject, valid_for=valid_for, actor=acting(actor))
-    with open_watchlist(database, actor, key_file=key_file, policy=policy) as watchlist:
+        filed = terms.given(subject, actor=acting(access.actor))
+    with open_watchlist(access) as watchlist:
         made = watchlist.consents.record(filed)
     if as_json:
         print_json(made.to_dict() | {"digest": filed.digest})
@@ -126,16 +65,15 @@ def record(
 @app.command("show")
 def show(
     subject: SubjectArgument,
-    database: Database = None,
-    key_file: KeyFile = None,
-    actor: Actor = None,
+    *,
+    access: Access,
     as_json: AsJson = False,
 ) -> None:
     """Show the consent records of a subject, oldest first; audited.
 
     Example: `facematch consent show s-0042`
     """
-    with open_watchlist(database, actor, key_file=key_file) as watchlist:
+    with open_watchlist(access) as watchlist:
         records = watchlist.consents.list(subject)
     if as_json:
         print_json({"subject_id": subject, "consents": [found.to_dict() for found in records]})
@@ -172,9 +110,8 @@ def renew(
     evidence: Annotated[Path, typer.Option("--evidence", help="Evidence of the renewal, another than before; hashed.")],
     valid_for: Annotated[str, typer.Option("--valid-for", help="How long from now on: 365d, 52w, 36h.")] = "365d",
     record_id: RecordId = None,
-    database: Database = None,
-    key_file: KeyFile = None,
-    actor: Actor = None,
+    *,
+    access: Access,
     as_json: AsJson = False,
 ) -> None:
     """Renew a consent that is in force: the subject gave it again.
@@ -184,7 +121,7 @@ def renew(
     from facematch.governance.time import parse_duration
 
     duration = parse_duration(valid_for)
-    with open_watchlist(database, actor, key_file=key_file) as watchlist:
+    with open_watchlist(access) as watchlist:
         renewal = watchlist.consents.renew(subject, valid_for=duration, evidence=evidence, record_id=record_id)
     _print_filed(renewal, "renewed", as_json=as_json)
 
@@ -203,9 +140,8 @@ def give(
     evidence: Annotated[Path, typer.Option("--evidence", help="The signed form; only its digest is kept.")],
     valid_for: Annotated[str, typer.Option("--valid-for", help="How long from now on, such as 365d.")],
     record_id: RecordId = None,
-    database: Database = None,
-    key_file: KeyFile = None,
-    actor: Actor = None,
+    *,
+    access: Access,
     as_json: AsJson = False,
 ) -> None:
     """File that the subject agreed to a consent that was only asked for.
@@ -214,7 +150,7 @@ def give(
     """
     from facematch.governance.time import parse_duration
 
-    with open_watchlist(database, actor, key_file=key_file) as watchlist:
+    with open_watchlist(access) as watchlist:
         given = watchlist.consents.give(
             subject, valid_for=parse_duration(valid_for), evidence=evidence, record_id=record_id
         )
@@ -226,15 +162,14 @@ def refuse(
     subject: SubjectArgument,
     reason: Annotated[str | None, typer.Option("--reason", help="Why, where the subject said so.")] = None,
     record_id: RecordId = None,
-    database: Database = None,
-    key_file: KeyFile = None,
-    actor: Actor = None,
+    *,
+    access: Access,
 ) -> None:
     """File that the subject said no to a consent that was asked for.
 
     Example: `facematch consent refuse s-0042`
     """
-    with open_watchlist(database, actor, key_file=key_file) as watchlist:
+    with open_watchlist(access) as watchlist:
         watchlist.consents.refuse(subject, reason=reason, record_id=record_id)
     console().print("refused; the record is final")
 
@@ -243,16 +178,15 @@ def refuse(
 def withdraw(
     subject: SubjectArgument,
     reason: Reason,
-    database: Database = None,
-    key_file: KeyFile = None,
-    actor: Actor = None,
+    *,
+    access: Access,
     as_json: AsJson = False,
 ) -> None:
     """Record that the subject ended every open consent; no later search can return the subject.
 
     Example: `facematch withdraw s-0042 --reason "left the company"`
     """
-    with open_watchlist(database, actor, key_file=key_file) as watchlist:
+    with open_watchlist(access) as watchlist:
         _print_ending(watchlist.withdraw(subject, reason=reason), as_json=as_json)
 
 
@@ -260,16 +194,15 @@ def withdraw(
 def revoke(
     subject: SubjectArgument,
     reason: Reason,
-    database: Database = None,
-    key_file: KeyFile = None,
-    actor: Actor = None,
+    *,
+    access: Access,
     as_json: AsJson = False,
 ) -> None:
     """End every open consent of a subject for the controller; otherwise as withdraw.
 
     Example: `facematch consent revoke s-0042 --reason "ban lifted"`
     """
-    with open_watchlist(database, actor, key_file=key_file) as watchlist:
+    with open_watchlist(access) as watchlist:
         _print_ending(watchlist.consents.revoke(subject, reason=reason), as_json=as_json)
 
 
@@ -277,16 +210,15 @@ def revoke(
 def invalidate(
     subject: SubjectArgument,
     reason: Reason,
-    database: Database = None,
-    key_file: KeyFile = None,
-    actor: Actor = None,
+    *,
+    access: Access,
     as_json: AsJson = False,
 ) -> None:
     """Record that a consent was never valid; all open ones of the subject end.
 
     Example: `facematch consent invalidate s-0042 --reason "signed by somebody else"`
     """
-    with open_watchlist(database, actor, key_file=key_file) as watchlist:
+    with open_watchlist(access) as watchlist:
         _print_ending(watchlist.consents.invalidate(subject, reason=reason), as_json=as_json)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeAlias
 
@@ -83,73 +83,74 @@ RecordId: TypeAlias = Annotated[
 ]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Terms:
-    """What the options say about a consent; ``None``, empty and false say nothing."""
+    """Options that make a consent record; ``None``, empty and false say nothing."""
 
-    purposes: list[str] | None
-    sites: list[str] | None
-    zones: list[str] | None
-    notice: Path | None
-    language: str | None
-    evidence: Path | None
-    adult: bool
-    lawful_basis: str | None
-    category: str | None
-    incident: str | None
-    source: str | None
-    assessment: str | None
-    recipients: list[str] | None
-    controller: str | None
-    contact: str | None
-    jurisdiction: str | None
+    purpose: Purposes = None
+    site: Sites = None
+    zone: Zones = None
+    notice: Notice = None
+    language: Language = None
+    evidence: Evidence = None
+    adult: Adult = False
+    valid_for: ValidFor = "365d"
+    lawful_basis: LawfulBasis = None
+    category: Category = None
+    incident: Incident = None
+    source: Source = None
+    assessment: Assessment = None
+    recipient: Recipients = None
+    controller: ControllerName = None
+    contact: Contact = None
+    jurisdiction: Jurisdiction = None
 
     @property
     def say_something(self) -> bool:
-        """Whether any of the options was given."""
-        return any(astuple(self))
+        """Whether any of the options but the duration was given."""
+        return any(astuple(replace(self, valid_for="")))
 
-    def given(self, subject: str, *, valid_for: str, actor: str) -> Consent:
+    def given(self, subject: str, *, actor: str) -> Consent:
         """The record of a consent that was given now.
 
         Raises:
             ConsentRequired: An option that every record needs is missing.
             ConsentInvalid: A value is malformed, or a file cannot be read.
-            InvalidArgument: ``valid_for`` is no duration.
+            InvalidArgument: The option ``--valid-for`` is no duration.
         """
         from facematch.governance import Consent
         from facematch.governance.time import parse_duration
 
-        if not (self.purposes and self.notice and self.language and self.evidence):
+        if not (self.purpose and self.notice and self.language and self.evidence):
             raise ConsentRequired(
                 "a consent record needs --purpose, --notice, --language and --evidence",
                 hint="facematch enroll --help shows an example",
             )
         return Consent.given(
             subject_id=subject,
-            purposes=self.purposes,
-            sites=self.sites or [],
+            purposes=self.purpose,
+            sites=self.site or [],
             notice=self.notice,
             language=self.language,
             evidence=self.evidence,
             adult_attested=self.adult,
-            valid_for=parse_duration(valid_for),
+            valid_for=parse_duration(self.valid_for),
             actor=actor,
             **self._particulars(),
         )
 
-    def by_column(self, *, valid_for: str) -> dict[str, str]:
+    def by_column(self) -> dict[str, str]:
         """What the options say, by the columns of a listing."""
         said: dict[str, str | Path | list[str] | None] = {
-            "purpose": self.purposes,
-            "site": self.sites,
-            "zone": self.zones,
-            "recipient": self.recipients,
+            "purpose": self.purpose,
+            "site": self.site,
+            "zone": self.zone,
+            "recipient": self.recipient,
             "notice": self.notice,
             "language": self.language,
             "evidence": self.evidence,
             "adult": "yes" if self.adult else None,
-            "valid-for": valid_for,
+            "valid-for": self.valid_for,
             "lawful-basis": self.lawful_basis,
             "category": self.category,
             "incident": self.incident,
@@ -172,15 +173,15 @@ class Terms:
         """
         from facematch.governance import Consent
 
-        if not (self.purposes and self.notice and self.language):
+        if not (self.purpose and self.notice and self.language):
             raise ConsentRequired(
                 "a request for consent needs --purpose, --notice and --language",
                 hint="facematch consent record --help shows an example",
             )
         return Consent.requested(
             subject_id=subject,
-            purposes=self.purposes,
-            sites=self.sites or [],
+            purposes=self.purpose,
+            sites=self.site or [],
             notice=self.notice,
             language=self.language,
             adult_attested=self.adult,
@@ -193,12 +194,12 @@ class Terms:
         from facematch.governance.names import check_name
 
         found: Particulars = {
-            "zones": self.zones or [],
+            "zones": self.zone or [],
             "category": self.category,
             "incident_id": self.incident,
             "source": self.source,
             "impact_assessment": self.assessment,
-            "recipients": self.recipients or [],
+            "recipients": self.recipient or [],
             "jurisdiction": self.jurisdiction,
         }
         if self.lawful_basis is not None:

@@ -12,10 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from facematch import __version__
 from facematch.cli.options import (
-    Actor,
+    Access,
     AsJson,
-    Database,
-    KeyFile,
     PackName,
     UseOption,
     database_file,
@@ -51,9 +49,8 @@ _BESIDE = (
 
 
 def doctor(
-    database: Database = None,
-    key_file: KeyFile = None,
-    actor: Actor = None,
+    *,
+    access: Access,
     pack: PackName = "opencv",
     use: UseOption = None,
     as_json: AsJson = False,
@@ -77,7 +74,7 @@ def doctor(
     problems = {}
     for part, check in (("pack", _pack), ("key", _key), ("database", _database), ("self_test", _self_test)):
         try:
-            report[part] = check(settings, database=database, key_file=key_file, actor=actor, pack=pack, use=use)
+            report[part] = check(settings, access=access, pack=pack, use=use)
         except FacematchError as error:
             report[part] = {"error": document_for_commands(error.to_dict())}
             problems[part] = error
@@ -112,18 +109,18 @@ def _pack(settings: Settings, *, pack: str, **_: Any) -> dict[str, Any]:
     }
 
 
-def _key(settings: Settings, *, database: str | None, key_file: Path | None, **_: Any) -> dict[str, Any]:
+def _key(settings: Settings, *, access: Access, **_: Any) -> dict[str, Any]:
     """Where the key comes from; its public name, and never the key."""
     from facematch.governance.keys import FileKeys, StaticKeys
 
-    file = database_file(database_url(database))
-    if key_file is None and settings.key is not None:
+    file = database_file(database_url(access.database))
+    if access.key_file is None and settings.key is not None:
         previous = [key.get_secret_value() for key in settings.previous_keys]
         keys = StaticKeys.from_text(settings.key.get_secret_value(), previous)
         return {"source": "FACEMATCH_KEY", "key_id": keys.key_id}
-    if key_file is None and file is None:
+    if access.key_file is None and file is None:
         return {"source": "made anew with each watchlist in memory"}
-    path = key_file or settings.key_file or _default_key_file(file)
+    path = access.key_file or settings.key_file or _default_key_file(file)
     found: dict[str, Any] = {"source": "file", "file": str(path)}
     if path.exists() or (file is not None and file.exists()):
         found["key_id"] = FileKeys(path).key_id
@@ -139,14 +136,12 @@ def _default_key_file(file: Path | None) -> Path:
     return file.with_name(f"{file.name}.key")
 
 
-def _database(
-    _settings: Settings, *, database: str | None, key_file: Path | None, actor: str | None, **_: Any
-) -> dict[str, Any]:
-    url = database_url(database)
+def _database(_settings: Settings, *, access: Access, **_: Any) -> dict[str, Any]:
+    url = database_url(access.database)
     file = database_file(url)
     if file is not None and not file.exists():
         return {"url": url, "state": "not created yet; the first enrollment makes it"}
-    with open_watchlist(database, actor, key_file=key_file) as watchlist:
+    with open_watchlist(access) as watchlist:
         found: dict[str, Any] = {"url": url, "state": "opens with its key"}
         try:
             found["policy"] = watchlist.policies.current().policy.title

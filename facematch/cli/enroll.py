@@ -8,38 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from facematch.cli.consent_options import (
-    Adult,
-    Assessment,
-    Category,
-    Contact,
-    ControllerName,
-    Evidence,
-    Incident,
-    Jurisdiction,
-    Language,
-    LawfulBasis,
-    Notice,
-    Purposes,
-    Recipients,
-    Sites,
-    Source,
     Terms,
-    ValidFor,
-    Zones,
 )
 from facematch.cli.enroll_list import enroll_from_list
-from facematch.cli.options import (
-    Actor,
-    AsJson,
-    Database,
-    KeyFile,
-    NewPolicy,
-    PackName,
-    UseOption,
-    acting,
-    load_analyzer,
-    open_watchlist,
-)
+from facematch.cli.options import AsJson, NewAccess, PackName, UseOption, acting, load_analyzer, open_watchlist
 from facematch.cli.output import console, print_json, print_table
 from facematch.errors import InvalidArgument
 
@@ -52,23 +24,6 @@ __all__ = ["enroll"]
 def enroll(
     subject: Annotated[str | None, typer.Argument(help="Opaque id of the subject.")] = None,
     images: Annotated[list[Path] | None, typer.Argument(help="Pictures, each with exactly this one face.")] = None,
-    purpose: Purposes = None,
-    site: Sites = None,
-    zone: Zones = None,
-    notice: Notice = None,
-    language: Language = None,
-    evidence: Evidence = None,
-    adult: Adult = False,
-    valid_for: ValidFor = "365d",
-    lawful_basis: LawfulBasis = None,
-    category: Category = None,
-    incident: Incident = None,
-    source: Source = None,
-    assessment: Assessment = None,
-    recipient: Recipients = None,
-    controller: ControllerName = None,
-    contact: Contact = None,
-    jurisdiction: Jurisdiction = None,
     quality_override: Annotated[
         str | None,
         typer.Option(
@@ -93,10 +48,9 @@ def enroll(
             "--report", metavar="FILE", help="With --from-csv: write what became of every subject to this new file."
         ),
     ] = None,
-    database: Database = None,
-    key_file: KeyFile = None,
-    policy: NewPolicy = None,
-    actor: Actor = None,
+    *,
+    terms: Terms,
+    access: NewAccess,
     pack: PackName = "opencv",
     use: UseOption = None,
     as_json: AsJson = False,
@@ -115,24 +69,6 @@ def enroll(
     Example: `facematch enroll --from-csv staff.csv --purpose site-access --notice notice.txt --language en`, where
     staff.csv begins with the line subject,picture,evidence,adult
     """
-    terms = Terms(
-        purposes=purpose,
-        sites=site,
-        zones=zone,
-        notice=notice,
-        language=language,
-        evidence=evidence,
-        adult=adult,
-        lawful_basis=lawful_basis,
-        category=category,
-        incident=incident,
-        source=source,
-        assessment=assessment,
-        recipients=recipient,
-        controller=controller,
-        contact=contact,
-        jurisdiction=jurisdiction,
-    )
     if from_csv is not None:
         if subject is not None or images or quality_override is not None:
             raise InvalidArgument(
@@ -141,21 +77,17 @@ def enroll(
             )
         from facematch.bulk import read_listing
 
-        listed = read_listing(from_csv, terms.by_column(valid_for=valid_for))
-        with open_watchlist(
-            database, actor, key_file=key_file, policy=policy, analyzer=load_analyzer(pack, use)
-        ) as watchlist:
-            enroll_from_list(watchlist, listed, actor=acting(actor), report=report, as_json=as_json)
+        listed = read_listing(from_csv, terms.by_column())
+        with open_watchlist(access, analyzer=load_analyzer(pack, use)) as watchlist:
+            enroll_from_list(watchlist, listed, actor=acting(access.actor), report=report, as_json=as_json)
         return
     if subject is None or not images or report is not None:
         raise InvalidArgument(
             "a subject and pictures are needed, or a list",
             hint="facematch enroll SUBJECT PICTURE..., or facematch enroll --from-csv FILE [--report FILE]",
         )
-    consent = terms.given(subject, valid_for=valid_for, actor=acting(actor)) if terms.say_something else None
-    with open_watchlist(
-        database, actor, key_file=key_file, policy=policy, analyzer=load_analyzer(pack, use)
-    ) as watchlist:
+    consent = terms.given(subject, actor=acting(access.actor)) if terms.say_something else None
+    with open_watchlist(access, analyzer=load_analyzer(pack, use)) as watchlist:
         result = watchlist.enroll(subject, list(images), consent=consent, quality_override=quality_override)
     if as_json:
         print_json(result.to_dict())

@@ -24,6 +24,7 @@ from facematch.cli.evaluate_options import (
     open_cache,
     percent,
 )
+from facematch.cli.option_groups import Commands
 from facematch.cli.options import PackName, SmallestFace, UseOption, load_analyzer
 from facematch.cli.output import ExitCode, console, print_table, progress_bar
 from facematch.errors import InvalidArgument
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 
 __all__ = ["app"]
 
-app = typer.Typer(help="Measure how accurate a model pack is.", no_args_is_help=True)
+app = Commands(help="Measure how accurate a model pack is.", no_args_is_help=True)
 
 
 @app.callback()

@@ -8,10 +8,8 @@ from typing import Annotated
 import typer
 
 from facematch.cli.options import (
-    Actor,
+    Access,
     AsJson,
-    Database,
-    KeyFile,
     MemoryBudget,
     PackName,
     Purpose,
@@ -37,9 +35,8 @@ def identify(
     top_k: TopK = 5,
     threshold: ThresholdOption = None,
     smallest_face: SmallestFace = None,
-    database: Database = None,
-    key_file: KeyFile = None,
-    actor: Actor = None,
+    *,
+    access: Access,
     pack: PackName = "opencv",
     use: UseOption = None,
     memory_budget: MemoryBudget = None,
@@ -50,9 +47,7 @@ def identify(
     Example: `facematch identify door.jpg --purpose site-access --site store-12`
     """
     with open_watchlist(
-        database,
-        actor,
-        key_file=key_file,
+        access,
         analyzer=load_analyzer(pack, use, smallest_face=smallest_face),
         memory_budget=memory_budget,
     ) as watchlist:
@@ -86,9 +81,8 @@ def verify(
     site: Site = None,
     zone: ZoneOption = None,
     threshold: ThresholdOption = None,
-    database: Database = None,
-    key_file: KeyFile = None,
-    actor: Actor = None,
+    *,
+    access: Access,
     pack: PackName = "opencv",
     use: UseOption = None,
     memory_budget: MemoryBudget = None,
@@ -98,9 +92,7 @@ def verify(
 
     Example: `facematch verify s-0042 door.jpg --purpose site-access`
     """
-    with open_watchlist(
-        database, actor, key_file=key_file, analyzer=load_analyzer(pack, use), memory_budget=memory_budget
-    ) as watchlist:
+    with open_watchlist(access, analyzer=load_analyzer(pack, use), memory_budget=memory_budget) as watchlist:
         result = watchlist.verify(subject, image, purpose=purpose or "", site=site, zone=zone, threshold=threshold)
     if as_json:
         print_json(result.to_dict())

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import typer
-
-from facematch.cli.options import Actor, AsJson, Database, KeyFile, open_watchlist
+from facematch.cli.option_groups import Commands
+from facematch.cli.options import Access, AsJson, open_watchlist
 from facematch.cli.output import print_json, print_table
 
 if TYPE_CHECKING:
@@ -14,23 +13,23 @@ if TYPE_CHECKING:
 
 __all__ = ["app"]
 
-app = typer.Typer(
+app = Commands(
     help="The keys of a watchlist: their state and their rotation. No key is ever shown.", no_args_is_help=True
 )
 
 
 @app.command("show")
-def show(database: Database = None, key_file: KeyFile = None, actor: Actor = None, as_json: AsJson = False) -> None:
+def show(*, access: Access, as_json: AsJson = False) -> None:
     """Show which key locks the watchlist, and the public key that it signs with.
 
     Example: `facematch keys show`
     """
-    with open_watchlist(database, actor, key_file=key_file) as watchlist:
+    with open_watchlist(access) as watchlist:
         _show(watchlist.keys.status(), as_json=as_json)
 
 
 @app.command("rotate")
-def rotate(database: Database = None, key_file: KeyFile = None, actor: Actor = None, as_json: AsJson = False) -> None:
+def rotate(*, access: Access, as_json: AsJson = False) -> None:
     """Lock all data keys anew. A key file gets a new key by itself.
 
     With FACEMATCH_KEY, put the new key there and the earlier one into FACEMATCH_PREVIOUS_KEYS before; afterwards the
@@ -38,19 +37,17 @@ def rotate(database: Database = None, key_file: KeyFile = None, actor: Actor = N
 
     Example: `facematch keys rotate`
     """
-    with open_watchlist(database, actor, key_file=key_file) as watchlist:
+    with open_watchlist(access) as watchlist:
         _show(watchlist.keys.rotate(), as_json=as_json)
 
 
 @app.command("renew-templates")
-def renew_templates(
-    database: Database = None, key_file: KeyFile = None, actor: Actor = None, as_json: AsJson = False
-) -> None:
+def renew_templates(*, access: Access, as_json: AsJson = False) -> None:
     """Store every template under a new rotation: scores stay, vectors stolen before become useless for comparison.
 
     Example: `facematch keys renew-templates`
     """
-    with open_watchlist(database, actor, key_file=key_file) as watchlist:
+    with open_watchlist(access) as watchlist:
         _show(watchlist.keys.renew_templates(), as_json=as_json)
 
 

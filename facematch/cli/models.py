@@ -7,13 +7,14 @@ from typing import Annotated
 
 import typer
 
+from facematch.cli.option_groups import Commands
 from facematch.cli.options import AsJson, UseOption
 from facematch.cli.output import ExitCode, console, print_json, print_table, progress_bar
 from facematch.cli.quantize import quantize
 
 __all__ = ["app"]
 
-app = typer.Typer(help="Model packs: list, show, pull and verify.", no_args_is_help=True)
+app = Commands(help="Model packs: list, show, pull and verify.", no_args_is_help=True)
 
 app.command("quantize")(quantize)
 

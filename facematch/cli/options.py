@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
@@ -20,11 +21,13 @@ if TYPE_CHECKING:  # the functions below load what they need, so that a command'
     from facematch.watchlist import Watchlist
 
 __all__ = [
+    "Access",
     "Actor",
     "AsJson",
     "Database",
     "KeyFile",
     "MemoryBudget",
+    "NewAccess",
     "NewPolicy",
     "PackName",
     "Purpose",
@@ -96,6 +99,22 @@ ThresholdOption: TypeAlias = Annotated[
 ]
 
 
+@dataclass(frozen=True, slots=True)
+class Access:
+    """Options that say which watchlist is opened, with which key, and who acts."""
+
+    database: Database = None
+    key_file: KeyFile = None
+    actor: Actor = None
+
+
+@dataclass(frozen=True, slots=True)
+class NewAccess(Access):
+    """The same for commands that make a watchlist where there is none."""
+
+    policy: NewPolicy = None
+
+
 def parse_moment(text: str) -> datetime:
     """A moment in ISO 8601 with its timezone, such as ``2027-01-01T00:00:00Z``, in UTC.
 
@@ -164,24 +183,19 @@ def load_analyzer(
 
 @contextmanager
 def open_watchlist(
-    database: str | None,
-    actor: str | None,
-    *,
-    key_file: Path | None = None,
-    policy: str | None = None,
-    analyzer: FaceAnalyzer | None = None,
-    memory_budget: str | None = None,
+    access: Access, *, analyzer: FaceAnalyzer | None = None, memory_budget: str | None = None
 ) -> Iterator[Watchlist]:
     """Open the watchlist that the options and the environment name."""
     from facematch.settings import Settings
     from facematch.watchlist import Watchlist
 
     settings = Settings() if memory_budget is None else Settings(memory_budget=memory_budget)
-    url = database_url(database)
+    url = database_url(access.database)
+    policy = access.policy if isinstance(access, NewAccess) else None
     with Watchlist.open(
         url,
-        actor=actor or settings.actor,
-        keys=None if key_file is None else _keys_in(key_file, url),
+        actor=access.actor or settings.actor,
+        keys=None if access.key_file is None else _keys_in(access.key_file, url),
         policy=None if policy is None else read_policy(policy),
         analyzer=analyzer,
         settings=settings,

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from facematch.cli.options import Actor, AsJson, Database, KeyFile, open_watchlist, parse_moment, read_policy
+from facematch.cli.option_groups import Commands
+from facematch.cli.options import Access, AsJson, open_watchlist, parse_moment, read_policy
 from facematch.cli.output import console, print_json, print_table
 
 if TYPE_CHECKING:
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["app"]
 
-app = typer.Typer(help="Policies: what a watchlist may be used for, and since when.", no_args_is_help=True)
+app = Commands(help="Policies: what a watchlist may be used for, and since when.", no_args_is_help=True)
 
 Document = Annotated[str, typer.Argument(metavar="POLICY", help="A document (TOML, YAML, JSON), or a profile's name.")]
 
@@ -23,9 +24,8 @@ Document = Annotated[str, typer.Argument(metavar="POLICY", help="A document (TOM
 def show(
     at: Annotated[str | None, typer.Option("--at", help="Moment, such as 2027-01-01T00:00:00Z [default: now].")] = None,
     toml: Annotated[bool, typer.Option("--toml", help="Print the document, ready to be changed and set.")] = False,
-    database: Database = None,
-    key_file: KeyFile = None,
-    actor: Actor = None,
+    *,
+    access: Access,
     as_json: AsJson = False,
 ) -> None:
     """Show the policy that rules, or ruled at a moment, rule by rule in words.
@@ -33,7 +33,7 @@ def show(
     Example: `facematch policy show --at 2027-01-01T00:00:00Z`
     """
     moment = None if at is None else parse_moment(at)
-    with open_watchlist(database, actor, key_file=key_file) as watchlist:
+    with open_watchlist(access) as watchlist:
         found = watchlist.policies.current() if moment is None else watchlist.policies.at(moment)
     if toml:
         typer.echo(found.policy.to_toml(), nl=False)
@@ -84,9 +84,8 @@ def set_(
     start: Annotated[
         str | None, typer.Option("--from", help="From when on, such as 2027-01-01T00:00:00Z [default: now].")
     ] = None,
-    database: Database = None,
-    key_file: KeyFile = None,
-    actor: Actor = None,
+    *,
+    access: Access,
     as_json: AsJson = False,
 ) -> None:
     """Put a policy in force, with the next search of every process; the earlier ones stay on record.
@@ -95,7 +94,7 @@ def set_(
     """
     moment = None if start is None else parse_moment(start)
     policy = read_policy(document)
-    with open_watchlist(database, actor, key_file=key_file) as watchlist:
+    with open_watchlist(access) as watchlist:
         made = watchlist.policies.set(policy, effective_from=moment)
     if as_json:
         print_json(made.to_dict())
@@ -107,12 +106,12 @@ def set_(
 
 
 @app.command("history")
-def history(database: Database = None, key_file: KeyFile = None, actor: Actor = None, as_json: AsJson = False) -> None:
+def history(*, access: Access, as_json: AsJson = False) -> None:
     """List all versions of the policy, oldest first.
 
     Example: `facematch policy history`
     """
-    with open_watchlist(database, actor, key_file=key_file) as watchlist:
+    with open_watchlist(access) as watchlist:
         versions = watchlist.policies.list()
     if as_json:
         print_json({"policies": [version.to_dict() for version in versions]})

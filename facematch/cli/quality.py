@@ -7,18 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from facematch.cli.options import (
-    Actor,
-    AsJson,
-    Database,
-    KeyFile,
-    PackName,
-    Site,
-    UseOption,
-    ZoneOption,
-    load_analyzer,
-    open_watchlist,
-)
+from facematch.cli.options import Access, AsJson, PackName, Site, UseOption, ZoneOption, load_analyzer, open_watchlist
 from facematch.cli.output import console, print_json, print_table
 
 __all__ = ["preview", "quality"]
@@ -76,9 +65,8 @@ def preview(
     ] = None,
     site: Site = None,
     zone: ZoneOption = None,
-    database: Database = None,
-    key_file: KeyFile = None,
-    actor: Actor = None,
+    *,
+    access: Access,
     pack: PackName = "opencv",
     use: UseOption = None,
     as_json: AsJson = False,
@@ -87,7 +75,7 @@ def preview(
 
     Example: `facematch preview a.jpg b.jpg --purpose site-access`
     """
-    with open_watchlist(database, actor, key_file=key_file, analyzer=load_analyzer(pack, use)) as watchlist:
+    with open_watchlist(access, analyzer=load_analyzer(pack, use)) as watchlist:
         result = watchlist.preview_enrollment(list(images), purpose=purpose, site=site, zone=zone)
     if as_json:
         print_json(result.to_dict())

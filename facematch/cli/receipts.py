@@ -11,7 +11,7 @@ import typer
 
 from facematch.cli.consent_options import RecordId
 from facematch.cli.files import read_bytes, write_private
-from facematch.cli.options import Actor, AsJson, Database, KeyFile, SubjectArgument, open_watchlist
+from facematch.cli.options import Access, AsJson, SubjectArgument, open_watchlist
 from facematch.cli.output import console, print_json
 from facematch.errors import InvalidArgument
 
@@ -28,15 +28,14 @@ def receipt(
     kind: Annotated[ReceiptFormat, typer.Option("--format", help="Signed JSON, JSON-LD (W3C DPV), or text.")] = "json",
     out: Annotated[Path | None, typer.Option("--out", help="New file for it [default: standard output].")] = None,
     record_id: RecordId = None,
-    database: Database = None,
-    key_file: KeyFile = None,
-    actor: Actor = None,
+    *,
+    access: Access,
 ) -> None:
     """Make a signed receipt of a consent record, to hand to the subject; audited.
 
     Example: `facematch consent receipt s-0042 --format text --out receipt.txt`
     """
-    with open_watchlist(database, actor, key_file=key_file) as watchlist:
+    with open_watchlist(access) as watchlist:
         made = watchlist.consents.receipt(subject, record_id=record_id)
     text = _written(made, kind)
     if out is None:
@@ -54,9 +53,8 @@ def verify(
         str | None,
         typer.Option("--public-key", help="Key of the watchlist, 64 hex digits; no database is then opened."),
     ] = None,
-    database: Database = None,
-    key_file: KeyFile = None,
-    actor: Actor = None,
+    *,
+    access: Access,
     as_json: AsJson = False,
 ) -> None:
     """Check a consent receipt: its signature and, where they are given, the notice and the evidence.
@@ -67,7 +65,7 @@ def verify(
 
     text = read_bytes(document)
     if public_key is None:
-        with open_watchlist(database, actor, key_file=key_file) as watchlist:
+        with open_watchlist(access) as watchlist:
             key = watchlist.audit.public_key
     else:
         key = _key_of(public_key)

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 import typer
 
 from facematch.cli.files import read_bytes, write_private
-from facematch.cli.options import Actor, Database, KeyFile, open_watchlist
+from facematch.cli.option_groups import Commands
+from facematch.cli.options import Access, open_watchlist
 from facematch.cli.output import console
 from facematch.errors import InvalidArgument
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["app"]
 
-app = typer.Typer(help="Reports from the live configuration; what was not stated is marked so.", no_args_is_help=True)
+app = Commands(help="Reports from the live configuration; what was not stated is marked so.", no_args_is_help=True)
 
 Format: TypeAlias = Annotated[Literal["markdown", "html"], typer.Option("--format", help="Markdown or one HTML page.")]
 StatementsFile: TypeAlias = Annotated[
@@ -32,16 +33,15 @@ def processing_record(
     kind: Format = "markdown",
     statements: StatementsFile = None,
     out: Out = None,
-    database: Database = None,
-    key_file: KeyFile = None,
-    actor: Actor = None,
+    *,
+    access: Access,
 ) -> None:
     """Write the record of processing activities, with the headings of GDPR Article 30.
 
     Example: `facematch report processing-record --format html --out record.html`
     """
     said = _read(statements)
-    with open_watchlist(database, actor, key_file=key_file) as watchlist:
+    with open_watchlist(access) as watchlist:
         _deliver(watchlist.reports.processing_record(kind, statements=said), out)
 
 
@@ -50,16 +50,15 @@ def impact_input(
     kind: Format = "markdown",
     statements: StatementsFile = None,
     out: Out = None,
-    database: Database = None,
-    key_file: KeyFile = None,
-    actor: Actor = None,
+    *,
+    access: Access,
 ) -> None:
     """Write what an impact assessment needs to know about this watchlist.
 
     Example: `facematch report impact-input --out impact.md`
     """
     said = _read(statements)
-    with open_watchlist(database, actor, key_file=key_file) as watchlist:
+    with open_watchlist(access) as watchlist:
         _deliver(watchlist.reports.impact_input(kind, statements=said), out)
 
 
@@ -69,16 +68,15 @@ def transparency_notice(
     site: Annotated[str | None, typer.Option("--site", help="Only the zones of this site.")] = None,
     statements: StatementsFile = None,
     out: Out = None,
-    database: Database = None,
-    key_file: KeyFile = None,
-    actor: Actor = None,
+    *,
+    access: Access,
 ) -> None:
     """Write a notice for the public, in plain language.
 
     Example: `facematch report transparency-notice --format html --out notice.html`
     """
     said = _read(statements)
-    with open_watchlist(database, actor, key_file=key_file) as watchlist:
+    with open_watchlist(access) as watchlist:
         _deliver(watchlist.reports.transparency_notice(kind, site=site, statements=said), out)
 
 

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from facematch.cli.files import private_folder, rescued, write_private
-from facematch.cli.options import Actor, AsJson, Database, KeyFile, open_watchlist
+from facematch.cli.option_groups import Commands
+from facematch.cli.options import Access, AsJson, open_watchlist
 from facematch.cli.output import console, print_json, print_table, progress_bar
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["app"]
 
-app = typer.Typer(help="Apply the time limits of the policy.", no_args_is_help=True)
+app = Commands(help="Apply the time limits of the policy.", no_args_is_help=True)
 
 
 @app.callback()
@@ -34,9 +35,8 @@ def run(
         Path | None,
         typer.Option("--certificates", help="Folder for the certificates of the erasures; otherwise they are dropped."),
     ] = None,
-    database: Database = None,
-    key_file: KeyFile = None,
-    actor: Actor = None,
+    *,
+    access: Access,
     as_json: AsJson = False,
 ) -> None:
     """Expire, erase, reject and prune what is due now; run it every day.
@@ -50,7 +50,7 @@ def run(
         if folder is not None:
             files.append(_kept(receipt.certificate, folder))
 
-    with open_watchlist(database, actor, key_file=key_file) as watchlist, progress_bar("erasing") as progress:
+    with open_watchlist(access) as watchlist, progress_bar("erasing") as progress:
         result = watchlist.apply_retention(dry_run=dry_run, progress=progress, on_erasure=keep)
     if as_json:
         print_json(result.to_dict() | {"certificate_files": files})

@@ -10,15 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from facematch.cli.files import read_bytes, rescued, reserved
-from facematch.cli.options import (
-    Actor,
-    AsJson,
-    Database,
-    KeyFile,
-    database_file,
-    database_url,
-    open_watchlist,
-)
+from facematch.cli.options import Access, AsJson, database_file, database_url, open_watchlist
 from facematch.cli.output import ExitCode, console, print_json, print_table
 from facematch.errors import ErasureUnfinished
 
@@ -28,12 +20,12 @@ if TYPE_CHECKING:
 __all__ = ["erase", "subjects"]
 
 
-def subjects(database: Database = None, key_file: KeyFile = None, actor: Actor = None, as_json: AsJson = False) -> None:
+def subjects(*, access: Access, as_json: AsJson = False) -> None:
     """List the subjects on the watchlist.
 
     Example: `facematch subjects --db sqlite:///store-12.db`
     """
-    with open_watchlist(database, actor, key_file=key_file) as watchlist:
+    with open_watchlist(access) as watchlist:
         records = watchlist.subjects.list()
     if as_json:
         print_json({"subjects": [record.to_dict() for record in records]})
@@ -65,9 +57,8 @@ def erase(
     also: Annotated[
         list[Path] | None, typer.Option("--also", help="With --verify: scan this file too; may be repeated.")
     ] = None,
-    database: Database = None,
-    key_file: KeyFile = None,
-    actor: Actor = None,
+    *,
+    access: Access,
     as_json: AsJson = False,
 ) -> int:
     """Erase a subject for good and write the signed certificate, or prove an erasure by its certificate.
@@ -79,11 +70,11 @@ def erase(
     if verify is not None:
         if subject is not None or reason is not None or certificate is not None:
             raise typer.BadParameter("--verify erases nothing: leave SUBJECT, --reason and --certificate out")
-        return _verify(verify, also or [], database, key_file, actor, as_json=as_json)
+        return _verify(verify, also or [], access, as_json=as_json)
     if subject is None or reason is None or also:
         raise typer.BadParameter("to erase, name SUBJECT and --reason; --also belongs to --verify")
-    file = _beside(database) if certificate is None else certificate
-    with open_watchlist(database, actor, key_file=key_file) as watchlist, reserved(file) as write:
+    file = _beside(access.database) if certificate is None else certificate
+    with open_watchlist(access) as watchlist, reserved(file) as write:
         try:
             receipt = watchlist.erase(subject, reason=reason)
         except ErasureUnfinished as error:  # erased all the same: the certificate is kept before the error is shown
@@ -105,17 +96,9 @@ def _written(receipt: Erasure) -> str:
     return json.dumps(receipt.certificate, indent=2, ensure_ascii=False) + "\n"
 
 
-def _verify(
-    certificate: Path,
-    also: list[Path],
-    database: str | None,
-    key_file: Path | None,
-    actor: str | None,
-    *,
-    as_json: bool,
-) -> ExitCode:
+def _verify(certificate: Path, also: list[Path], access: Access, *, as_json: bool) -> ExitCode:
     text = read_bytes(certificate)
-    with open_watchlist(database, actor, key_file=key_file) as watchlist:
+    with open_watchlist(access) as watchlist:
         check = watchlist.verify_erasure(text, extra_files=also)
     if as_json:
         print_json(check.to_dict())

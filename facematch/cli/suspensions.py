@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from facematch.cli.options import Actor, AsJson, Database, KeyFile, open_watchlist
+from facematch.cli.options import Access, AsJson, open_watchlist
 from facematch.cli.output import console, print_json, print_table
 
 __all__ = ["resume", "suspend", "suspensions"]
@@ -16,16 +16,15 @@ def suspend(
     reason: Annotated[str, typer.Option("--reason", help="Why; required, and must not name anybody.")],
     site: Annotated[str | None, typer.Option("--site", help="Only there [default: everywhere].")] = None,
     zone: Annotated[str | None, typer.Option("--zone", help="Only in this zone of the site.")] = None,
-    database: Database = None,
-    key_file: KeyFile = None,
-    actor: Actor = None,
+    *,
+    access: Access,
     as_json: AsJson = False,
 ) -> None:
     """Suspend identification, from the next search of every process on. Every role may.
 
     Example: `facematch suspend --reason "too many false alerts" --site store-12`
     """
-    with open_watchlist(database, actor, key_file=key_file) as watchlist:
+    with open_watchlist(access) as watchlist:
         made = watchlist.suspensions.add(reason=reason, site=site, zone=zone)
     if as_json:
         print_json(made.to_dict())
@@ -35,16 +34,15 @@ def suspend(
 
 def resume(
     number: Annotated[int, typer.Argument(metavar="NUMBER", min=1, help="Number of the suspension.")],
-    database: Database = None,
-    key_file: KeyFile = None,
-    actor: Actor = None,
+    *,
+    access: Access,
     as_json: AsJson = False,
 ) -> None:
     """Ask to lift a suspension, or agree to it: it takes the policy's number of people, at least two.
 
     Example: `facematch resume 3 --actor bo`
     """
-    with open_watchlist(database, actor, key_file=key_file) as watchlist:
+    with open_watchlist(access) as watchlist:
         answer = watchlist.suspensions.lift(number)
     if as_json:
         print_json(answer.to_dict())
@@ -54,14 +52,12 @@ def resume(
         console().print(f"asked to lift suspension {number}; it stays until another person agrees")
 
 
-def suspensions(
-    database: Database = None, key_file: KeyFile = None, actor: Actor = None, as_json: AsJson = False
-) -> None:
+def suspensions(*, access: Access, as_json: AsJson = False) -> None:
     """List the suspensions that are not lifted.
 
     Example: `facematch suspensions`
     """
-    with open_watchlist(database, actor, key_file=key_file) as watchlist:
+    with open_watchlist(access) as watchlist:
         found = watchlist.suspensions.list()
     if as_json:
         print_json({"suspensions": [item.to_dict() for item in found]})

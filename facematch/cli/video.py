@@ -13,10 +13,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from facematch.cli.options import (
-    Actor,
+    Access,
     AsJson,
-    Database,
-    KeyFile,
     MemoryBudget,
     PackName,
     Purpose,
@@ -64,9 +62,8 @@ def video(
         ),
     ] = None,
     threshold: ThresholdOption = None,
-    database: Database = None,
-    key_file: KeyFile = None,
-    actor: Actor = None,
+    *,
+    access: Access,
     pack: PackName = "opencv",
     use: UseOption = None,
     memory_budget: MemoryBudget = None,
@@ -84,7 +81,7 @@ def video(
     areas = [_area(text) for text in area or ()]
     analyzer = load_analyzer(pack, use, smallest_face=smallest_face)
     with (
-        open_watchlist(database, actor, key_file=key_file, analyzer=analyzer, memory_budget=memory_budget) as watchlist,
+        open_watchlist(access, analyzer=analyzer, memory_budget=memory_budget) as watchlist,
         VideoPipeline(
             watchlist,
             purpose=purpose or "",

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from facematch.cli.options import Actor, AsJson, Database, KeyFile, NewPolicy, open_watchlist
+from facematch.cli.option_groups import Commands
+from facematch.cli.options import Access, AsJson, NewAccess, open_watchlist
 from facematch.cli.output import console, print_json, print_table
 
 if TYPE_CHECKING:
@@ -14,19 +15,19 @@ if TYPE_CHECKING:
 
 __all__ = ["app"]
 
-app = typer.Typer(help="Camera zones: where passers-by may be taken in, and on which grounds.", no_args_is_help=True)
+app = Commands(help="Camera zones: where passers-by may be taken in, and on which grounds.", no_args_is_help=True)
 
 SiteArgument = Annotated[str, typer.Argument(metavar="SITE", help="The site.")]
 ZoneArgument = Annotated[str, typer.Argument(metavar="ZONE", help="The area of it that a camera sees.")]
 
 
 @app.command("list")
-def list_(database: Database = None, key_file: KeyFile = None, actor: Actor = None, as_json: AsJson = False) -> None:
+def list_(*, access: Access, as_json: AsJson = False) -> None:
     """List the zones that are open.
 
     Example: `facematch zones list`
     """
-    with open_watchlist(database, actor, key_file=key_file) as watchlist:
+    with open_watchlist(access) as watchlist:
         found = watchlist.zones.list()
     if as_json:
         print_json(
@@ -59,10 +60,8 @@ def open_(
     basis: Annotated[str, typer.Option("--basis", help="Capture basis, such as legitimate-interest.")],
     notice: Annotated[str, typer.Option("--notice", help="Id of the notice that stands at the entrance.")],
     assessment: Annotated[str, typer.Option("--assessment", help="Reference of the assessment.")],
-    database: Database = None,
-    key_file: KeyFile = None,
-    policy: NewPolicy = None,
-    actor: Actor = None,
+    *,
+    access: NewAccess,
     as_json: AsJson = False,
 ) -> None:
     """Open a zone; consent to enrollment does not cover passers-by, so it needs grounds of its own.
@@ -72,7 +71,7 @@ def open_(
     from facematch.governance import Zone
 
     wanted = Zone(site=site, zone=zone, capture_basis=basis, notice_id=notice, assessment_ref=assessment)
-    with open_watchlist(database, actor, key_file=key_file, policy=policy) as watchlist:
+    with open_watchlist(access) as watchlist:
         made = watchlist.zones.open(wanted)
     if as_json:
         print_json(_plain(made.zone) | {"opened_at": made.opened_at.isoformat(), "opened_by": made.opened_by})
@@ -84,16 +83,15 @@ def open_(
 def close(
     site: SiteArgument,
     zone: ZoneArgument,
-    database: Database = None,
-    key_file: KeyFile = None,
-    actor: Actor = None,
+    *,
+    access: Access,
     as_json: AsJson = False,
 ) -> None:
     """Close a zone; no later search may name it.
 
     Example: `facematch zones close store-12 entrance`
     """
-    with open_watchlist(database, actor, key_file=key_file) as watchlist:
+    with open_watchlist(access) as watchlist:
         watchlist.zones.close(site, zone)
     if as_json:
         print_json({"site": site, "zone": zone, "state": "closed"})

@@ -106,11 +106,10 @@ def test_options_that_contradict_each_other_are_a_usage_error_and_make_no_databa
 
 
 def test_a_request_for_consent_needs_no_evidence_and_is_not_in_force(desk: Desk) -> None:
-    said = dict.fromkeys(Terms.__dataclass_fields__) | {"purposes": ["site-access"], "notice": desk.notice}
-    terms = Terms(**(said | {"language": "en", "adult": True}))  # type: ignore[arg-type]
+    terms = Terms(purpose=["site-access"], notice=desk.notice, language="en", adult=True)
     assert terms.requested("s-1", actor="ana").state is ConsentState.REQUESTED
     with pytest.raises(ConsentRequired, match="--language"):
-        Terms(**(said | {"language": None, "adult": True})).requested("s-1", actor="ana")  # type: ignore[arg-type]
+        Terms(purpose=["site-access"], notice=desk.notice, adult=True).requested("s-1", actor="ana")
 
 
 def test_a_renewal_needs_evidence_of_its_own(desk: Desk) -> None:
