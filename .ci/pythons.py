@@ -21,8 +21,15 @@ ROOT = Path(__file__).parents[1]
 FAST = (
     *(f"tests/unit/{name}" for name in ("alerts", "cli", "governance", "imaging", "matching", "parallel", "video")),
     *(
-        f"tests/unit/watchlist/test_{name}.py"
-        for name in ("opening", "enrollment", "identification", "erasure", "restore")
+        f"tests/unit/watchlist/{name}.py"
+        for name in (
+            "setup/test_open",
+            "enrollment/test_enroll",
+            "test_search",
+            "test_session",
+            "data_lifecycle/test_erasure",
+            "data_lifecycle/test_restore",
+        )
     ),
     "tests/unit/test_public.py",
     "tests/unit/test_settings.py",

@@ -48,6 +48,7 @@ from facematch.index.exact import ExactIndex
 from facematch.testing import FakeAnalyzer, ManualClock, SyntheticFace, synthetic_consent, synthetic_picture
 from facematch.types import Image
 from facematch.watchlist import Watchlist
+from tests.unit.watchlist.support import end_all
 
 SUBJECTS = ("ada-of-the-north", "ben-of-the-south", "cleo-of-nowhere")
 PEOPLE = (0, 1, 2)
@@ -374,13 +375,12 @@ class GovernanceMachine(RuleBasedStateMachine):
 
     @rule(subject=subjects, verb=st.sampled_from(["withdraw", "revoke", "invalidate"]), handle=handles)
     def end(self, subject: str, verb: str, handle: int) -> None:
-        call = getattr(self.handles[handle], verb)
         known = self.people.get(subject)
         if known is None or not any(record.is_open for record in known.records):
             with pytest.raises(SubjectNotFound if known is None else ConsentTransitionError):
-                call(subject, reason="left")
+                end_all(self.handles[handle], verb, subject)
             return
-        call(subject, reason="left")
+        end_all(self.handles[handle], verb, subject)
         self._ended(subject, verb)
 
     def _ended(self, subject: str, verb: str) -> None:
@@ -605,7 +605,7 @@ class GovernanceMachine(RuleBasedStateMachine):
         core = self.handles[handle]._session.resources
         owner, name, when = step.split()
         return (
-            {"vault": core.vault, "database": core.database, "store": core.subjects, "codec": core.cipher}[owner],
+            {"vault": core.vault, "database": core.database, "subjects": core.subjects, "cipher": core.cipher}[owner],
             name,
             when,
         )
@@ -616,7 +616,7 @@ class GovernanceMachine(RuleBasedStateMachine):
         step=st.sampled_from(
             [
                 ("vault record_tombstones before", False),  # nothing is noted, nothing is committed
-                ("store bump after", False),
+                ("subjects begin_generation after", False),
                 ("vault record_tombstones after", True),  # noted and not committed: the next opening carries it out
                 ("vault note_generation before", True),  # committed
                 ("vault note_generation after", True),
@@ -629,7 +629,7 @@ class GovernanceMachine(RuleBasedStateMachine):
         if known is None or (verb != "erase" and not any(record.is_open for record in known.records)):
             return
         with self._cut(*self._seam(handle, step[0])):
-            getattr(self.handles[handle], verb)(subject, reason="left")
+            end_all(self.handles[handle], verb, subject)
         if step[1] and verb == "erase":
             self._erased(subject, None)
         elif step[1]:
@@ -638,7 +638,9 @@ class GovernanceMachine(RuleBasedStateMachine):
     @rule(
         subject=subjects,
         handle=handles,
-        step=st.sampled_from(["codec destroy_subject before", "codec destroy_subject after", "database scrub before"]),
+        step=st.sampled_from(
+            ["cipher destroy_subject before", "cipher destroy_subject after", "database scrub before"]
+        ),
     )
     def an_erasure_is_cut_off_after_its_commit(self, subject: str, handle: int, step: str) -> None:
         if subject in self.people:
@@ -650,7 +652,9 @@ class GovernanceMachine(RuleBasedStateMachine):
         subject=subjects,
         person=people,
         handle=handles,
-        step=st.sampled_from(["codec new_subject after", "store add_template before", "store bump after"]),
+        step=st.sampled_from(
+            ["cipher new_subject after", "subjects add_template before", "subjects begin_generation after"]
+        ),
         clean=st.booleans(),
     )
     def an_enrollment_is_cut_off(self, subject: str, person: int, handle: int, step: str, clean: bool) -> None:
@@ -659,7 +663,7 @@ class GovernanceMachine(RuleBasedStateMachine):
             return
         if known is not None and (known.contested or known.ended_after(self.clock.now)):
             return
-        if known is not None and step.startswith("codec"):
+        if known is not None and step.startswith("cipher"):
             return  # no key is made
         consent, core = self._consent(subject, {PURPOSES[0]}, None, 9), self.handles[handle]._session.resources
         if not clean:  # the key that was made is left behind as well
@@ -678,7 +682,9 @@ class GovernanceMachine(RuleBasedStateMachine):
 
     @rule(
         handle=handles,
-        step=st.sampled_from(["vault make_key after", "store renew_templates after", "store mark_unscrubbed after"]),
+        step=st.sampled_from(
+            ["vault make_key after", "subjects renew_templates after", "subjects mark_unscrubbed after"]
+        ),
     )
     def a_renewal_of_templates_is_cut_off(self, handle: int, step: str) -> None:
         with self._cut(*self._seam(handle, step)):
@@ -690,8 +696,8 @@ class GovernanceMachine(RuleBasedStateMachine):
         which=st.integers(0, 5),
         step=st.sampled_from(
             [
-                ("store references before", False),
-                ("store mark_unscrubbed after", False),
+                ("subjects references before", False),
+                ("subjects mark_unscrubbed after", False),
                 ("vault note_generation after", True),
             ]
         ),
