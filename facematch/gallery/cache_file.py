@@ -156,7 +156,7 @@ class GalleryCacheFile:
         sections = self._sections(stream)
         about = json.loads(next(sections))
         contract = _contract(about["contract"])
-        columns = _columns(next(sections), next(sections), about["places"])
+        columns = _columns(next(sections), next(sections), about["scopes"])
         done = 0
         for block in sections:
             vectors = np.frombuffer(block, dtype="<f4").reshape(-1, contract.dimension).astype(np.float32, copy=False)
@@ -201,7 +201,7 @@ def _write(stream: BinaryIO, file_id: bytes, key: bytes, snapshot: Snapshot) -> 
         "mark": snapshot.mark,
         "contract": asdict(contract),
         "rotation": snapshot.rotation,
-        "places": [[sorted(p.purposes), sorted(p.sites), sorted(p.zones)] for p in columns.places],
+        "scopes": [[sorted(p.purposes), sorted(p.sites), sorted(p.zones)] for p in columns.scopes],
     }
     names = {name: getattr(columns, name).tolist() for name in _STRINGS}
     step = max(_BLOCK_BYTES // (4 * contract.dimension), 1)
@@ -233,17 +233,17 @@ def _section(file_id: bytes, number: int, count: int) -> bytes:
 
 
 def _packed(columns: GalleryMetadata) -> bytes:
-    numbers = {name: getattr(columns, name) for name in GalleryMetadata.__slots__ if name not in (*_STRINGS, "places")}
+    numbers = {name: getattr(columns, name) for name in GalleryMetadata.__slots__ if name not in (*_STRINGS, "scopes")}
     stream = io.BytesIO()
     np.savez(stream, **numbers)
     return stream.getvalue()
 
 
-def _columns(names: bytes, numbers: bytes, places: Sequence[Sequence[Sequence[str]]]) -> GalleryMetadata:
+def _columns(names: bytes, numbers: bytes, scopes: Sequence[Sequence[Sequence[str]]]) -> GalleryMetadata:
     values: dict[str, Any] = {name: np.asarray(value, dtype=object) for name, value in json.loads(names).items()}
     with np.load(io.BytesIO(numbers), allow_pickle=False) as loaded:
         values |= {name: loaded[name] for name in loaded.files}
-    return GalleryMetadata(**values, places=tuple(ConsentScope(*(frozenset(part) for part in each)) for each in places))
+    return GalleryMetadata(**values, scopes=tuple(ConsentScope(*(frozenset(part) for part in each)) for each in scopes))
 
 
 def _contract(values: dict[str, Any]) -> EmbeddingContract:

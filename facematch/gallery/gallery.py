@@ -33,10 +33,12 @@ from facematch.types import EmbeddingContract
 
 __all__ = ["Gallery"]
 
-_FEW, _MANY = 64, 4
-"""So many changed subjects are always read by themselves; more only where they are fewer than one in so many."""
-_LAG = 10
-"""The gallery file is written anew when more than one in so many templates are not in it."""
+_ALWAYS_INCREMENTAL = 64
+"""Up to this number of changed subjects, only these are read."""
+_MAX_INCREMENTAL_SHARE = 1 / 4
+"""Above this share of changed subjects the whole gallery is reloaded."""
+_MAX_LAG = 1 / 10
+"""Above this share of templates that are not in the gallery file, the file is written anew."""
 WORTH_SAVING = 5000
 """Templates from which on there is a gallery file; fewer are read from the database quickly enough."""
 
@@ -143,7 +145,7 @@ class Gallery:
             return
         ids = snapshot.columns.template_ids
         new = ids.size if saved is None else int((~np.isin(ids, saved, assume_unique=True)).sum())
-        if new <= ids.size // _LAG:
+        if new <= ids.size * _MAX_LAG:
             return
         try:
             if self._file.save(snapshot):
@@ -205,7 +207,11 @@ class Gallery:
     def _columns(self, connection: Connection, base: _Base, changed: set[int] | None) -> GalleryMetadata:
         """What has changed, put into the columns that are known."""
         known = base.columns
-        if known is None or changed is None or len(changed) > max(_FEW, known.subject_keys.size // _MANY):
+        if (
+            known is None
+            or changed is None
+            or len(changed) > max(_ALWAYS_INCREMENTAL, known.subject_keys.size * _MAX_INCREMENTAL_SHARE)
+        ):
             self._macs.check(connection)
             return read_columns(connection, self.subjects, keys=None, known={} if known is None else known.names())
         if not changed:

@@ -63,14 +63,14 @@ class GalleryMetadata:
         subject_refs: ``(S,)`` strings: their references for the audit log.
         consent_keys: ``(C,)``, ascending.
         consent_subject: ``(C,)`` key of the subject.
-        consent_places: ``(C,)`` index into ``places``.
+        consent_scopes: ``(C,)`` index into ``scopes``.
         valid_from: ``(C,)`` begin of validity, microseconds.
         valid_until: ``(C,)`` end of it, microseconds.
         is_open: ``(C,)`` whether the state allows processing.
         template_ids: ``(T,)``, ascending: what may be searched at all (active, not contested).
         template_subject: ``(T,)`` key of the subject.
         template_consent: ``(T,)`` key of the consent record.
-        places: The different combinations of purposes, sites and zones.
+        scopes: The different combinations of purposes, sites and zones.
     """
 
     subject_keys: Ints
@@ -78,14 +78,14 @@ class GalleryMetadata:
     subject_refs: Objects
     consent_keys: Ints
     consent_subject: Ints
-    consent_places: Ints
+    consent_scopes: Ints
     valid_from: Ints
     valid_until: Ints
     is_open: Bools
     template_ids: Ints
     template_subject: Ints
     template_consent: Ints
-    places: tuple[ConsentScope, ...]
+    scopes: tuple[ConsentScope, ...]
 
     def subject_rows(self) -> Ints:
         """``(T,)`` the row of each template's subject."""
@@ -107,21 +107,21 @@ class GalleryMetadata:
             new: All there is of them now.
         """
         gone = np.asarray(sorted(keys), dtype=np.int64)
-        shift = len(self.places)
-        moved = _Columns(new, consent_places=new.consent_places + shift)
+        shift = len(self.scopes)
+        moved = _Columns(new, consent_scopes=new.consent_scopes + shift)
         subjects = _together(self, moved, ("subject_keys", "subject_ids", "subject_refs"), "subject_keys", gone)
         records = _together(
             self,
             moved,
-            ("consent_keys", "consent_subject", "consent_places", "valid_from", "valid_until", "is_open"),
+            ("consent_keys", "consent_subject", "consent_scopes", "valid_from", "valid_until", "is_open"),
             "consent_subject",
             gone,
         )
         rows = _together(
             self, moved, ("template_ids", "template_subject", "template_consent"), "template_subject", gone
         )
-        places, records["consent_places"] = _distinct([*self.places, *new.places], records["consent_places"])
-        return GalleryMetadata(**subjects, **records, **rows, places=places)
+        scopes, records["consent_scopes"] = _distinct([*self.scopes, *new.scopes], records["consent_scopes"])
+        return GalleryMetadata(**subjects, **records, **rows, scopes=scopes)
 
 
 class _Columns:
@@ -142,13 +142,13 @@ def _together(old: GalleryMetadata, new: Any, names: Sequence[str], owner: str, 
     return {name: part[order] for name, part in parts.items()}
 
 
-def _distinct(places: Sequence[ConsentScope], which: Ints) -> tuple[tuple[ConsentScope, ...], Ints]:
+def _distinct(scopes: Sequence[ConsentScope], which: Ints) -> tuple[tuple[ConsentScope, ...], Ints]:
     """Places without repetition, and the index of each record's among them."""
     used = np.unique(which)
     known: dict[ConsentScope, int] = {}
-    number = np.zeros(len(places), dtype=np.int64)
+    number = np.zeros(len(scopes), dtype=np.int64)
     for old in used.tolist():
-        number[old] = known.setdefault(places[old], len(known))
+        number[old] = known.setdefault(scopes[old], len(known))
     return tuple(known), number[which]
 
 
@@ -179,7 +179,7 @@ def read_columns(
     people = sorted(store.subjects(connection, known, keys=wanted), key=lambda subject: subject.key)
     c, t = consents.c, templates.c
     records = sorted(rows(select(c.id, c.subject, c.state, c.valid_from, c.valid_until), c.subject))
-    places, which = _places_of(rows, [int(row.id) for row in records])
+    scopes, which = _scopes_of(rows, [int(row.id) for row in records])
     active = (
         select(t.template_id, t.subject, t.consent)
         .join(enrollments, enrollments.c.id == t.enrollment)
@@ -192,21 +192,21 @@ def read_columns(
         subject_refs=np.asarray([subject.subject_ref for subject in people], dtype=object),
         consent_keys=_ints([row.id for row in records]),
         consent_subject=_ints([row.subject for row in records]),
-        consent_places=which,
+        consent_scopes=which,
         valid_from=_ints([row.valid_from for row in records]),
         valid_until=_ints([row.valid_until for row in records]),
         is_open=np.asarray([row.state in OPEN_STATE_NAMES for row in records], dtype=bool),
         template_ids=np.ascontiguousarray(found[:, 0]),
         template_subject=np.ascontiguousarray(found[:, 1]),
         template_consent=np.ascontiguousarray(found[:, 2]),
-        places=places,
+        scopes=scopes,
     )
 
 
-def _places_of(
+def _scopes_of(
     rows: Callable[[Select[Any], Any], list[Any]], keys: Sequence[int]
 ) -> tuple[tuple[ConsentScope, ...], Ints]:
-    """The different places of consent records, and which of them each record has."""
+    """The different scopes of consent records, and which of them each record has."""
     named: list[dict[int, set[str]]] = []
     for table, name in ((consent_purposes, "purpose"), (consent_sites, "site"), (consent_zones, "zone")):
         own: dict[int, set[str]] = {}

@@ -107,7 +107,7 @@ class Snapshot:
             but: Leave out this subject.
         """
         key = ("overlapping", tuple(sorted(purposes)), tuple(sorted(sites)), but)
-        return self._scope(key, now, lambda places: places.overlaps(purposes, sites), lambda names: names != but)
+        return self._scope(key, now, lambda consent: consent.overlaps(purposes, sites), lambda names: names != but)
 
     def in_force(self, now: datetime) -> int:
         """How many subjects have a consent in force, whatever its purposes and sites."""
@@ -127,7 +127,7 @@ class Snapshot:
         """
         key = ("scope", purpose, site, zone, subject_id)
         only = None if subject_id is None else lambda names: names == subject_id
-        return self._scope(key, now, lambda places: places.admits(purpose, site, zone), only)
+        return self._scope(key, now, lambda consent: consent.admits(purpose, site, zone), only)
 
     def _scope(
         self, key: object, now: datetime, admits: Callable[[ConsentScope], bool], people: SubjectFilter | None = None
@@ -144,8 +144,8 @@ class Snapshot:
 
     def _new_scope(self, moment: int, admits: Callable[[ConsentScope], bool], people: SubjectFilter | None) -> Scope:
         columns = self.columns
-        admitted = np.asarray([admits(places) for places in columns.places], dtype=bool)
-        concerned = columns.is_open & admitted[columns.consent_places]
+        admitted = np.asarray([admits(consent) for consent in columns.scopes], dtype=bool)
+        concerned = columns.is_open & admitted[columns.consent_scopes]
         in_force = concerned & (columns.valid_from <= moment) & (moment < columns.valid_until)
         bounds = np.concatenate([columns.valid_from[concerned], columns.valid_until[concerned]])
         past, coming = bounds[bounds <= moment], bounds[bounds > moment]
@@ -186,8 +186,8 @@ class Snapshot:
             templates = Templates(self.view, self._subjects_of, self._templates_of(scope), scope.templates)
             found = [top_subjects(templates, query, rule, top_k=top_k, threshold=threshold) for query in queries]
         else:
-            places = places_for(top_k, scope.most_templates, len(scope.templates))
-            scores, ids = self.view.search(queries, places, allowed=scope.templates)
+            wanted = places_for(top_k, scope.most_templates, len(scope.templates))
+            scores, ids = self.view.search(queries, wanted, allowed=scope.templates)
             found = [
                 best_subjects(scores[row], ids[row], self._subjects_of(ids[row]), top_k=top_k, threshold=threshold)
                 for row in range(len(queries))

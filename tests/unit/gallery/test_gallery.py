@@ -27,7 +27,7 @@ from facematch.watchlist import Watchlist
 from tests.unit.watchlist.support import PURPOSE, SITE, Bench, open_bench, picture
 
 OPTIONS: list[dict[str, Any]] = [{}, {"purposes": ["events"]}, {"sites": []}, {"sites": ["a", "b"]}]
-COLUMNS = tuple(name for name in GalleryMetadata.__slots__ if name not in {"places", "consent_places"})
+COLUMNS = tuple(name for name in GalleryMetadata.__slots__ if name not in {"scopes", "consent_scopes"})
 
 
 @pytest.fixture(autouse=True)
@@ -58,9 +58,9 @@ def _assert_same(left: Snapshot, right: Snapshot) -> None:
     for name in COLUMNS:
         np.testing.assert_array_equal(getattr(left.columns, name), getattr(right.columns, name), err_msg=name)
     for each in (left, right):
-        assert each.columns.consent_places.size == each.columns.consent_keys.size
-    a = [left.columns.places[number] for number in left.columns.consent_places]
-    assert a == [right.columns.places[number] for number in right.columns.consent_places]
+        assert each.columns.consent_scopes.size == each.columns.consent_keys.size
+    a = [left.columns.scopes[number] for number in left.columns.consent_scopes]
+    assert a == [right.columns.scopes[number] for number in right.columns.consent_scopes]
     np.testing.assert_array_equal(left.vectors(), right.vectors())
 
 

@@ -56,14 +56,14 @@ def gallery(subjects: Sequence[Sequence[Record]]) -> Snapshot:
         subject_refs=np.asarray([f"ref-{n}" for n in range(len(subjects))], dtype=object),
         consent_keys=np.arange(len(records), dtype=np.int64),
         consent_subject=np.asarray([number for number, _ in records], dtype=np.int64),
-        consent_places=np.arange(len(records), dtype=np.int64),
+        consent_scopes=np.arange(len(records), dtype=np.int64),
         valid_from=np.asarray([record.valid_from for _, record in records], dtype=np.int64),
         valid_until=np.asarray([record.valid_until for _, record in records], dtype=np.int64),
         is_open=np.asarray([record.is_open for _, record in records], dtype=bool),
         template_ids=np.arange(len(templates), dtype=np.int64),
         template_subject=np.asarray([number for number, _ in templates], dtype=np.int64),
         template_consent=np.asarray([key for _, key in templates], dtype=np.int64),
-        places=tuple(ConsentScope(record.purposes, record.sites, record.zones) for _, record in records),
+        scopes=tuple(ConsentScope(record.purposes, record.sites, record.zones) for _, record in records),
     )
     nothing = cast("Any", None)
     return Snapshot(1, None, nothing, None, None, 1, None, columns, None, None)
