@@ -50,6 +50,7 @@ class _State:
         self.condition = threading.Condition()
         self.active = 0
         self.depth = _Depth()
+        self.one_at_a_time = threading.Lock()
         self.forking = False
         self.prepared = False
         self.threads = False
@@ -105,6 +106,7 @@ def transaction() -> Iterator[None]:
 
 def _before() -> None:
     state = _state
+    state.one_at_a_time.acquire()
     state.threads = threading.active_count() > 1
     state.prepared = False
     if state.depth.value > 0:
@@ -121,6 +123,7 @@ def _after_in_parent() -> None:
     with _state.condition:
         _state.forking = False
         _state.condition.notify_all()
+    _state.one_at_a_time.release()
 
 
 def _after_in_child() -> None:

@@ -150,6 +150,36 @@ def test_a_fork_waits_for_the_transactions_of_other_threads(path: Path) -> None:
     watchlist.close()
 
 
+def test_threads_that_fork_at_once_while_others_search_harm_nothing(path: Path) -> None:
+    with open_watchlist(path) as watchlist:
+        stop, answers = threading.Event(), []
+
+        def search() -> None:
+            while not stop.is_set():
+                answers.append(found(watchlist, 1))
+
+        def fork() -> None:
+            for _ in range(5):
+                child = Child(lambda: found(watchlist, 2))
+                said.append(child.tell())
+                child.end()
+
+        said: list[Any] = []
+        searching = [threading.Thread(target=search) for _ in range(2)]
+        forking = [threading.Thread(target=fork) for _ in range(2)]
+        for thread in (*searching, *forking):
+            thread.start()
+        for thread in forking:
+            thread.join()
+        stop.set()
+        for thread in searching:
+            thread.join()
+        assert said == [["s-2"]] * 10
+        assert answers == [["s-1"]] * len(answers)
+        assert len(answers) > 5
+        assert watchlist.audit.verify().findings == ()
+
+
 def test_a_fork_in_the_middle_of_its_own_transaction_is_refused_in_the_child(path: Path) -> None:
     with open_watchlist(path) as watchlist:
         with watchlist._session.operation(AuditAction.ERASE) as operation, operation.write() as tx:
