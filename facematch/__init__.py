@@ -67,6 +67,7 @@ if TYPE_CHECKING:
     from facematch.types import Face as Face
     from facematch.types import FaceQuality as FaceQuality
     from facematch.types import FiledConsent as FiledConsent
+    from facematch.types import Frame as Frame
     from facematch.types import Identification as Identification
     from facematch.types import ImageSource as ImageSource
     from facematch.types import KeyStatus as KeyStatus
@@ -140,6 +141,7 @@ _HOMES = {
     "FileKeys": "facematch.governance.keys",
     "FiledConsent": "facematch.types",
     "Finding": "facematch.governance.audit",
+    "Frame": "facematch.types",
     "FrameSource": "facematch.protocols",
     "Identification": "facematch.types",
     "ImageSource": "facematch.types",
@@ -230,6 +232,7 @@ __all__ = [
     "FileKeys",
     "FiledConsent",
     "Finding",
+    "Frame",
     "FrameSource",
     "Identification",
     "ImageSource",

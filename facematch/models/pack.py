@@ -161,7 +161,7 @@ def find_manifest(name_or_folder: str | Path) -> tuple[Manifest, Path | None]:
             return manifest, folder
         raise ManifestInvalid(
             f"{folder} has no {MANIFEST_NAME} and is not in InsightFace's layout",
-            hint="write a manifest beside the ONNX files; docs/packs.md shows one",
+            hint="write a manifest beside the ONNX files; docs/how-to/packs.md shows one",
         )
     raise PackNotFound(
         f"there is no model pack and no folder named {name!r}",

@@ -55,6 +55,7 @@ EXPORTED = [
     "FileKeys",
     "FiledConsent",
     "Finding",
+    "Frame",
     "FrameSource",
     "Identification",
     "ImageSource",
