@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from facematch.governance.zones import OpenZone as OpenZone
     from facematch.governance.zones import Zone as Zone
     from facematch.matching import Calibration as Calibration
+    from facematch.models import Manifest as Manifest
     from facematch.models import Pack as Pack
     from facematch.models.sessions import SessionOptions as SessionOptions
     from facematch.protocols import AlertSink as AlertSink
@@ -151,6 +152,7 @@ _HOMES = {
     "KeyStatus": "facematch.types",
     "Keys": "facematch.watchlist.keys",
     "Lift": "facematch.governance.suspensions",
+    "Manifest": "facematch.models",
     "OpenZone": "facematch.governance.zones",
     "OperatingPoint": "facematch.types",
     "Pack": "facematch.models",
@@ -242,6 +244,7 @@ __all__ = [
     "KeyStatus",
     "Keys",
     "Lift",
+    "Manifest",
     "OpenZone",
     "OperatingPoint",
     "Pack",

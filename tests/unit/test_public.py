@@ -65,6 +65,7 @@ EXPORTED = [
     "KeyStatus",
     "Keys",
     "Lift",
+    "Manifest",
     "OpenZone",
     "OperatingPoint",
     "Pack",
