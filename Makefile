@@ -13,7 +13,7 @@ SHARED_SCRFD ?= ../shared/models/detectors/scrfd_2.5g_bnkps.onnx
 PEERS := $(VENV)-peers
 WIDER ?= ../shared/data/wider-val
 
-.PHONY: cli-docs test-pythons test-newest setup fmt lint type test test-slow soak test-lowest bench bench-compare bench-peers performance detection-curve docs demo evaluate-lfw evaluate calibrate accuracy clean
+.PHONY: cli-docs policy-docs test-pythons test-newest setup fmt lint type test test-slow soak test-lowest bench bench-compare bench-peers performance detection-curve docs demo evaluate-lfw evaluate calibrate accuracy clean
 .DEFAULT_GOAL := help
 
 help: ## Show the targets
@@ -98,6 +98,9 @@ docs: $(DOCS_STAMP) ## Build the documentation, warnings as errors
 
 cli-docs: $(STAMP) ## Make docs/reference/cli.md from the command line
 	$(BIN)/python docs/make_cli_page.py
+
+policy-docs: $(STAMP) ## Make docs/reference/policy-rules.md from the rules of policies
+	$(BIN)/python docs/make_policy_page.py
 
 demo: $(STAMP) ## Enroll, identify, watch a recording, withdraw: on real pictures and video
 	$(BIN)/python examples/recorded_video.py --out $(OUT) $(if $(VIDEO),--video $(VIDEO)) $(if $(ENROLL),--enroll $(ENROLL))

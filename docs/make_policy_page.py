@@ -42,7 +42,6 @@ def _is_rule(annotation: Any) -> bool:
     return isinstance(annotation, type) and issubclass(annotation, Rule)
 
 
-
 def _enforced(rule: Rule) -> str:
     return ", ".join(f"`{module}`" for module in rule.enforced_by) or "*not enforced by this version*"
 
@@ -77,7 +76,9 @@ def _kind(described: dict[str, Any]) -> str:
     (option,) = options
     if "enum" in option:
         return " or ".join(f"`{json.dumps(value)}`" for value in option["enum"])
-    kind = {"integer": "whole number", "number": "number", "boolean": "`true` or `false`", "array": "list"}[option["type"]]
+    kind = {"integer": "whole number", "number": "number", "boolean": "`true` or `false`", "array": "list"}[
+        option["type"]
+    ]
     bounds = [str(option[bound]) for bound in ("minimum", "maximum") if bound in option]
     return f"{kind}, {' to '.join(bounds)}" if bounds else kind
 
