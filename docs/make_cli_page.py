@@ -1,4 +1,4 @@
-"""Make docs/reference/cli.md from the command line itself: ``make cli-docs``. A test fails where the page has drifted."""
+"""Make docs/reference/cli.md from the command line: ``make cli-docs``. A test fails where the page has drifted."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Make docs/reference/policy-rules.md from the rules themselves: ``make policy-docs``. A test fails where it has drifted."""
+"""Make docs/reference/policy-rules.md from the rules: ``make policy-docs``. A test fails where it has drifted."""
 
 from __future__ import annotations
 
@@ -16,9 +16,10 @@ _INTRODUCTION: Final = """# Policy rules
 
 <!-- Made by docs/make_policy_page.py: change the rules, then run `make policy-docs`. -->
 
-A policy document is TOML: `schema_version = 1`, a `title`, and a table a rule. A key that is left out has its strictest value,
-which refuses; a table or key that is not listed here is an error (`policy_invalid`). `facematch policy show` says the
-policy in force in sentences, `facematch policy set FILE` puts another in force; [](../explanation/governance.md) has the reasons.
+A policy document is TOML: `schema_version = 1`, a `title`, and a table a rule. A key that is left out has its strictest
+value, which refuses; a table or key that is not listed here is an error (`policy_invalid`). `facematch policy show`
+says the policy in force in sentences, `facematch policy set FILE` puts another in force.
+[](../explanation/governance.md) has the reasons.
 
 Rules marked *not enforced* are validated and stored, and nothing asks them yet: no report counts them as a measure.
 

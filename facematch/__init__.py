@@ -16,17 +16,21 @@ if TYPE_CHECKING:
     from facematch.faces.quality_net import QualityNet as QualityNet
     from facematch.governance import Consent as Consent
     from facematch.governance import ConsentState as ConsentState
+    from facematch.governance.audit import AuditAction as AuditAction
     from facematch.governance.audit import AuditEntry as AuditEntry
+    from facematch.governance.audit import AuditOutcome as AuditOutcome
     from facematch.governance.audit import AuditVerification as AuditVerification
     from facematch.governance.audit import Checkpoint as Checkpoint
     from facematch.governance.audit import ConsistencyProof as ConsistencyProof
     from facematch.governance.audit import Finding as Finding
     from facematch.governance.audit import InclusionProof as InclusionProof
+    from facematch.governance.certificates import verify_certificate as verify_certificate
     from facematch.governance.consent.fields import Particulars as Particulars
     from facematch.governance.consent.parts import ConsentEvent as ConsentEvent
     from facematch.governance.consent.parts import Controller as Controller
     from facematch.governance.consent.parts import PrivacyNotice as PrivacyNotice
     from facematch.governance.consent.receipts import ConsentReceipt as ConsentReceipt
+    from facematch.governance.consent.receipts import verify_receipt as verify_receipt
     from facematch.governance.keys import CallableKeys as CallableKeys
     from facematch.governance.keys import FileKeys as FileKeys
     from facematch.governance.keys import StaticKeys as StaticKeys
@@ -109,8 +113,10 @@ _HOMES = {
     "Analyzer": "facematch.protocols",
     "ApprovalDecision": "facematch.types",
     "Approvals": "facematch.watchlist.enrollment.approvals",
+    "AuditAction": "facematch.governance.audit",
     "AuditEntry": "facematch.governance.audit",
     "AuditLog": "facematch.storage.audit_log",
+    "AuditOutcome": "facematch.governance.audit",
     "AuditVerification": "facematch.governance.audit",
     "Box": "facematch.types",
     "Calibration": "facematch.matching",
@@ -191,6 +197,8 @@ _HOMES = {
     "Withdrawal": "facematch.types",
     "Zone": "facematch.governance.zones",
     "Zones": "facematch.watchlist.administration.zones",
+    "verify_certificate": "facematch.governance.certificates",
+    "verify_receipt": "facematch.governance.consent.receipts",
 }
 
 __all__ = [
@@ -201,8 +209,10 @@ __all__ = [
     "Analyzer",
     "ApprovalDecision",
     "Approvals",
+    "AuditAction",
     "AuditEntry",
     "AuditLog",
+    "AuditOutcome",
     "AuditVerification",
     "Box",
     "Calibration",
@@ -284,6 +294,8 @@ __all__ = [
     "Zone",
     "Zones",
     "__version__",
+    "verify_certificate",
+    "verify_receipt",
 ]
 
 

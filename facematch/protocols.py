@@ -279,7 +279,7 @@ class VectorSearch(Protocol):
             queries: ``(Q, D)`` ``float32``.
             k: Results wanted a query, at least 1.
             allowed: Only these ids are compared (filter before scoring), ids that are not there are ignored; ``None``
-                allows all. An :class:`~facematch.types.IdSet` that is used again is not resolved again.
+                allows all. An :class:`~facematch.types.index.IdSet` that is used again is not resolved again.
 
         Returns:
             ``scores (Q, k)`` ``float32`` and ``ids (Q, k)`` ``int64``, highest first, ties by smaller id; missing
@@ -298,7 +298,7 @@ class VectorSearch(Protocol):
         Args:
             queries: ``(Q, D)`` ``float32``.
             threshold: Lowest score that counts, finite; compared with scores as it is given, not rounded to float32.
-            allowed: As in :meth:`search`.
+            allowed: As in ``search``.
 
         Raises:
             VectorIndexError: A wrong type or shape, or numbers that are not finite.
@@ -339,7 +339,7 @@ class VectorIndex(VectorSearch, Protocol):
         ...
 
     def view(self) -> VectorSearch:
-        """What :meth:`search` would search now, whatever is added or removed later.
+        """What ``search`` would search now, whatever is added or removed later.
 
         An index that cannot keep a moment returns itself; it must then never return what was removed.
         """

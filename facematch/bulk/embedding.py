@@ -113,7 +113,7 @@ def embed_folder(
         analyzer: Finds and embeds faces.
         folder: The folder; folders in it are looked into.
         target: The new file.
-        reduced: Decode JPEG files no larger than needed; see :func:`~facematch.bulk.faces.faces_of_files`.
+        reduced: Decode JPEG files no larger than needed; as ``facematch.imaging.decode_reduced`` does.
         progress: Called with pictures done and pictures in all.
 
     Raises:

@@ -45,7 +45,7 @@ class Role(StrEnum):
     ADMIN = "admin"
     """Sets policies, roles, keys, zones and calibrations."""
     OWNER = "owner"
-    """Everything in the table: for a set-up with a single person."""
+    """Holds all roles; for a set-up with a single person."""
 
 
 _EVERY_ROLE: Final = frozenset(Role)

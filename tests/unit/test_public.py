@@ -22,8 +22,10 @@ EXPORTED = [
     "Analyzer",
     "ApprovalDecision",
     "Approvals",
+    "AuditAction",
     "AuditEntry",
     "AuditLog",
+    "AuditOutcome",
     "AuditVerification",
     "Box",
     "Calibration",
@@ -105,6 +107,8 @@ EXPORTED = [
     "Zone",
     "Zones",
     "__version__",
+    "verify_certificate",
+    "verify_receipt",
 ]
 
 

@@ -62,7 +62,7 @@ class OnnxSession(MadeFromArguments):
         if missing := [provider for provider in providers if provider not in there]:
             raise ProviderUnavailable(
                 f"execution provider {', '.join(missing)} is not available, only {', '.join(there)}",
-                hint="install the matching onnxruntime distribution (docs/how-to/packs.md), or ask for another provider",
+                hint="install the onnxruntime distribution that has it (docs/how-to/packs.md), or ask for another",
             )
         self.name, self.threads = name, threads or usable_cpus()
         self._wanted, self._entries = tuple(providers), dict(entries or {})
