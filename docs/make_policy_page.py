@@ -32,15 +32,11 @@ Rules marked *not enforced* are validated and stored, and nothing asks them yet:
 
 def page() -> str:
     """The whole page."""
-    rules = [(name, field.annotation) for name, field in Policy.model_fields.items() if _is_rule(field.annotation)]
+    rules = {rule.name: type(rule) for rule in Policy().rules}
     profiles = {name: Policy.profile(name) for name in PROFILES}
-    overview = "\n".join(f"| [`{name}`](#{name}) | {_enforced(rule())} |" for name, rule in rules)
-    sections = (_section(name, rule, profiles) for name, rule in rules)
+    overview = "\n".join(f"| [`{name}`](#{name}) | {_enforced(rule())} |" for name, rule in rules.items())
+    sections = (_section(name, rule, profiles) for name, rule in rules.items())
     return _INTRODUCTION.format(overview=overview) + "\n".join(sections)
-
-
-def _is_rule(annotation: Any) -> bool:
-    return isinstance(annotation, type) and issubclass(annotation, Rule)
 
 
 def _enforced(rule: Rule) -> str:

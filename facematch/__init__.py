@@ -1,4 +1,4 @@
-"""facematch: find consenting, enrolled people in pictures and recorded video; let nobody else leave a trace.
+"""facematch: face watchlist of consenting, enrolled people in pictures and recorded video; no one else leaves a trace.
 
 The public names load on first use, so that ``import facematch`` is quick and opens nothing.
 """

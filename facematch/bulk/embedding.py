@@ -32,7 +32,7 @@ _UNDONE: Final = FileState(-1, -1)
 
 @dataclass(frozen=True, slots=True)
 class EmbeddingReport:
-    """What an export did.
+    """Outcome of an export.
 
     Attributes:
         pictures: Picture files in the folder.
@@ -87,7 +87,7 @@ def pictures_in(folder: Path) -> list[Path]:
 
 
 def draft_of(target: Path) -> Path:
-    """Where an unfinished export is kept until it is taken up again."""
+    """Path of an unfinished export until it is taken up again."""
     return target.with_name(f"{target.name}.part")
 
 

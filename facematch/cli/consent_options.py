@@ -85,7 +85,7 @@ RecordId: TypeAlias = Annotated[
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Terms:
-    """What the options say about a consent; ``None``, empty and false say nothing."""
+    """Particulars of a consent that the options state; ``None``, empty and false say nothing."""
 
     purposes: list[str] | None
     sites: list[str] | None
@@ -139,7 +139,7 @@ class Terms:
         )
 
     def by_column(self, *, valid_for: str) -> dict[str, str]:
-        """What the options say, by the columns of a listing."""
+        """Values of the options, by the columns of a listing."""
         said: dict[str, str | Path | list[str] | None] = {
             "purpose": self.purposes,
             "site": self.sites,

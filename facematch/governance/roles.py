@@ -187,5 +187,5 @@ def check_other_person(first: str, second: str, what: str) -> None:
     """
     if same_name(first, second):
         raise SeparationOfDuties(
-            f"{what} needs another person than {first!r}", hint="ask somebody else who has the role for it"
+            f"{what} needs another person than {first!r}", hint="ask another person who has the role for it"
         )

@@ -1,4 +1,4 @@
-"""What every index checks before it changes or answers anything, and the one way scores are computed for ranking."""
+"""Checks of every index before it changes or answers, and the one way scores are computed for ranking."""
 
 from __future__ import annotations
 

@@ -48,7 +48,7 @@ class _Part(BaseModel):
 
 
 class Preprocessing(_Part):
-    """How pixels become the model's input: ``(pixel - mean) / scale``, channels in the stated order."""
+    """Preprocessing of pixels to the model's input: ``(pixel - mean) / scale``, channels in the stated order."""
 
     channels: Literal["bgr", "rgb"]
     mean: float = 0.0

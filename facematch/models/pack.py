@@ -222,7 +222,7 @@ def open_pack(
 
 
 def converted_path(model: ModelFile, settings: Settings, runtime: Runtime = "onnxruntime") -> Path:
-    """Where the form of a model file that a runtime takes is cached."""
+    """Path of the cached form of a model file that a runtime takes."""
     form = f"v{CONVERTER_VERSION}" if model.batched else f"v{CONVERTER_VERSION}-single"
     form = form if runtime == "onnxruntime" else f"{form}-{runtime}"
     return settings.home / "converted" / f"{model.sha256[:32]}-{form}.onnx"

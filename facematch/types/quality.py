@@ -48,7 +48,7 @@ class FaceQuality:
 
 @dataclass(frozen=True, slots=True)
 class QualityGate:
-    """What a face must reach to be enrolled.
+    """Quality gate: limits that a face must keep to be enrolled.
 
     Attributes:
         min_face_height_px: Least height of the face's box in pixels.

@@ -102,7 +102,7 @@ class OnnxSession(MadeFromArguments):
         return tuple(self._session.get().get_providers())
 
     def describe(self) -> str:
-        """What really runs the model."""
+        """Runtime and execution providers that run the model."""
         return f"ONNX Runtime on {', '.join(self.providers)}"
 
     def run(self, values: NDArray[np.generic]) -> dict[str, FloatArray]:
