@@ -51,7 +51,7 @@ _HAPPENED: Final = {
 }
 _LISTED: Final = {
     "identify": "A search returned you as a candidate",
-    "enroll": "Another person was enrolled whom you look alike to",
+    "enroll": "Somebody was enrolled whom you look alike to",
     "preview": "Pictures were looked at that you look alike to",
 }
 _ENDED: Final = {"done": "", "refused": " (refused)", "failed": " (failed)"}
