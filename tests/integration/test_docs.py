@@ -25,6 +25,7 @@ SHARED = {"docs/how-to/evaluation.md"}
 
 SHOWN = {
     "docs/how-to/back-up-and-restore.md": r"0 0 0\nthe database was restored from a backup\nTrue\n",
+    "docs/how-to/enroll-many.md": r"s-0042 active 2\n",
     "docs/how-to/rotate-keys.md": r"True\nTrue\n",
     "docs/how-to/serve-several-actors.md": r"\[1, 1, 1, 1\]\n",
     "docs/how-to/troubleshoot.md": r"database_unavailable \| .*\n",
