@@ -13,7 +13,7 @@ SHARED_SCRFD ?= ../shared/models/detectors/scrfd_2.5g_bnkps.onnx
 PEERS := $(VENV)-peers
 WIDER ?= ../shared/data/wider-val
 
-.PHONY: cli-docs test-pythons test-newest setup fmt lint type test test-slow soak test-lowest bench bench-compare bench-peers performance detection-curve docs demo evaluate-lfw evaluate calibrate accuracy clean
+.PHONY: cli-docs policy-docs test-pythons test-newest setup fmt lint type test test-slow soak test-lowest bench bench-compare bench-peers performance detection-curve docs demo evaluate-lfw evaluate calibrate accuracy clean
 .DEFAULT_GOAL := help
 
 help: ## Show the targets
@@ -83,7 +83,7 @@ $(PEERS)/.installed: pyproject.toml benchmarks/index/peers.txt benchmarks/pipeli
 bench-peers: $(PEERS)/.installed ## Measure search and pictures beside other libraries, in an environment of their own (needs g++)
 	$(PEERS)/bin/pytest benchmarks/index benchmarks/pipeline --benchmark-enable --benchmark-only -m "not slow" -q
 
-performance: $(STAMP) $(PEERS)/.installed ## Make the tables and pictures of docs/performance.md; takes an hour or so
+performance: $(STAMP) $(PEERS)/.installed ## Make the tables and pictures of docs/explanation/performance.md; takes an hour or so
 	PYTHONPATH=benchmarks $(PEERS)/bin/python -m index.report
 	PYTHONPATH=benchmarks $(PEERS)/bin/python -m pipeline.others_report
 	PYTHONPATH=benchmarks $(BIN)/python -m pipeline.report \
@@ -96,8 +96,11 @@ detection-curve: $(STAMP) ## Recall against milliseconds on $(WIDER); takes ten 
 docs: $(DOCS_STAMP) ## Build the documentation, warnings as errors
 	$(BIN)/sphinx-build -W --keep-going -q -b html docs docs/_build/html
 
-cli-docs: $(STAMP) ## Make docs/cli.md from the command line
+cli-docs: $(STAMP) ## Make docs/reference/cli.md from the command line
 	$(BIN)/python docs/make_cli_page.py
+
+policy-docs: $(STAMP) ## Make docs/reference/policy-rules.md from the rules of policies
+	$(BIN)/python docs/make_policy_page.py
 
 demo: $(STAMP) ## Enroll, identify, watch a recording, withdraw: on real pictures and video
 	$(BIN)/python examples/recorded_video.py --out $(OUT) $(if $(VIDEO),--video $(VIDEO)) $(if $(ENROLL),--enroll $(ENROLL))
@@ -118,7 +121,7 @@ calibrate: $(STAMP) ## Calibrate the default pack on $(LFW)
 	  --rule mean_template --data "LFW: 7,701 deep-funneled pictures of 4,281 people" \
 	  --out docs/results/calibration-opencv.json
 
-accuracy: $(STAMP) ## Make the accuracy tables of the docs; needs the research packs (docs/packs.md)
+accuracy: $(STAMP) ## Make the accuracy tables of the docs; needs the research packs (docs/how-to/packs.md)
 	$(BIN)/python benchmarks/accuracy.py --lfw $(LFW) --pack opencv --pack retail-0095 --pack opencv-retail \
 	  --pack edgeface-xs --pack $(SHARED_PACK) --pack $(SHARED_PACK)@opencv --flip opencv --flip opencv-retail
 

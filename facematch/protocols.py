@@ -79,7 +79,7 @@ class Session(Protocol):
         ...
 
     def describe(self) -> str:
-        """What really runs the model, in a few words: all that its numbers depend on, and not the threads."""
+        """Runtime of the model, in a few words: all that its numbers depend on, and not the threads."""
         ...
 
     def run(self, values: NDArray[np.generic]) -> dict[str, FloatArray]:
@@ -128,7 +128,7 @@ class Embedder(Protocol):
 
     @property
     def contract(self) -> EmbeddingContract:
-        """What its embeddings may be compared with."""
+        """Contract of its embeddings."""
         ...
 
     def align(self, image: Image, landmarks: FloatArray) -> NDArray[np.uint8]:
@@ -198,7 +198,7 @@ class QualityAssessor(Protocol):
 
 @runtime_checkable
 class FaceSearch(Protocol):
-    """What a video pipeline needs of a watchlist: governed, audited search by embedding."""
+    """Search as a video pipeline needs it of a watchlist: governed, audited search by embedding."""
 
     @property
     def analyzer(self) -> Analyzer:
@@ -207,7 +207,7 @@ class FaceSearch(Protocol):
 
     @property
     def actor(self) -> str:
-        """Who is using the watchlist."""
+        """The actor."""
         ...
 
     def identify_faces(
@@ -226,7 +226,7 @@ class FaceSearch(Protocol):
     def search_terms(
         self, *, purpose: str, site: str | None = None, zone: str | None = None, threshold: float | None = None
     ) -> SearchTerms:
-        """What would rule a search now; refused as the search would be. Nothing is searched."""
+        """Terms of a search now; refused as the search would be. Nothing is searched."""
         ...
 
     def alert_refusal(self, *, frames: int, policy_version: int, cameras: int = 1) -> str | None:
@@ -279,7 +279,7 @@ class VectorSearch(Protocol):
             queries: ``(Q, D)`` ``float32``.
             k: Results wanted a query, at least 1.
             allowed: Only these ids are compared (filter before scoring), ids that are not there are ignored; ``None``
-                allows all. An :class:`~facematch.types.IdSet` that is used again is not resolved again.
+                allows all. An :class:`~facematch.types.index.IdSet` that is used again is not resolved again.
 
         Returns:
             ``scores (Q, k)`` ``float32`` and ``ids (Q, k)`` ``int64``, highest first, ties by smaller id; missing
@@ -298,7 +298,7 @@ class VectorSearch(Protocol):
         Args:
             queries: ``(Q, D)`` ``float32``.
             threshold: Lowest score that counts, finite; compared with scores as it is given, not rounded to float32.
-            allowed: As in :meth:`search`.
+            allowed: As in ``search``.
 
         Raises:
             VectorIndexError: A wrong type or shape, or numbers that are not finite.
@@ -339,7 +339,7 @@ class VectorIndex(VectorSearch, Protocol):
         ...
 
     def view(self) -> VectorSearch:
-        """What :meth:`search` would search now, whatever is added or removed later.
+        """View of what ``search`` would search now, whatever is added or removed later.
 
         An index that cannot keep a moment returns itself; it must then never return what was removed.
         """

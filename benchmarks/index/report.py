@@ -1,4 +1,4 @@
-"""Measure search and write the tables and pictures of ``docs/performance.md``.
+"""Measure search and write the tables and pictures of ``docs/explanation/performance.md``.
 
     PYTHONPATH=benchmarks python -m index.report [--sizes 10000 1000000] [--dims 128 512] [--frontier-size 100000]
                                                  [--parts search frontier]

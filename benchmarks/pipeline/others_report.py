@@ -1,4 +1,4 @@
-"""Measure the pipeline beside deepface and face_recognition and write that part of ``docs/performance.md``.
+"""Measure the pipeline beside deepface and face_recognition and write that part of ``docs/explanation/performance.md``.
 
     PYTHONPATH=benchmarks python -m pipeline.others_report [--rounds 7]
 

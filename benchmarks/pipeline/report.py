@@ -1,4 +1,4 @@
-"""Measure the pipeline and write its part of ``docs/performance.md``.
+"""Measure the pipeline and write its part of ``docs/explanation/performance.md``.
 
     PYTHONPATH=benchmarks python -m pipeline.report [--research FOLDER [--detector FILE]] [--rounds 7]
 

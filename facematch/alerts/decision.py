@@ -46,7 +46,7 @@ class SearchedPassage(Protocol):
 
     @property
     def best_box(self) -> Box:
-        """Where the face is in that frame, ``xyxy`` in pixels."""
+        """Box of the face in that frame, ``xyxy`` in pixels."""
         ...
 
 

@@ -1,4 +1,4 @@
-"""What a long export has done so far, in a file of its own beside the target, so that it can be taken up again.
+"""Draft of a long export, in a file of its own beside the target, so that it can be taken up again.
 
 One SQLite file, private to its owner; each group of pictures is one transaction, so that a process that is killed, or a
 disk that is full, costs the group at hand and no more. It is gone once the target is written.
@@ -158,7 +158,7 @@ class Draft:
             self._db.executemany("DELETE FROM picture WHERE name = ?", [(name,) for name in names])
 
     def without_face(self) -> int:
-        """How many pictures were read and show no face."""
+        """Number of pictures that were read and show no face."""
         with self._as_ours():
             query = "SELECT count(*) FROM picture WHERE faces = 0 AND code IS NULL"
             return int(self._db.execute(query).fetchone()[0])
@@ -170,7 +170,7 @@ class Draft:
             return [(_shown(name), code, message) for name, code, message in self._db.execute(query)]
 
     def counts(self) -> tuple[int, int]:
-        """How many pictures and how many faces it holds."""
+        """Numbers of pictures and of faces that it holds."""
         with self._as_ours():
             pictures, faces = self._db.execute("SELECT count(*), coalesce(sum(faces), 0) FROM picture").fetchone()
         return int(pictures), int(faces)

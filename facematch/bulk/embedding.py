@@ -32,7 +32,7 @@ _UNDONE: Final = FileState(-1, -1)
 
 @dataclass(frozen=True, slots=True)
 class EmbeddingReport:
-    """What an export did.
+    """Outcome of an export.
 
     Attributes:
         pictures: Picture files in the folder.
@@ -87,7 +87,7 @@ def pictures_in(folder: Path) -> list[Path]:
 
 
 def draft_of(target: Path) -> Path:
-    """Where an unfinished export is kept until it is taken up again."""
+    """Path of an unfinished export until it is taken up again."""
     return target.with_name(f"{target.name}.part")
 
 
@@ -113,7 +113,7 @@ def embed_folder(
         analyzer: Finds and embeds faces.
         folder: The folder; folders in it are looked into.
         target: The new file.
-        reduced: Decode JPEG files no larger than needed; see :func:`~facematch.bulk.faces.faces_of_files`.
+        reduced: Decode JPEG files no larger than needed; as ``facematch.imaging.decode_reduced`` does.
         progress: Called with pictures done and pictures in all.
 
     Raises:

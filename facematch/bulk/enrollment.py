@@ -32,14 +32,14 @@ _OF_THE_SUBJECT: Final = (
     PolicyRefused,
     ReferenceRestricted,
 )
-"""What concerns one subject. Anything else would meet the next one, too, and ends the run."""
+"""Errors that concern one subject. Anything else would meet the next one, too, and ends the run."""
 
 _AGAIN: Final = "enrolled_already"
 
 
 @dataclass(frozen=True, slots=True)
 class SubjectOutcome:
-    """What became of one subject of a listing.
+    """Outcome of one subject of a listing.
 
     Attributes:
         subject_id: The subject.

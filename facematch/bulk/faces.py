@@ -26,7 +26,7 @@ SMALLEST_REDUCED: Final = 140.0
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FileFaces:
-    """What was found in a file.
+    """Faces found in a file.
 
     Attributes:
         path: The file.
@@ -44,7 +44,7 @@ class FileFaces:
 
 
 def longest_seen(analyzer: Analyzer) -> Callable[[int, int], int] | None:
-    """How many pixels of its longer side an analyzer looks at, by height and width; ``None`` where it does not tell.
+    """Longer side at which an analyzer looks at a picture, in pixels, by height and width; ``None`` if unknown.
 
     Raises:
         InvalidArgument: Its detector goes by the smallest face: how large that is depends on the picture's own size.

@@ -137,7 +137,7 @@ def _rows(draft: Draft) -> Iterator[tuple[Any, ...]]:
 ENDINGS: Final[Mapping[str, Callable[[Draft, IO[bytes], str], None]]] = MappingProxyType(
     {".npz": _write_npz, ".parquet": _write_parquet}
 )
-"""What writes a file of which ending."""
+"""Writers by ending of the file."""
 
 
 def _arrow(name: str) -> Any:

@@ -57,7 +57,7 @@ def grant(
     access: NewAccess,
     as_json: AsJson = False,
 ) -> None:
-    """Give an actor roles; only an admin may. Whoever made the watchlist is its owner.
+    """Give an actor roles; only an admin may. The actor who made the watchlist is its owner.
 
     Example: `facematch actors grant ana enroller --actor boss`
     """
@@ -74,7 +74,7 @@ def revoke(
     access: Access,
     as_json: AsJson = False,
 ) -> None:
-    """Take roles from an actor; somebody who can grant roles is always left.
+    """Take roles from an actor; an actor who can grant roles is always left.
 
     Example: `facematch actors revoke ana enroller --actor boss`
     """

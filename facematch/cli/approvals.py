@@ -57,7 +57,7 @@ def reject(
     access: Access,
     as_json: AsJson = False,
 ) -> None:
-    """Reject an enrollment: its templates are deleted. Whoever prepared it may take it back.
+    """Reject an enrollment: its templates are deleted. The actor who prepared it may take it back.
 
     Example: `facematch approvals reject 7 --reason "wrong person" --actor bo`
     """

@@ -93,7 +93,7 @@ def checkpoint(
     access: Access,
     as_json: AsJson = False,
 ) -> None:
-    """Make a signed checkpoint; keep it where nobody who can write the database can write.
+    """Make a signed checkpoint; keep it out of reach of those who can write the database.
 
     Example: `facematch audit checkpoint --out /elsewhere/2027-01-01.txt`
     """

@@ -137,7 +137,7 @@ def _show(calibration: Calibration) -> None:
         [
             ("threshold", f"{calibration.threshold:.4f} (cosine)"),
             ("FPIR", f"at most {calibration.fpir_upper:.3%} at {calibration.confidence:.0%} confidence"),
-            ("non-mated searches", f"{calibration.people} people, {calibration.errors} returned somebody"),
+            ("non-mated searches", f"{calibration.people} people, {calibration.errors} returned a candidate"),
             ("gallery", f"up to {calibration.gallery_size} subjects, {calibration.templates} templates each"),
             ("subject rule", calibration.rule),
             ("data", calibration.data),

@@ -13,16 +13,16 @@ from facematch.cli.option_groups import Commands
 __all__ = ["COMMANDS", "MARKUP", "Entry", "LazyGroup", "whole"]
 
 MARKUP: Final = "markdown"
-"""How the help of all commands is written."""
+"""Settings of the help of all commands."""
 
 
 class Entry(NamedTuple):
     """A command or group of commands, as the list of all commands shows it before its module is loaded."""
 
     panel: str
-    """What a person does with it; the list is parted by this."""
+    """Heading in the list of commands: what a person does with it."""
     name: str
-    """What is typed."""
+    """Name as typed."""
     home: str
     """Module below ``facematch.cli`` and attribute of it: a function, or the Typer application of a group."""
     summary: str
@@ -72,7 +72,7 @@ COMMANDS: Final = (
     Entry(_ENROLL, "subjects", "subjects:subjects", "List the subjects on the watchlist."),
     Entry(_SEARCH, "identify", "identify:identify", "Search every face of a picture against the watchlist."),
     Entry(_SEARCH, "verify", "identify:verify", "Compare the face in a picture with one enrolled subject (1:1)."),
-    Entry(_WATCH, "video", "video:video", "Look for enrolled subjects in a recording; everybody else is blurred."),
+    Entry(_WATCH, "video", "video:video", "Look for enrolled subjects in a recording; everyone else is blurred."),
     Entry(
         _GOVERN,
         "withdraw",

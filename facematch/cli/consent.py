@@ -216,7 +216,7 @@ def invalidate(
 ) -> None:
     """Record that a consent was never valid; all open ones of the subject end.
 
-    Example: `facematch consent invalidate s-0042 --reason "signed by somebody else"`
+    Example: `facematch consent invalidate s-0042 --reason "signed by another person"`
     """
     with open_watchlist(access) as watchlist:
         _print_ending(watchlist.consents.invalidate(subject, reason=reason), as_json=as_json)

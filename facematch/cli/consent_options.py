@@ -140,7 +140,7 @@ class Terms:
         )
 
     def by_column(self) -> dict[str, str]:
-        """What the options say, by the columns of a listing."""
+        """Values of the options, by the columns of a listing."""
         said: dict[str, str | Path | list[str] | None] = {
             "purpose": self.purpose,
             "site": self.site,

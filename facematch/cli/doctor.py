@@ -43,7 +43,7 @@ _PACKAGES = (
 )
 _SELF_TEST_FACES = 6
 _BESIDE = (
-    "the key file lies beside the database: whoever copies the folder can read everything; "
+    "the key file lies beside the database: a copy of the folder is enough to read everything; "
     "keep the key elsewhere, with --key-file or FACEMATCH_KEY"
 )
 
@@ -110,7 +110,7 @@ def _pack(settings: Settings, *, pack: str, **_: Any) -> dict[str, Any]:
 
 
 def _key(settings: Settings, *, access: Access, **_: Any) -> dict[str, Any]:
-    """Where the key comes from; its public name, and never the key."""
+    """Source of the key; its public name, and never the key."""
     from facematch.governance.keys import FileKeys, StaticKeys
 
     file = database_file(database_url(access.database))
@@ -149,7 +149,7 @@ def _database(_settings: Settings, *, access: Access, **_: Any) -> dict[str, Any
                 "subjects": len(watchlist.subjects.list()),
                 "templates": watchlist.subjects.count_templates().templates,
             }
-        except AccessDenied as error:  # somebody else's watchlist is no defect of the installation
+        except AccessDenied as error:  # a watchlist of other people is no defect of the installation
             return found | {"counts": error.message}
 
 

@@ -43,7 +43,7 @@ def embed(
 ) -> None:
     """Embed every face of a folder's pictures into one file, for research and for moving galleries.
 
-    Embeddings are biometric data of whoever is in the pictures, and no consent, retention or audit of a watchlist
+    Embeddings are biometric data of the people in the pictures, and no consent, retention or audit of a watchlist
     reaches this file: it is readable by you only, and yours to delete. Interrupted, the same command goes on where it
     stopped.
 

@@ -248,7 +248,7 @@ def differentials(
         float | None, typer.Option("--threshold", help="The operational threshold; default: the pack's tested one.")
     ] = None,
     fpir: Annotated[
-        float | None, typer.Option("--fpir", help="Instead: the threshold at which everybody's FPIR is this.")
+        float | None, typer.Option("--fpir", help="Instead: the threshold at which the FPIR of all people is this.")
     ] = None,
     max_ratio: Annotated[
         float | None, typer.Option("--max-ratio", help="Release gate: exit with 4 where FPIR or FNIR differ by more.")
@@ -317,7 +317,7 @@ def _print_differentials(result: DifferentialsResult) -> None:
             value = percent(rate.rate) if known and rate.rate is not None else "-"
             rows.append((metric.upper(), group, value, ends, f"{rate.people:,}", rate.insufficient or ""))
     print_table(
-        f"At threshold {result.threshold:.4f}; FPIR of everybody {percent(result.fpir)}, gallery of "
+        f"At threshold {result.threshold:.4f}; FPIR of all people {percent(result.fpir)}, gallery of "
         f"{result.gallery_size:,} people",
         ("rate", "group", "value", "95 % interval", "people", "insufficient"),
         rows,
@@ -331,7 +331,7 @@ def _print_differentials(result: DifferentialsResult) -> None:
 
 
 def pack_name(pack: str) -> str:
-    """What results call a pack: a folder by its last part."""
+    """Name of a pack in results: of a folder, its last part."""
     return Path(pack).name
 
 

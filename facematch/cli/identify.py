@@ -63,7 +63,7 @@ def identify(
     rows = []
     for number, probe in enumerate(result.probes, start=1):
         where = " ".join(f"{value:.0f}" for value in probe.face.box.as_tuple())
-        names = "\n".join(f"{c.subject_id}  {c.score:.3f}" for c in probe.candidates) or "nobody on the list"
+        names = "\n".join(f"{c.subject_id}  {c.score:.3f}" for c in probe.candidates) or "none on the list"
         rows.append((number, where, f"{probe.face.detection_score:.2f}", names))
     print_table("Faces in reading order", ("face", "box x1 y1 x2 y2", "detection", "candidates"), rows)
     console().print(

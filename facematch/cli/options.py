@@ -144,7 +144,7 @@ def read_policy(name: str) -> Policy:
 
 
 def acting(actor: str | None) -> str:
-    """Who acts: the option, else ``FACEMATCH_ACTOR``, else the login name."""
+    """The actor: the option, else ``FACEMATCH_ACTOR``, else the login name."""
     from facematch.settings import Settings
     from facematch.watchlist.setup.defaults import login_name
 

@@ -1,4 +1,4 @@
-"""What the command line prints: JSON for machines on standard output, tables for people, progress on standard error."""
+"""Output of the command line: JSON for machines on standard output, tables for people, progress on standard error."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def exit_code(error: FacematchError) -> ExitCode:
 
 
 class ReaderGone(Exception):
-    """Whoever read standard output has closed it, as ``| head -1`` does."""
+    """Standard output was closed by its reader, as ``| head -1`` does."""
 
 
 class OutputFailed(Exception):
@@ -158,7 +158,7 @@ def print_error(error: FacematchError, *, as_json: bool) -> None:
 
 
 class _Rate(ProgressColumn):
-    """How many a second."""
+    """Rate a second."""
 
     def render(self, task: Task) -> Text:
         speed = task.finished_speed or task.speed

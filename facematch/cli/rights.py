@@ -26,7 +26,7 @@ def export(
     access: Access,
     as_json: AsJson = False,
 ) -> None:
-    """Write everything about a subject into one zip file: nobody else's data, and no template.
+    """Write everything about a subject into one zip file: no data of others, and no template.
 
     Example: `facematch rights export s-0042 s-0042.zip`
     """

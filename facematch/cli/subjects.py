@@ -110,6 +110,6 @@ def _verify(certificate: Path, also: list[Path], access: Access, *, as_json: boo
 
 
 def _beside(database: str | None) -> Path:
-    """A new name beside the database that names nobody."""
+    """A new name beside the database that names no subject."""
     file = database_file(database_url(database))
     return (Path() if file is None else file.parent) / f"erasure-{secrets.token_hex(6)}.json"

@@ -13,7 +13,7 @@ __all__ = ["resume", "suspend", "suspensions"]
 
 
 def suspend(
-    reason: Annotated[str, typer.Option("--reason", help="Why; required, and must not name anybody.")],
+    reason: Annotated[str, typer.Option("--reason", help="Why; required, and must not name a person.")],
     site: Annotated[str | None, typer.Option("--site", help="Only there [default: everywhere].")] = None,
     zone: Annotated[str | None, typer.Option("--zone", help="Only in this zone of the site.")] = None,
     *,

@@ -69,7 +69,7 @@ def video(
     memory_budget: MemoryBudget = None,
     as_json: AsJson = False,
 ) -> int:
-    """Look for enrolled subjects in a recording; everybody else is blurred.
+    """Look for enrolled subjects in a recording; everyone else is blurred.
 
     Ctrl-C ends cleanly: the files then cover what was processed until then.
 

@@ -29,7 +29,7 @@ class FacematchError(Exception):
         self.hint = hint
 
     def __reduce__(self) -> tuple[Callable[..., FacematchError], tuple[Any, ...]]:
-        """How an error travels between processes: with all its attributes, whatever its constructor asks for."""
+        """Pickled form of an error: with all its attributes, whatever its constructor asks for."""
         return _restored, (type(self), self.args, self.__dict__)
 
     def __str__(self) -> str:
@@ -227,7 +227,7 @@ class ReceiptInvalid(ConsentError, code="receipt_invalid"):
 
 
 class AccessError(FacematchError, code="access_error"):
-    """Who may do what."""
+    """Roles and separation of duties."""
 
 
 class AccessDenied(AccessError, code="access_denied"):

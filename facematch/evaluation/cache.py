@@ -70,7 +70,7 @@ class CachedFace:
 
 
 def default_cache_folder(settings: Settings | None = None) -> Path:
-    """Where evaluation keeps its embeddings: ``evaluation`` in ``FACEMATCH_HOME``."""
+    """Default folder of evaluation's embeddings: ``evaluation`` in ``FACEMATCH_HOME``."""
     return (settings or Settings()).home / "evaluation"
 
 
@@ -129,7 +129,7 @@ class EmbeddingCache:
         return digest in self._pending or digest in self._known
 
     def get(self, digest: str) -> CachedFace | None:
-        """What is known of the picture with this SHA-256 (hex); ``None`` where nothing is."""
+        """Kept faces of the picture with this SHA-256 (hex); ``None`` where there are none."""
         if (face := self._pending.get(digest)) is not None:
             return face
         found = self._known.get(digest)

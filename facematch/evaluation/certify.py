@@ -69,8 +69,8 @@ def certified_threshold(
     """The lowest threshold whose FPIR bound is at most the target.
 
     Args:
-        tops: ``(n,)`` highest score of each non-mated search, one search a person. Those that compared nobody, because
-            no face was found, are ``-inf``; they show nothing about a threshold and do not count as searches.
+        tops: ``(n,)`` highest score of each non-mated search, one search a person. Those without a comparison,
+            because no face was found, are ``-inf``; they show nothing about a threshold and do not count as searches.
         target: FPIR in ``(0, 1)``.
         confidence: Level of the one-sided bound, in ``(0, 1)``.
 
@@ -101,7 +101,7 @@ def certified_threshold(
     threshold = float(np.nextafter(np.float64(max(highest[low], -1.0)), np.inf))
     if not threshold <= 1.0:
         raise InvalidArgument(
-            f"a search of somebody outside the gallery scored {highest[low]:.6g}, and no threshold lies above that",
+            f"a search for a person outside the gallery scored {highest[low]:.6g}, and no threshold lies above that",
             hint="look for one picture, or one person, under two names",
         )
     return threshold, low
@@ -122,7 +122,7 @@ def calibrate(
 ) -> CalibrationRun:
     """Calibrate a threshold on labeled pictures.
 
-    A gallery is drawn, everybody else is searched once with one drawn picture; who has no face in it does not count.
+    A gallery is drawn, all others are searched once with one drawn picture; people without a face in it do not count.
     People of the gallery who have pictures to spare give the FNIR beside it.
 
     Args:

@@ -45,7 +45,7 @@ class TrueFaces:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class DetectionResult:
-    """What a detector measured.
+    """Result of the detection protocol.
 
     Attributes:
         ap: Average precision over all scores: the area under precision over recall.

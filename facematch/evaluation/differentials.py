@@ -47,7 +47,7 @@ class DifferentialsResult:
         max_geomean: Largest over the geometric mean of the groups' rates, by metric.
         cross_fmr: FMR by the two groups of a pair, same-group pairs included.
         threshold: Raw cosine that decided everything.
-        fpir: FPIR of everybody together at the threshold.
+        fpir: FPIR of all people together at the threshold.
         gallery_size: Subjects in each gallery.
         templates: Templates a subject.
         rule: How a subject's score comes from its templates.
@@ -157,8 +157,8 @@ def people_of_groups(
         found.setdefault(int(folder.people[row[name]]), set()).add(group)
     clear = {person: next(iter(labels)) for person, labels in sorted(found.items()) if len(labels) == 1}
     ambiguous = sorted(person for person, labels in found.items() if len(labels) > 1)
-    nobody = sorted(set(range(len(folder.person_names))) - set(found))
-    return clear, np.array(nobody, dtype=np.int64), np.array(ambiguous, dtype=np.int64)
+    unlabeled = sorted(set(range(len(folder.person_names))) - set(found))
+    return clear, np.array(unlabeled, dtype=np.int64), np.array(ambiguous, dtype=np.int64)
 
 
 def evaluate_differentials(
@@ -188,7 +188,7 @@ def evaluate_differentials(
         images: Folder with a folder a person.
         groups: The list, see :func:`read_groups`.
         threshold: The operational threshold, a raw cosine; default: the pack's operating point.
-        target_fpir: Instead of ``threshold``: the one at which everybody's FPIR here is this.
+        target_fpir: Instead of ``threshold``: the one at which the FPIR of all people here is this.
         gallery_size: Subjects in each gallery; default as in the open-set protocol.
         templates: Pictures that a subject is enrolled with.
         draws: How many times the roles are drawn.
@@ -210,7 +210,7 @@ def evaluate_differentials(
     if max_ratio is not None and max_ratio < 1:
         raise InvalidArgument(f"a ratio of the largest to the smallest rate is at least 1, got {max_ratio}")
     folder = read_folder(images)
-    group_of, nobody, ambiguous = people_of_groups(folder, read_groups(groups))
+    group_of, unlabeled, ambiguous = people_of_groups(folder, read_groups(groups))
     names = sorted(set(group_of.values()))
     if len(names) < 2:
         raise InvalidArgument(f"at least two groups are needed, got {', '.join(names) or 'none'}")
@@ -248,7 +248,7 @@ def evaluate_differentials(
         draws=draws,
         min_people=min_people,
         groups={name: int(np.count_nonzero(group == number)) for number, name in enumerate(names)},
-        unlabeled=len(nobody),
+        unlabeled=len(unlabeled),
         ambiguous=len(ambiguous),
         contract=analyzer.contract.digest,
         data_digest=faces.data_digest,

@@ -112,7 +112,7 @@ def fpir_fnir_figure(draws: Sequence[SearchScores], *, dark: bool = False) -> by
     positive = mean[mean > 0]
     low = float(positive.min()) if positive.size else 1e-3
     _log_axes(axes, (least, 1), (min(low, 0.1) / 1.5, 1))
-    axes.set_xlabel("FPIR: searches for people outside the gallery that return somebody")
+    axes.set_xlabel("FPIR: searches for people outside the gallery that return a candidate")
     axes.set_ylabel("FNIR: searches that miss the mate")
     axes.legend(frameon=False, labelcolor=colors["ink"], fontsize=9)
     return _png(figure)

@@ -40,7 +40,7 @@ class GroupCounts:
         return cls(erred.astype(np.int64), np.ones(len(erred), dtype=np.int64), independent=True)
 
     def people(self, member: NDArray[np.bool_]) -> int:
-        """How many of the people ``(P,)`` have a trial."""
+        """Number of the people ``(P,)`` who have a trial."""
         return int(np.count_nonzero(self.trials[member]))
 
     def totals(self, member: NDArray[np.bool_]) -> tuple[int, int]:

@@ -1,10 +1,10 @@
 """Identification (1:N) figures: searches in blocks, FPIR, FNIR, rank rates and DIR at an FPIR.
 
 Definitions after ISO/IEC 19795-1: FPIR(N, T) is the share of non-mated searches of a gallery of ``N`` subjects that
-return anybody at threshold ``T``; FNIR(N, R, T) the share of mated searches whose mate is not among the first ``R``
+return any subject at threshold ``T``; FNIR(N, R, T) the share of mated searches whose mate is not among the first ``R``
 candidates at or above ``T``. DIR (detection and identification rate) is 1 - FNIR(N, 1, T) (P. J. Phillips, P. Grother,
 R. Micheals, "Evaluation methods in face recognition", Handbook of Face Recognition, 2011). A probe in which no face
-was found is a search that returns nobody: a miss where it is mated.
+was found is a search without a candidate: a miss where it is mated.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SearchScores:
-    """What searches returned, kept small: no matrix, three numbers a probe.
+    """Scores of searches, kept small: no matrix, three numbers a probe.
 
     Attributes:
         mate: ``(P,)`` ``float64`` score of the probe's own subject; ``-inf`` where it is not in the gallery or no face
@@ -61,7 +61,7 @@ class SearchScores:
 
     @property
     def top(self) -> NDArray[np.float64]:
-        """``(P,)`` highest score of any subject: what decides whether a search returns somebody."""
+        """``(P,)`` highest score of any subject: it decides whether a search returns a candidate."""
         return np.maximum(self.mate, self.other)
 
     @property
@@ -130,7 +130,7 @@ def concatenated(parts: Sequence[SearchScores]) -> SearchScores:
 
 
 def fpir(scores: SearchScores, thresholds: NDArray[np.floating] | float) -> NDArray[np.float64]:
-    """FPIR(N, T): the share of non-mated searches that return somebody at each threshold.
+    """FPIR(N, T): the share of non-mated searches that return a candidate at each threshold.
 
     Args:
         scores: Searches; the mated ones are left out.
@@ -191,7 +191,7 @@ def rank_rate(scores: SearchScores, rank: int = 1) -> float:
 
 
 def threshold_at_fpir(scores: SearchScores, target: float) -> float:
-    """The lowest threshold at which at most ``target`` of the non-mated searches return somebody.
+    """The lowest threshold at which at most ``target`` of the non-mated searches return a candidate.
 
     It lies just above the ``(k+1)``-th highest top score, ``k = floor(target * n)``. This is the measured rate on these
     searches; a threshold that *certifies* a rate needs its confidence bound (see calibration).

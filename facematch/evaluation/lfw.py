@@ -29,7 +29,7 @@ _TPR_FMRS: Final = (1e-1, 1e-2, 1e-3)
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LfwResult:
-    """What the LFW protocol measured.
+    """Result of the LFW protocol.
 
     Attributes:
         accuracy: Mean accuracy over the ten folds, in ``[0, 1]``.

@@ -1,7 +1,7 @@
 """The open-set protocol: galleries drawn from a labeled folder, searched by their own people and by strangers.
 
 Each draw takes some people as the gallery with ``templates`` pictures each; their other pictures are mated probes and
-everybody else's pictures are non-mated probes. Definitions in :mod:`facematch.evaluation.identification`.
+the pictures of all others are non-mated probes. Definitions in :mod:`facematch.evaluation.identification`.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ class FalsePositive:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class OpenSetResult:
-    """What the open-set protocol measured.
+    """Result of the open-set protocol.
 
     Attributes:
         rank1: Mated searches whose mate comes first, whatever its score.

@@ -40,7 +40,7 @@ class Pair:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class VerificationResult:
-    """What a list of pairs measured.
+    """Result of the comparison of a list of pairs.
 
     Attributes:
         threshold: Raw cosine that decided; ``None`` where the pack has no tested one and none was given.

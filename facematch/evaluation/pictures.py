@@ -21,7 +21,7 @@ from facematch.types import Face, FloatArray, Image
 __all__ = ["EmbeddedPictures", "FaceChoice", "LabeledFolder", "embed_folder", "embed_pictures", "read_folder"]
 
 FaceChoice: TypeAlias = Literal["central", "largest"]
-"""Which face of a picture counts: the one nearest the center (LFW's meaning), or the largest."""
+"""Choice of the face of a picture that counts: the one nearest the center (LFW's meaning), or the largest."""
 
 _BATCH: Final = 32
 
@@ -44,7 +44,7 @@ class LabeledFolder:
 
     @property
     def paths(self) -> list[Path]:
-        """Where the pictures are."""
+        """Folder of the pictures."""
         return [self.root / name for name in self.names]
 
 

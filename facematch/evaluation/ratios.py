@@ -39,7 +39,7 @@ class GroupRate:
         errors: Number of errors, over all draws.
         trials: Number of trials, over all draws.
         people: Number of people behind the trials.
-        interval: Its interval at 95 %: Clopper-Pearson where every person counts once or nobody erred (with people as
+        interval: Its interval at 95 %: Clopper-Pearson where every person counts once or no one erred (with people as
             trials), otherwise a bootstrap over people; ``None`` without trials.
         insufficient: Why no ratio may rest on it; ``None`` where one may.
         people_needed: People that a ratio would need, where that can be said.

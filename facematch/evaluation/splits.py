@@ -15,12 +15,12 @@ __all__ = ["OpenSetSplit", "one_picture_a_person", "open_set_split", "open_set_s
 
 @dataclass(frozen=True, slots=True, eq=False)
 class OpenSetSplit:
-    """Which pictures play which part; people of the gallery and of the non-mated probes are disjoint.
+    """Split of pictures by the part they play; people of the gallery and of the non-mated probes are disjoint.
 
     Attributes:
         gallery: Indices of the templates' pictures, ``templates`` a subject, grouped by subject.
         mated: Indices of further pictures of the gallery's people.
-        non_mated: Indices of all pictures of everybody else.
+        non_mated: Indices of all pictures of all others.
     """
 
     gallery: NDArray[np.int64]
@@ -58,7 +58,7 @@ def open_set_split(
             ``templates`` usable ones and no mated probe.
 
     Raises:
-        InvalidArgument: Too few people have enough pictures, or nobody would be left for non-mated probes.
+        InvalidArgument: Too few people have enough pictures, or none would be left for non-mated probes.
     """
     if gallery_size < 1 or templates < 1:
         raise InvalidArgument(f"a gallery has subjects with templates, got {gallery_size} with {templates}")
@@ -72,7 +72,7 @@ def open_set_split(
     if gallery_size > limit or gallery_size >= len(everyone):
         raise InvalidArgument(
             f"a gallery of {gallery_size} with {templates} pictures each is too large: {len(eligible)} of "
-            f"{len(everyone)} people have {templates + 1} pictures or more, and somebody must stay outside",
+            f"{len(everyone)} people have {templates + 1} pictures or more, and one at least must stay outside",
             hint="ask for a smaller gallery or fewer templates",
         )
     chosen = random.permutation(eligible)[:gallery_size]

@@ -57,7 +57,7 @@ def report_lfw(result: LfwResult, models: Mapping[str, str], threshold: float | 
             *((_percent(rate), f"TPR at FMR {_percent(float(fmr))}") for fmr, rate in result.tpr_at_fmr.items()),
             (str(len(result.failures)), f"of {result.n_images:,} pictures without a face"),
         ),
-        notes=("FMR is a rate of one comparison. A search compares one face with everybody in the gallery.",),
+        notes=("FMR is a rate of one comparison. A search compares one face with every subject of the gallery.",),
         figures=(
             figure(
                 "det",
@@ -161,7 +161,7 @@ def report_openset(result: OpenSetResult, models: Mapping[str, str]) -> Report:
             figure(
                 "scores",
                 "Scores that decide",
-                "The mate's score in mated searches, and the highest score of anybody in non-mated ones.",
+                "The mate's score in mated searches, and the highest score of any subject in non-mated ones.",
                 lambda d: scores_figure(
                     mates,
                     tops,
@@ -245,7 +245,7 @@ def report_detection(result: DetectionResult, models: Mapping[str, str]) -> Repo
 def report_differentials(result: DifferentialsResult, models: Mapping[str, str]) -> Report:
     """The report of differentials between groups."""
     gate = result.gate
-    tiles = [(f"{result.threshold:.4f}", "the one threshold (cosine)"), (_percent(result.fpir), "FPIR of everybody")]
+    tiles = [(f"{result.threshold:.4f}", "the one threshold (cosine)"), (_percent(result.fpir), "FPIR of all people")]
     tiles += [
         ("not judged" if ratio.value is None else f"{ratio.value:.2f}", f"{_METRICS[metric]}: largest by smallest")
         for metric, ratio in result.max_min.items()

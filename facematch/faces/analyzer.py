@@ -167,7 +167,7 @@ class FaceAnalyzer:
         return {"embedder": self.contract.embedder} if self.pack is None else self.pack.describe()
 
     def describe_runtime(self, *, threads: bool = True) -> dict[str, str]:
-        """What really runs each model: runtime, execution providers or precision, and, if asked for, threads."""
+        """Runtimes that really run the models: name, execution providers or precision and, if asked for, threads."""
         parts = {"detector": self.detector, "embedder": self.embedder, "quality": self.quality_net}
         return {
             role: session.describe() + (f", {session.threads} threads" if threads else "")

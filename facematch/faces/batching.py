@@ -80,7 +80,7 @@ class BatchingEmbedder:
 
     @property
     def contract(self) -> EmbeddingContract:
-        """What its embeddings may be compared with."""
+        """Contract of its embeddings."""
         return self.inner.contract
 
     def align(self, image: Image, landmarks: FloatArray) -> NDArray[np.uint8]:

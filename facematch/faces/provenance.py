@@ -1,4 +1,4 @@
-"""What an analyzer's answers depend on, so that kept ones are taken for no others."""
+"""Provenance: what an analyzer's answers depend on, so that kept ones are taken for no others."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["describe_analysis", "describe_detector"]
 
 
 def describe_detector(analyzer: Analyzer) -> dict[str, Any]:
-    """What decides which face is found where: the detector's class, model digest and plain settings."""
+    """Provenance of a detector: the detector's class, model digest and plain settings."""
     detector = getattr(analyzer, "detector", None)
     detector = detector.inner if isinstance(detector, BatchingDetector) else detector
     pack = getattr(analyzer, "pack", None)

@@ -24,7 +24,7 @@ __all__ = ["assess", "head_pose", "unified_score"]
 
 _SIDE: Final = 112
 _DEPTH: Final = np.array([-6.0, -6.0, 14.0, -1.0, -1.0])
-"""How far eyes, nose tip and mouth corners stand out of a frontal face, in units of the 112-pixel template."""
+"""Depths by which eyes, nose tip and mouth corners stand out of a frontal face, in units of the 112-pixel template."""
 
 _HEAD: Final = np.column_stack([ARCFACE_112.astype(np.float64), -_DEPTH])
 _CENTERED: Final = _HEAD - _HEAD.mean(axis=0)
@@ -39,7 +39,7 @@ def head_pose(landmarks: NDArray[np.floating]) -> tuple[float, float, float]:
 
     Returns:
         Degrees; see :class:`~facematch.types.FaceQuality`. Zeros are the pose of the alignment template. Good to some
-        ten degrees: five points and one head for everybody.
+        ten degrees: five points and one model of a head for all people.
     """
     points = np.asarray(landmarks, dtype=np.float64)
     scaled = (points - points.mean(axis=0)).T @ _FIT  # (2, 3): the first two rows of the scaled rotation

@@ -37,7 +37,7 @@ _EVERY: Final = 4
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """How alike the embeddings of two embedders are, on faces that were not calibrated with.
+    """Agreement of the embeddings of two embedders, on faces that were not calibrated with.
 
     Attributes:
         faces: How many.

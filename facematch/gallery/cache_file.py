@@ -52,7 +52,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SavedGallery:
-    """What a gallery file held.
+    """Content of a gallery file.
 
     Attributes:
         generation: Generation of the database.
@@ -146,7 +146,7 @@ class GalleryCacheFile:
         try:
             with self.path.open("rb") as stream:
                 return self._read(stream, index)
-        except FileNotFoundError:  # discarded by somebody else meanwhile
+        except FileNotFoundError:  # discarded by another thread or process meanwhile
             return None
         except (OSError, ValueError, KeyError, TypeError, struct.error, FacematchError) as error:
             _log.warning("the gallery file %s is not usable (%s); the database is read", self.path.name, error)

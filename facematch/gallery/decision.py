@@ -30,7 +30,7 @@ class DecisionRule:
     point: OperatingPoint | None
 
     def notes(self, scope: Scope) -> tuple[str, ...]:
-        """Where the gallery in scope is larger than tested, in words; the policy says whether that is refused."""
+        """Notes on a gallery in scope that is larger than tested, in words; the policy says whether that is refused."""
         found = []
         if self.point is not None and self.point.gallery_size is not None and scope.subjects > self.point.gallery_size:
             found.append(
@@ -55,7 +55,7 @@ class DecisionRule:
 
 @dataclass(frozen=True, slots=True)
 class DecisionSettings:
-    """What the threshold of a search is made from.
+    """Inputs of a search's threshold and rule.
 
     Attributes:
         contract: The contract of the vectors that are compared.

@@ -1,7 +1,7 @@
 """The gallery: an in-memory projection of the database that searches run on.
 
 The database is the only truth. The gallery carries the database's generation and is brought up to it before a search
-is scored; whoever searches checks the generation once more in the transaction that writes the audit entry. What has
+is scored; a search checks the generation once more in the transaction that writes the audit entry. What has
 changed since the generation in memory is read anew and nothing else, if the database can say what that is. Nothing
 here decides by itself: :meth:`Snapshot.scope` applies scope and time at query time, before any score is computed.
 """
@@ -48,7 +48,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Base:
-    """What a new snapshot is made from."""
+    """Parts of a new snapshot."""
 
     generation: int
     mark: str | None
@@ -189,7 +189,7 @@ class Gallery:
         )
 
     def _base(self, contract: EmbeddingContract | None, rotation: int, current: Snapshot | None) -> _Base | None:
-        """What is known already: the snapshot in memory, else the gallery file; not where every vector has changed."""
+        """Known base: the snapshot in memory, else the gallery file; ``None`` where every vector has changed."""
         if contract is None:
             return None
         if current is not None:
@@ -205,7 +205,7 @@ class Gallery:
         return _Base(saved.generation, saved.mark, saved.columns, index)
 
     def _columns(self, connection: Connection, base: _Base, changed: set[int] | None) -> GalleryMetadata:
-        """What has changed, put into the columns that are known."""
+        """Changed rows, put into the columns that are known."""
         known = base.columns
         if (
             known is None

@@ -1,4 +1,4 @@
-"""What a gallery knows of subjects, consent records and templates, as columns that never change."""
+"""Metadata of a gallery: subjects, consent records and templates, as columns that never change."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ Objects = NDArray[np.object_]
 
 @dataclass(frozen=True, slots=True)
 class ConsentScope:
-    """Where and for what a consent record may be searched; many records share one.
+    """Places and purposes that a consent record covers; many records share one.
 
     Attributes:
         purposes: The purposes.

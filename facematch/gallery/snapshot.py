@@ -38,13 +38,13 @@ _KEPT = 16
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Scope:
-    """What one search may reach, as templates of a snapshot.
+    """Scope of a search: the templates of a snapshot that it may reach.
 
     Attributes:
         templates: Ids of the templates.
         subjects: Number of different subjects among them.
         most_templates: The largest number of templates that one of them has.
-        fewest_templates: The smallest; 0 where there is nobody.
+        fewest_templates: The smallest; 0 where there are none.
         since: The moment from which on it is right, microseconds.
         until: The moment from which on it is not right any more, microseconds; ``None`` for never.
     """
@@ -110,7 +110,7 @@ class Snapshot:
         return self._scope(key, now, lambda consent: consent.overlaps(purposes, sites), lambda names: names != but)
 
     def in_force(self, now: datetime) -> int:
-        """How many subjects have a consent in force, whatever its purposes and sites."""
+        """Number of subjects with a consent in force, whatever its purposes and sites."""
         return self._scope(("in force",), now, lambda _: True).subjects
 
     def scope(

@@ -45,7 +45,7 @@ class Role(StrEnum):
     ADMIN = "admin"
     """Sets policies, roles, keys, zones and calibrations."""
     OWNER = "owner"
-    """Everything in the table: for a set-up with a single person."""
+    """Holds all roles; for a set-up with a single person."""
 
 
 _EVERY_ROLE: Final = frozenset(Role)
@@ -187,5 +187,5 @@ def check_other_person(first: str, second: str, what: str) -> None:
     """
     if same_name(first, second):
         raise SeparationOfDuties(
-            f"{what} needs another person than {first!r}", hint="ask somebody else who has the role for it"
+            f"{what} needs another person than {first!r}", hint="ask another person who has the role for it"
         )

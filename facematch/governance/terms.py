@@ -39,7 +39,7 @@ CAPTURE_BASES: Final = ("consent", "legal-obligation", "legitimate-interest", "p
 """On what a camera may take in passers-by, who gave no enrollment consent."""
 
 SOURCES: Final = ("identity-document", "incident-footage", "live-capture", "staff-record", "subject-provided")
-"""Where the pictures of an enrollment come from."""
+"""Sources of the pictures of an enrollment."""
 
 _COLLECTED: Final = frozenset({"scraped", "internet", "social-media", "web"})
 
@@ -63,7 +63,7 @@ _DEMOGRAPHIC: Final = """
 
 DEMOGRAPHIC_WORDS: Final = frozenset(_DEMOGRAPHIC.split())
 """Words that no category's name may contain, as one of its parts between hyphens. A list of words finds no meaning:
-whoever wants to disguise a category can. The policy's own list of categories, and the people who approve, stand behind.
+a category can be disguised all the same. The policy's own list of categories, and the people who approve, stand behind.
 """
 
 

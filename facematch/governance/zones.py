@@ -29,7 +29,7 @@ class Zone(BaseModel):
         site: The site.
         zone: The area of it.
         capture_basis: On what a camera may take in passers-by, one of
-            :data:`~facematch.governance.terms.CAPTURE_BASES`.
+            ``facematch.governance.terms.CAPTURE_BASES``.
         notice_id: Which notice stands at the entrance.
         assessment_ref: Reference of the assessment of necessity and impact.
 
@@ -69,7 +69,7 @@ class Zone(BaseModel):
 
     @property
     def key(self) -> tuple[str, str]:
-        """Site and zone: what a search names."""
+        """Site and zone, as a search names them."""
         return self.site, self.zone
 
 

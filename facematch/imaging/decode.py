@@ -72,7 +72,7 @@ PICTURE_ENDINGS: Final = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".p
 """Endings of files that are looked for in folders. What a file is, its content says."""
 
 _DAMAGE = (OSError, SyntaxError, ValueError, EOFError, IndexError, struct.error, OverflowError, UserWarning)
-"""What Pillow's readers raise on damaged data; warnings where the caller turns them into errors."""
+"""Errors of Pillow's readers on damaged data; warnings where the caller turns them into errors."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,7 +222,7 @@ def picture_size(path: str | PathLike[str]) -> tuple[int, int]:
         ImageDecodeError: The file cannot be read, or is in none of :data:`FORMATS`.
     """
     try:
-        if not Path(path).is_file():  # opening a pipe would wait for whoever writes into it
+        if not Path(path).is_file():  # opening a pipe would wait for its writer
             raise ImageNotFound(f"{path} is not a regular file", hint="name a picture file")
         with PillowImage.open(path, formats=FORMATS) as picture:
             return picture.size

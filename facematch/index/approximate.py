@@ -197,7 +197,7 @@ class ApproximateIndex(ViewSearchMixin):
         return freed
 
     def view(self) -> ApproximateView:
-        """What a search would read now, whatever changes later."""
+        """View of what a search would read now, whatever changes later."""
         return ApproximateView(self._state)
 
     def stats(self) -> IndexStats:

@@ -1,4 +1,4 @@
-"""What codes propose, sifted and scored: the step from labels to results."""
+"""Candidates that codes propose, sifted and scored: the step from labels to results."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ _KEPT = 1 << 12
 """Pairs that are not worth another thread."""
 _MORE = 1.1
 _FEW = 4
-"""Where something is left out, so many times as many are asked for as should do, and these: chance is uneven."""
+"""Factor and surplus of candidates asked for where some are left out: chance is uneven."""
 
 
 class Candidates:
-    """What codes propose for some queries; parts may be taken in from several threads.
+    """Candidates that codes propose for some queries; parts may be taken in from several threads.
 
     Args:
         main: The rows that are coded.
@@ -60,7 +60,7 @@ class Candidates:
         self._lost = np.zeros(len(queries), dtype=np.int64)
 
     def asked_for(self, wanted: int) -> int:
-        """How many to ask for so that ``wanted`` are left."""
+        """Number to ask for so that ``wanted`` are left."""
         if self._share == 1.0:
             return wanted
         return int(_MORE * wanted / max(self._share, 1e-9)) + _FEW

@@ -1,4 +1,4 @@
-"""What every index checks before it changes or answers anything, and the one way scores are computed for ranking."""
+"""Checks of every index before it changes or answers, and the one way scores are computed for ranking."""
 
 from __future__ import annotations
 
@@ -128,7 +128,7 @@ def check_budget(needed: int, budget: int | None) -> None:
     if budget is not None and needed > budget:
         raise VectorIndexError(
             f"the vectors need {needed:,} bytes and the memory budget is {budget:,}; nothing was added",
-            hint="raise the budget, or keep the gallery in Milvus (docs/milvus.md)",
+            hint="raise the budget, or keep the gallery in Milvus (docs/how-to/milvus.md)",
         )
 
 

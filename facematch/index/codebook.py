@@ -88,7 +88,7 @@ class ProductCodes:
 
     @property
     def parts(self) -> int:
-        """How many parts there are, at least one."""
+        """Number of parts, at least one."""
         return len(self._indexes)
 
     @property
@@ -142,7 +142,7 @@ class ProductCodes:
 
 
 def _subcodes(dimension: int, *, fine: bool) -> int:
-    """How many 4-bit numbers code a vector: one for each two of its numbers if ``fine``, else for each four."""
+    """Number of 4-bit numbers that code a vector: one for each two of its numbers if ``fine``, else for each four."""
     return dimension // 2 if fine or dimension % 4 else dimension // 4
 
 

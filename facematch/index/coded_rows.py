@@ -74,7 +74,7 @@ class CodedRows:
 
 
 class ApproximateView:
-    """What an :class:`ApproximateIndex` held at one moment: a :class:`~facematch.protocols.VectorSearch`.
+    """View of an :class:`ApproximateIndex` at one moment: a :class:`~facematch.protocols.VectorSearch`.
 
     Args:
         state: The state.

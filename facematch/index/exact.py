@@ -29,7 +29,7 @@ __all__ = ["ExactIndex", "ExactView"]
 
 
 class ExactView:
-    """What an :class:`ExactIndex` held at one moment: a :class:`~facematch.protocols.VectorSearch` that never changes.
+    """View of an :class:`ExactIndex` at one moment: a :class:`~facematch.protocols.VectorSearch` that never changes.
 
     Args:
         moment: The rows.
@@ -160,7 +160,7 @@ class ExactIndex(ViewSearchMixin):
             return freed
 
     def view(self) -> ExactView:
-        """What a search would read now, whatever changes later."""
+        """View of what a search would read now, whatever changes later."""
         return ExactView(self._moment)
 
     def stats(self) -> IndexStats:

@@ -29,7 +29,7 @@ _WORTH_REWRITING = 4
 
 
 def segment_rows(dimension: int) -> int:
-    """How many vectors a full segment holds: 64 MiB of them, as a power of two between 1,024 and 131,072."""
+    """Number of vectors of a full segment: 64 MiB of them, as a power of two between 1,024 and 131,072."""
     fitting = _SEGMENT_BYTES // (4 * dimension)
     return int(min(max(1 << (max(fitting, 1).bit_length() - 1), 1024), 131072))
 
@@ -84,7 +84,7 @@ class Segment:
         return None if inside.size == self.count else inside
 
     def count_inside(self, scope: IdSet) -> int:
-        """How many rows a search with that scope may read."""
+        """Number of rows that a search with that scope may read."""
         return int(scope.remembered(self, self._inside).size)
 
     def _inside(self, scope: IdSet) -> RowPlaces:

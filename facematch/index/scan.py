@@ -43,7 +43,7 @@ _SHARES = 4
 """Blocks a thread, where there are enough rows: the faster thread takes more of them."""
 _GROUP = 32
 _ROOM = 4
-"""How many times more maxima than wanted results the bar is taken from."""
+"""Maxima that the bar is taken from, for each wanted result."""
 _WIDE = 64
 """Maxima that the bar is taken from at least."""
 _MANY = 1 << 21
@@ -130,7 +130,7 @@ class _Piece:
     reach: RowPlaces | None
 
     def places(self) -> RowPlaces | slice:
-        """Where the rows stand in the segment."""
+        """Positions of the rows in the segment."""
         return slice(self.start, self.end) if self.reach is None else self.reach[self.start : self.end]
 
 
@@ -172,7 +172,7 @@ class _Block:
         return maxima.reshape(count, -1)
 
     def reaching(self, maxima: FloatArray, bar: FloatArray) -> _Hits:
-        """What reaches the query's bar ``(Q,)``, found by way of :meth:`maxima`."""
+        """Results that reach the query's bar ``(Q,)``, found by way of :meth:`maxima`."""
         count = len(maxima)
         groups, query = np.divmod(np.flatnonzero(maxima >= bar), maxima.shape[1])
         own = self._grouped(count, -(-self.filled // count)).reshape(-1, count, maxima.shape[1])[:, groups, query]

@@ -18,7 +18,7 @@ class ViewSearchMixin(ABC):
 
     @abstractmethod
     def view(self) -> VectorSearch:
-        """What a search would read now, whatever changes later."""
+        """View of what a search would read now, whatever changes later."""
 
     def search(
         self, queries: FloatArray, k: int, *, allowed: IdSet | NDArray[np.int64] | None = None

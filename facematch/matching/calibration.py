@@ -28,7 +28,7 @@ _MAX_BYTES: Final = 1 << 20
 _MOST: Final = 10**12
 
 _ROUNDING: Final = 0.01
-"""How far the stated bound may lie from the one that its counts give, as a share of it."""
+"""Tolerance of the stated bound against the one that its counts give, as a share of it."""
 
 
 class Calibration(BaseModel):
@@ -41,10 +41,10 @@ class Calibration(BaseModel):
         rule: How a subject's score comes from its templates: ``max``, ``mean_template``, ``mean_top_3`` …
         gallery_size: Subjects in the tested gallery, ``N``.
         templates: Templates a subject, ``K``.
-        people: Non-mated people searched, ``n``: one search each, nobody of the gallery.
+        people: Non-mated people searched, ``n``: one search each, none of them in the gallery.
         target_fpir: The FPIR asked for.
         threshold: Raw cosine; just above the ``(errors + 1)``-th highest top score.
-        errors: Non-mated searches that returned somebody at the threshold, ``k``.
+        errors: Non-mated searches that returned a candidate at the threshold, ``k``.
         fpir_upper: One-sided upper confidence bound of the FPIR at the threshold; at most ``target_fpir``.
         confidence: Its level.
         data: The data in words.

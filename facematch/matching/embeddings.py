@@ -1,4 +1,4 @@
-"""What a vector must be before it is stored or searched."""
+"""Checks of embeddings before they are stored or searched."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from facematch.types import EmbeddingContract, Face, FloatArray
 __all__ = ["queries_of", "unit_vectors"]
 
 _UNIT = 1e-3
-"""How far from 1 the length of a vector may be."""
+"""Tolerance of the length of a vector against 1."""
 
 
 def unit_vectors(vectors: Any, count: int, contract: EmbeddingContract) -> FloatArray:

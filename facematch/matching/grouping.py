@@ -1,8 +1,8 @@
-"""The best subjects of a probe when a subject's score is a mean over its templates, without scoring everybody.
+"""The best subjects of a probe when a subject's score is a mean over its templates, without scoring every subject.
 
 Templates are asked for best first. The mean of a subject's best scores is at most its best score, so a subject of whom
-no template has come yet scores at most what the last one did. When the wanted subjects all reach that, nobody can come
-between them any more (the threshold algorithm of Fagin, Lotem and Naor, 2003, for one list).
+no template has come yet scores at most what the last one did. When the wanted subjects all reach that, no other can
+come between them any more (the threshold algorithm of Fagin, Lotem and Naor, 2003, for one list).
 """
 
 from __future__ import annotations

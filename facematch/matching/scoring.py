@@ -16,7 +16,7 @@ __all__ = ["best_subjects", "places_for", "ranked_subjects"]
 
 
 def places_for(top_k: int, most_templates: int, available: int) -> int:
-    """How many template places a search must return so that ``top_k`` subjects are certain to be among them.
+    """Number of template places that a search must return so that ``top_k`` subjects are certain to be among them.
 
     With at most ``m`` templates a subject, the first ``(top_k - 1) * m + 1`` places hold at least ``top_k`` subjects.
 

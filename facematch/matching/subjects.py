@@ -23,7 +23,7 @@ _DIGITS: Final = 6
 
 @dataclass(frozen=True, slots=True)
 class SubjectRule:
-    """How a subject's score comes from its templates.
+    """Rule by which a subject's score comes from its templates.
 
     Attributes:
         kind: ``"max"`` (the best template), ``"mean_template"`` (the normalized mean of the templates, compared once)
@@ -106,7 +106,7 @@ class SubjectGallery:
 
     @property
     def block(self) -> int:
-        """How many probes to score at once so that a block of template scores stays near 64 MiB."""
+        """Number of probes to score at once so that a block of template scores stays near 64 MiB."""
         return max(1, _BLOCK_BYTES // (4 * len(self._rows)))
 
     def columns(self, subjects: NDArray[np.integer]) -> NDArray[np.int64]:

@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 
 
 def pack_folder(manifest: Manifest, settings: Settings) -> Path:
-    """Where a bundled pack's files are kept."""
+    """Folder of a bundled pack's files."""
     return settings.home / "packs" / f"{manifest.name}-{manifest.version}"
 
 

@@ -90,7 +90,7 @@ def _embedder_shape(path: Path) -> tuple[int, int]:
             return crop[2], output[1]
     raise ManifestInvalid(
         f"{path} does not look like an ArcFace-family embedder (N, 3, S, S) -> (N, D)",
-        hint="write a manifest beside it; docs/packs.md shows one",
+        hint="write a manifest beside it; docs/how-to/packs.md shows one",
     )
 
 

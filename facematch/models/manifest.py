@@ -48,7 +48,7 @@ class _Part(BaseModel):
 
 
 class Preprocessing(_Part):
-    """How pixels become the model's input: ``(pixel - mean) / scale``, channels in the stated order."""
+    """Preprocessing of pixels to the model's input: ``(pixel - mean) / scale``, channels in the stated order."""
 
     channels: Literal["bgr", "rgb"]
     mean: float = 0.0
@@ -235,15 +235,21 @@ def parse_manifest(text: str, origin: str) -> Manifest:
     try:
         content = tomllib.loads(text)
     except RecursionError as error:
-        raise ManifestInvalid(f"{origin} is nested too deeply", hint="see docs/packs.md for the format") from error
+        raise ManifestInvalid(
+            f"{origin} is nested too deeply", hint="see docs/how-to/packs.md for the format"
+        ) from error
     except ValueError as error:  # TOMLDecodeError, or a number with too many digits
-        raise ManifestInvalid(f"{origin} is not TOML: {error}", hint="see docs/packs.md for the format") from error
+        raise ManifestInvalid(
+            f"{origin} is not TOML: {error}", hint="see docs/how-to/packs.md for the format"
+        ) from error
     try:
         return Manifest.model_validate(content)
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"]) or "the manifest"
-        raise ManifestInvalid(f"{origin}: {place}: {first['msg']}", hint="see docs/packs.md for the format") from error
+        raise ManifestInvalid(
+            f"{origin}: {place}: {first['msg']}", hint="see docs/how-to/packs.md for the format"
+        ) from error
 
 
 def read_manifest(path: Path) -> Manifest:

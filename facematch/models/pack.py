@@ -161,7 +161,7 @@ def find_manifest(name_or_folder: str | Path) -> tuple[Manifest, Path | None]:
             return manifest, folder
         raise ManifestInvalid(
             f"{folder} has no {MANIFEST_NAME} and is not in InsightFace's layout",
-            hint="write a manifest beside the ONNX files; docs/packs.md shows one",
+            hint="write a manifest beside the ONNX files; docs/how-to/packs.md shows one",
         )
     raise PackNotFound(
         f"there is no model pack and no folder named {name!r}",
@@ -222,7 +222,7 @@ def open_pack(
 
 
 def converted_path(model: ModelFile, settings: Settings, runtime: Runtime = "onnxruntime") -> Path:
-    """Where the form of a model file that a runtime takes is cached."""
+    """Path of the cached form of a model file that a runtime takes."""
     form = f"v{CONVERTER_VERSION}" if model.batched else f"v{CONVERTER_VERSION}-single"
     form = form if runtime == "onnxruntime" else f"{form}-{runtime}"
     return settings.home / "converted" / f"{model.sha256[:32]}-{form}.onnx"

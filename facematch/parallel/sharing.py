@@ -40,7 +40,7 @@ if hasattr(os, "register_at_fork"):
 
 
 def helpers() -> int:
-    """How many threads help the caller: one for each further processor that this process may use."""
+    """Number of threads that help the caller: one for each further processor that this process may use."""
     return usable_cpus() - 1
 
 

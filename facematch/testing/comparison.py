@@ -24,7 +24,7 @@ FAR = 1 << 62
 
 
 class Tally:
-    """How many results there were, and how many of them were found."""
+    """Number of results, and of those found."""
 
     def __init__(self, recall: float) -> None:
         self.complete = recall >= 1.0

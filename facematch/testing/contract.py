@@ -1,4 +1,4 @@
-"""What every vector index must keep, checked against a straightforward search of everything."""
+"""Contract of every vector index, checked against a straightforward search of everything."""
 
 from __future__ import annotations
 
@@ -215,7 +215,7 @@ def _check_size(compared: ComparedIndex) -> None:
 
 
 def _check_refusals(compared: ComparedIndex) -> None:
-    """What is refused changes nothing."""
+    """Refused calls change nothing."""
     index, dimension, unused = compared.index, compared.dimension, 77
 
     def rows(count: int) -> FloatArray:

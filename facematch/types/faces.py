@@ -1,4 +1,4 @@
-"""What is found in a picture: boxes, faces, and what makes embeddings comparable."""
+"""Boxes, faces and embedding contracts."""
 
 from __future__ import annotations
 
@@ -118,7 +118,7 @@ class Face:
 
 @dataclass(frozen=True, slots=True)
 class EmbeddingContract:
-    """What makes two embeddings comparable.
+    """Embedding contract: the conditions under which two embeddings are comparable.
 
     Attributes:
         digest: SHA-256 (hex) over the embedder's model bytes, preprocessing, alignment template and dimension.

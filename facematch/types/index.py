@@ -1,4 +1,4 @@
-"""What vector indexes take and give: sets of ids, hits above a threshold, figures about themselves."""
+"""Arguments and results of vector indexes: sets of ids, hits above a threshold, figures."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ class IdSet:
         return self._bitmap
 
     def remembered(self, owner: object, make: Callable[[IdSet], T]) -> T:
-        """What ``make`` gives for this set, made once for ``owner`` and forgotten together with it."""
+        """Value of ``make`` for this set, made once for ``owner`` and forgotten together with it."""
         with self._lock:
             known = self._kept.get(owner)
         if known is None:
@@ -92,7 +92,7 @@ class IdSet:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Matches:
-    """What reached a threshold, for several queries in one.
+    """Hits above a threshold, for several queries in one.
 
     Attributes:
         offsets: ``(Q + 1,)`` ``int64``; query ``q`` has the places ``offsets[q]`` to ``offsets[q + 1]``.
@@ -116,7 +116,7 @@ class Matches:
 
 @dataclass(frozen=True, slots=True)
 class IndexStats:
-    """What an index says of itself.
+    """Figures of an index.
 
     Attributes:
         kind: Kind of index, such as ``exact``.

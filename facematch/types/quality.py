@@ -27,7 +27,7 @@ class FaceQuality:
         roll: Tilt in the picture plane in degrees; positive clockwise in the picture.
         visibility: The detector's score in ``[0, 1]``, a proxy for occlusion: masks, hands and hair lower it.
         unified: One score, 0 to 100: from the pack's quality network, or else made of the components by
-            :func:`facematch.faces.quality.unified_score`.
+            ``facematch.faces.quality.unified_score``.
     """
 
     inter_eye_px: float
@@ -48,7 +48,7 @@ class FaceQuality:
 
 @dataclass(frozen=True, slots=True)
 class QualityGate:
-    """What a face must reach to be enrolled.
+    """Quality gate: limits that a face must keep to be enrolled.
 
     Attributes:
         min_face_height_px: Least height of the face's box in pixels.

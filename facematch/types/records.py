@@ -1,4 +1,4 @@
-"""What the watchlist answers about its subjects, and the receipts of what was changed."""
+"""Records of a watchlist: subjects, consents, enrollments that wait, and receipts of changes."""
 
 from __future__ import annotations
 
@@ -135,13 +135,13 @@ class PendingEnrollment(PlainResult):
 
 @dataclass(frozen=True, slots=True)
 class RetentionRun(PlainResult):
-    """What one application of the policy's retention did, or would do.
+    """Outcome of one application of the policy's retention, or its forecast.
 
     Attributes:
         at: The moment it ran for, UTC.
         expired: Subjects whose consents it marked as expired.
         erased: Subjects it erased.
-        rejected: Enrollments that nobody approved in time, which it removed.
+        rejected: Enrollments that were not approved in time, which it removed.
         pruned: Audit entries whose content it removed.
         dry_run: Whether nothing was changed.
         certificates: The certificates of the erasures.
@@ -158,7 +158,7 @@ class RetentionRun(PlainResult):
 
 @dataclass(frozen=True, slots=True)
 class ApprovalDecision(PlainResult):
-    """What became of an enrollment that waited for an approval.
+    """Decision on an enrollment that waited for an approval.
 
     Attributes:
         enrollment_id: Its number.
@@ -194,7 +194,7 @@ class Complaint(PlainResult):
 
 @dataclass(frozen=True, slots=True)
 class Disclosure(PlainResult):
-    """What may be handed to a recipient that the subject's consent names: consent records, never a template.
+    """Disclosure to a recipient that the subject's consent names: consent records, never a template.
 
     Attributes:
         subject_id: The subject.
@@ -243,7 +243,7 @@ class KeyStatus(PlainResult):
 
 @dataclass(frozen=True, slots=True)
 class Restored(PlainResult):
-    """What came of restoring a backup.
+    """Outcome of restoring a backup.
 
     Attributes:
         ended: Consent records of the backup that had ended since, and were ended again.

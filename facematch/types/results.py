@@ -1,4 +1,4 @@
-"""What the watchlist and the video pipeline answer."""
+"""Answers of the watchlist and the video pipeline."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ class Probe:
 
     Attributes:
         face: The face, always without its embedding.
-        candidates: Highest score first; empty when nobody on the list reaches the threshold.
+        candidates: Highest score first; empty where no subject reaches the threshold.
     """
 
     face: Face
@@ -104,7 +104,7 @@ class Probe:
 
     @property
     def best(self) -> Candidate | None:
-        """The first candidate, or ``None``: nobody on the list, at this threshold."""
+        """The first candidate, or ``None`` where no subject reaches the threshold."""
         return self.candidates[0] if self.candidates else None
 
 
@@ -204,7 +204,7 @@ class Verification:
 
 @dataclass(frozen=True, slots=True)
 class Enrollment(PlainResult):
-    """What one ``enroll`` call stored.
+    """Outcome of one ``enroll`` call.
 
     Attributes:
         subject_id: The subject.
@@ -232,7 +232,7 @@ class Enrollment(PlainResult):
 
 @dataclass(frozen=True, slots=True)
 class SearchTerms(PlainResult):
-    """What would rule a search that is permitted now; nothing was searched.
+    """Terms of a search that is permitted now; nothing was searched.
 
     Attributes:
         purpose: What for.
@@ -259,7 +259,7 @@ class SearchTerms(PlainResult):
 
 @dataclass(frozen=True, slots=True)
 class PicturePreview:
-    """What enrollment would say to one picture.
+    """Forecast of enrollment for one picture.
 
     Attributes:
         picture: The file's name, or ``picture 3`` for bytes and arrays.
@@ -276,7 +276,7 @@ class PicturePreview:
 
 @dataclass(frozen=True, slots=True)
 class EnrollmentPreview:
-    """What an enrollment would do; nothing was stored.
+    """Forecast of an enrollment; nothing was stored.
 
     Attributes:
         pictures: One entry a picture.

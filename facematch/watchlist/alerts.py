@@ -1,4 +1,4 @@
-"""What the policy says of an alert."""
+"""The policy's decision on an alert."""
 
 from __future__ import annotations
 

@@ -46,7 +46,7 @@ def calibrated(calibration: Calibration | None, point: OperatingPoint | None = N
 
 
 def model_facts(resources: Resources, connection: Connection, loaded: ModelFacts | None = None) -> ModelFacts:
-    """What makes the templates: the contract that the database is bound to, with the parts of the loaded pack."""
+    """Models of the templates: the contract that the database is bound to, with the parts of the loaded pack."""
     contract = resources.subjects.contract(connection)
     if contract is None:
         return ModelFacts(None, None, None) if loaded is None else loaded

@@ -305,7 +305,7 @@ def verify(
 def search_terms(
     session: Session, *, purpose: str, site: str | None, zone: str | None, threshold: float | None
 ) -> SearchTerms:
-    """What would rule a search; see :meth:`facematch.watchlist.Watchlist.search_terms`."""
+    """Terms of a search; see :meth:`facematch.watchlist.Watchlist.search_terms`."""
     with session.operation(AuditAction.IDENTIFY) as operation:
         search = _asked(operation, SearchParameters(purpose, site, zone), threshold)
         snapshot = operation.snapshot()
@@ -357,7 +357,7 @@ def _scope_of(snapshot: Snapshot, subject_id: str, parameters: SearchParameters,
 
 
 def _facts(point: OperatingPoint | None) -> CalibrationFacts | None:
-    """What the policy needs to know of a tested threshold; an FMR says nothing about a gallery."""
+    """Facts of a tested threshold that the policy asks about; an FMR says nothing about a gallery."""
     if point is None or point.error_kind != "FPIR":
         return None
     return CalibrationFacts(

@@ -16,7 +16,7 @@ _MAX_TOP_K = 1000
 
 @dataclass(frozen=True, slots=True)
 class SearchParameters:
-    """What a search is for and where it is made.
+    """Parameters of a search: its purpose, place and number of candidates.
 
     Attributes:
         purpose: The purpose, in lower-case kebab form.

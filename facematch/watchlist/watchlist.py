@@ -243,7 +243,7 @@ class Watchlist(Handle):
     def search_terms(
         self, *, purpose: str, site: str | None = None, zone: str | None = None, threshold: float | None = None
     ) -> SearchTerms:
-        """What would rule a search now: threshold, gallery in scope, policy; refused as :meth:`identify` would be."""
+        """Terms of a search now: threshold, gallery in scope, policy; refused as :meth:`identify` would be."""
         return search.search_terms(self._session, purpose=purpose, site=site, zone=zone, threshold=threshold)
 
     def alert_refusal(self, *, frames: int, policy_version: int, cameras: int = 1) -> str | None:

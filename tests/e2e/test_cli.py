@@ -352,7 +352,7 @@ def test_every_command_has_help_with_an_example(cli: Cli, command: tuple[str, ..
 
 def test_the_page_of_the_command_line_is_what_the_command_line_says() -> None:
     docs = Path(__file__).parents[2] / "docs"
-    page = (docs / "cli.md").read_text("utf-8")
+    page = (docs / "reference" / "cli.md").read_text("utf-8")
     assert page == runpy.run_path(str(docs / "make_cli_page.py"))["page"](), "run `make cli-docs`"
     assert all(f"# `facematch {' '.join(command)}`" in page for command in ALL_COMMANDS)
 

@@ -1,4 +1,4 @@
-"""One test for each row of the governance table in docs/governance.md, named by the row.
+"""One test for each row of the governance table in docs/explanation/governance.md, named by the row.
 
 Each shows the behavior through the public interface; the unit, property and integration tests go deeper.
 """
@@ -56,7 +56,7 @@ from facematch.watchlist import Watchlist
 from tests.unit.watchlist.support import PURPOSE, SITE, Bench, open_bench, picture
 
 DAY = timedelta(days=1)
-DOCS = Path(__file__).parents[2] / "docs" / "governance.md"
+DOCS = Path(__file__).parents[2] / "docs" / "explanation" / "governance.md"
 
 
 @pytest.fixture

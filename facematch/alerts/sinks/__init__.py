@@ -1,1 +1,1 @@
-"""Where alerts go; every sink implements :class:`facematch.protocols.AlertSink`."""
+"""Sinks of alerts; every sink implements :class:`facematch.protocols.AlertSink`."""

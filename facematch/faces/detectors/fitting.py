@@ -40,7 +40,7 @@ class Fitted:
 
 @dataclass(frozen=True, slots=True)
 class Pixels:
-    """How a network takes pixels: ``(value - mean) / scale``.
+    """Normalization of pixels for a network: ``(value - mean) / scale``.
 
     Attributes:
         mean: Value of a pixel that becomes 0.

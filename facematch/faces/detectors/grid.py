@@ -1,4 +1,4 @@
-"""What detectors over a grid of cells share: how large they look at a picture, and equal pictures in batches."""
+"""Common parts of detectors over a grid of cells: how large they look at a picture, and equal pictures in batches."""
 
 from __future__ import annotations
 

@@ -61,7 +61,7 @@ class View:
 
 
 def views(picture: int, pixels: Image, seen: tuple[int, int], most: float = TILED_FROM) -> Iterator[View]:
-    """What of a picture is given to the network: itself, or an overview and tiles.
+    """Views of a picture that are given to the network: itself, or an overview and tiles.
 
     Args:
         picture: Its number.
@@ -134,7 +134,7 @@ def merged(found: Sequence[tuple[View, Sequence[Face]]], nms_threshold: float) -
 
 
 def _depth(view: View, inner: tuple[bool, bool, bool, bool], box: Box) -> float:
-    """How far a face is from the borders that cut the picture; nothing where it is too large for any tile."""
+    """Distance of a face from the borders that cut the picture; nothing where it is too large for any tile."""
     rows, columns = view.seen
     if max(box.width, box.height) > _OVERLAP:
         return 0.0

@@ -40,7 +40,7 @@ class AlignedEmbedder:
 
     @property
     def contract(self) -> EmbeddingContract:
-        """What the embeddings may be compared with."""
+        """Contract of the embeddings."""
         return self._contract
 
     @property

@@ -29,7 +29,7 @@ _LISTS = ("purposes", "sites", "zones", "recipients", "storage_locations")
 class Consent(ConsentLayout):
     """A consent record. Make one with :meth:`given` or :meth:`requested`; read one back with :meth:`from_json`.
 
-    The fields are those of :class:`~facematch.governance.consent.fields.ConsentLayout`.
+    The fields are those of ``facematch.governance.consent.fields.ConsentLayout``.
 
     Raises:
         ConsentInvalid: A field is missing, malformed or contradicts another.
@@ -177,7 +177,7 @@ class Consent(ConsentLayout):
     def covers(self, purpose: str, site: str | None, now: datetime, zone: str | None = None) -> bool:
         """Whether the record allows a search for ``purpose`` at ``site``, in ``zone`` of it, at ``now``.
 
-        What a scope covers is said by :func:`facematch.governance.consent.scope.covers`.
+        What a scope covers is said by ``facematch.governance.consent.scope.covers``.
 
         Raises:
             InvalidArgument: ``now`` has no timezone.
@@ -312,7 +312,7 @@ class Consent(ConsentLayout):
         """The record with one more event.
 
         Args:
-            state: The new state; :data:`~facematch.governance.consent.states.TRANSITIONS` says which may follow.
+            state: The new state; ``facematch.governance.consent.states.TRANSITIONS`` says which may follow.
             actor: Who records it.
             time: When, timezone-aware. An end of consent is taken at any time, also by a clock that went backwards.
             valid_until: When the consent ends; needed with GIVEN and RENEWED, refused otherwise.

@@ -71,7 +71,7 @@ _CONTEXT: Final = MappingProxyType(
 
 @dataclass(frozen=True, slots=True)
 class ConsentReceipt:
-    """A signed copy of a consent record. Make one with :meth:`issue`; check one with :func:`verify_receipt`.
+    """A signed copy of a consent record. Make one with :meth:`issue`; check one with :func:`facematch.verify_receipt`.
 
     Attributes:
         consent: The record as it stood.
@@ -120,7 +120,7 @@ class ConsentReceipt:
 
     @classmethod
     def from_json(cls, text: str | bytes) -> Self:
-        """The receipt from its JSON form. The signature is not looked at: that is :func:`verify_receipt`.
+        """The receipt from its JSON form. The signature is not looked at: that is :func:`facematch.verify_receipt`.
 
         Raises:
             ReceiptInvalid: It is no JSON, or no receipt.

@@ -17,7 +17,7 @@ OPEN_STATE_NAMES: Final = frozenset(state.value for state in OPEN_STATES)
 """Names of the states that allow processing."""
 
 SubjectState = Literal["active", "pending", "expired", "withdrawn", "restricted", "requested"]
-"""What a search can do with a subject; see :attr:`facematch.types.SubjectRecord.state`."""
+"""State of a subject for a search; see :attr:`facematch.types.SubjectRecord.state`."""
 
 
 class ConsentStatus(Protocol):

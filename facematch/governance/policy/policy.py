@@ -79,8 +79,7 @@ class Policy(BaseModel):
         reviewers: Reviewers who have to confirm an alert.
         precision: Lowest live precision of a site.
         unconfirmed_media: Retention period of the media of unconfirmed alerts.
-        unconfirmed_media: alerts.UnconfirmedMedia = alerts.UnconfirmedMedia()
-    people_to_resume: People who have to lift a suspension.
+        people_to_resume: People who have to lift a suspension.
         retention: Retention periods.
         separate_roles: Roles that one actor may not hold together.
 

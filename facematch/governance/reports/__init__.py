@@ -1,6 +1,6 @@
 """Reports from live configuration: record of processing activities, input for an impact assessment, public notice.
 
-Pure: configuration in, text out. What nobody stated is shown as not stated and never made up. The reports are drafts
+Pure: configuration in, text out. What is not stated is shown as not stated and never made up. The reports are drafts
 for a controller to complete; they are no legal advice and claim no conformance.
 """
 

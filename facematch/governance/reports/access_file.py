@@ -14,7 +14,7 @@ from facematch.governance.reports.facts import ModelFacts, TestedThreshold
 __all__ = ["PICTURE", "AccessFile", "StoredComplaint", "StoredTemplate"]
 
 PICTURE: Final = "not kept; only a keyed mark of the file, which says nothing without the subject's key"
-"""What is left of a picture that a template was made from."""
+"""Statement on the pictures that templates were made from."""
 
 
 @dataclass(frozen=True, slots=True)

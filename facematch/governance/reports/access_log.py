@@ -18,14 +18,14 @@ from facematch.governance.audit import AuditEntry
 __all__ = ["LogLine", "log_line", "what_happened"]
 
 WITHHELD: Final = "withheld: it concerns somebody else"
-"""What stands in the place of a text that names another reference."""
+"""Replacement of a text that names another reference."""
 
 _REFERENCE: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.IGNORECASE)
 _LISTS: Final = ("candidates", "look_alikes")
 _SHARED: Final = frozenset(
     {"purpose", "site", "zone", "probes", "threshold", "gallery_size", "generation", "policy_version", "code", *_LISTS}
 )
-"""What may be told of an entry that is not about the subject alone. What is not here is left out."""
+"""Details that may be told of an entry that is not about the subject alone; others are left out."""
 
 _HAPPENED: Final = {
     "enroll": "You were enrolled",
@@ -68,7 +68,7 @@ class LogLine:
         action: What was asked for.
         outcome: How it ended.
         about_you: Whether the entry is about the subject; otherwise it lists the subject.
-        details: The details, without anybody else's.
+        details: The details, without those of others.
         private: What was sealed under the subject's key.
     """
 

@@ -1,6 +1,6 @@
 """Live configuration of a watchlist as plain values, read at one moment: the source of every report.
 
-No name of a subject is in here, no template and no score. ``None`` means that nobody stated it.
+No name of a subject is in here, no template and no score. ``None`` means that it is not stated.
 """
 
 from __future__ import annotations
@@ -97,7 +97,7 @@ class ConsentFacts:
         personal_data: Categories of personal data.
         sources: Where pictures came from.
         sites: Where; ``every site`` where a record lists none.
-        recipients: Who receives data; empty where no record names anybody.
+        recipients: Who receives data; empty where no record names one.
         jurisdictions: Under which law, as codes after ISO 3166.
         storage_locations: Where the data is kept.
         retention: How long, in words.
@@ -195,7 +195,7 @@ class TestedThreshold:
         data: The data in words.
         measured_at: ISO date.
         trials: Non-mated searches (one a person) or comparisons behind it.
-        errors: How many of them returned somebody; ``None`` where it is not recorded.
+        errors: How many of them returned a candidate; ``None`` where it is not recorded.
         upper: One-sided upper confidence bound of the error rate (Clopper-Pearson), or ``None``.
         confidence: Its level, or ``None``.
         gallery_size: Subjects in the tested gallery, or ``None``.

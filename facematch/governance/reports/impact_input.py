@@ -35,16 +35,16 @@ __all__ = ["impact_input", "observations"]
 
 _RISKS = (
     (
-        "Somebody who is not on the list is taken for a subject",
+        "A person who is not on the list is taken for a subject",
         "stopped, confronted or refused entry without cause; embarrassment, exclusion",
     ),
     (
         "Error rates differ between groups of people",
         "some groups are wrongly stopped, or wrongly refused, more often than others",
     ),
-    ("Somebody is enrolled without cause, or in bad faith", "searched for wherever the list is used"),
-    ("Everybody who passes is searched", "people change how they move and meet; no way to avoid it"),
-    ("The list is used for another purpose", "tracking, checks that nobody was told about"),
+    ("A person is enrolled without cause, or in bad faith", "searched for wherever the list is used"),
+    ("All who pass are searched", "people change how they move and meet; no way to avoid it"),
+    ("The list is used for another purpose", "tracking, checks that people were not told about"),
     ("Templates are stolen", "they cannot be changed like a password"),
     ("A candidate is acted on without being judged", "a machine decides about people"),
 )
@@ -150,7 +150,7 @@ def _people_observations(configuration: Configuration) -> Iterator[str]:
     owners = dict(configuration.roles).get("owner", ())
     if owners:
         yield (
-            f"{', '.join(owners)} may do everything (role owner): where one person holds every role, nobody checks "
+            f"{', '.join(owners)} may do everything (role owner): where one person holds every role, no one checks "
             "what they do."
         )
     if len(actors) < 2:
@@ -300,7 +300,7 @@ def _rights(configuration: Configuration) -> tuple[Block, ...]:
     return (
         Facts(
             (
-                ("Access", "one file with everything about a subject, and nothing about anybody else"),
+                ("Access", "one file with everything about a subject, and nothing about others"),
                 ("Withdrawal", "in force with the next search of every process"),
                 ("Withdrawal methods named", counted(configuration.consents.withdrawal_methods)),
                 ("Erasure", "templates, records and data key, with a signed certificate"),

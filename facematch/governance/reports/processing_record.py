@@ -158,7 +158,7 @@ def _people(configuration: Configuration) -> tuple[Facts | Paragraph | Table, ..
                     amount(configuration.subject_count, "subject"),
                 ),
                 (
-                    "Passers-by: everybody whose face is searched",
+                    "Passers-by: all people whose face is searched",
                     ("face in the picture that is searched", "numbers made of it, for the time of the search only"),
                     "not counted as people; the log counts searches",
                 ),
@@ -235,7 +235,7 @@ def roles_table(configuration: Configuration) -> Table:
     return Table(
         ("Role", "Actors", "How many"),
         tuple((role, held, f"{len(held):,}") for role, held in configuration.roles),
-        empty="Nobody has a role.",
+        empty="No actor has a role.",
         caption="An actor without a role may do nothing. The host application says who acts; facematch does not "
         "authenticate.",
     )

@@ -65,8 +65,8 @@ def transparency_notice(configuration: Configuration, statements: Statements, *,
                     Facts(
                         (
                             ("Purposes", _words(configuration.consents.purposes)),
-                            ("What allows enrolling somebody", _words(configuration.consents.lawful_bases)),
-                            ("Why somebody can be on the list", _words(configuration.consents.categories)),
+                            ("What allows enrollment", _words(configuration.consents.lawful_bases)),
+                            ("Why a person can be on the list", _words(configuration.consents.categories)),
                             ("Why it is necessary", statements.necessity),
                         )
                     ),
@@ -112,7 +112,7 @@ def _words(found: tuple[Tally, ...]) -> Cell:
 
 def _places(configuration: Configuration, zones: tuple[ZoneFacts, ...], site: str | None) -> tuple[Block, ...]:
     table = Table(
-        ("Place", "Area", "What allows the camera to take in everybody", "Notice at the entrance"),
+        ("Place", "Area", "What allows the camera to take in all who pass", "Notice at the entrance"),
         tuple(
             (found.zone.site, found.zone.zone, found.zone.capture_basis.replace("-", " "), found.zone.notice_id)
             for found in zones
@@ -140,7 +140,7 @@ def _passing(configuration: Configuration) -> tuple[Block, ...]:
                     "people on the list."
                 ),
                 (
-                    "If you are not on the list and are not taken for somebody who is, the search keeps no picture, "
+                    "If you are not on the list and are not taken for a person who is, the search keeps no picture, "
                     "no numbers and no score of you. It only notes that a search took place."
                 ),
                 (
@@ -157,11 +157,11 @@ def _passing(configuration: Configuration) -> tuple[Block, ...]:
 def _errors(configuration: Configuration, statements: Statements) -> tuple[Block, ...]:
     threshold = configuration.threshold
     if threshold is None:
-        return (Facts((("How often a person is taken for somebody on the list", None),)),)
+        return (Facts((("How often a person is taken for another who is on the list", None),)),)
     data = Paragraph(f"It was tested on: {threshold.data}. Other people, cameras and light give other rates.")
     missed = Facts(
         (
-            ("How often somebody on the list is missed", statements.misses),
+            ("How often a person on the list is missed", statements.misses),
             ("How it differs between groups", statements.differences),
         )
     )

@@ -96,13 +96,13 @@ def decision_steps(models: ModelFacts, threshold: TestedThreshold | None, policy
         "A subject whose score reaches the threshold in force becomes a candidate."
         if threshold is None
         else f"A subject whose score is at least {threshold.threshold:.4g} (the threshold) becomes a candidate. "
-        "Whoever searches may raise the threshold, never lower it."
+        "A search may raise the threshold, never lower it."
     )
     return (
         f"A search begins with a picture. Each face in it is turned into a list of {numbers}{by}.",
         (
             "These numbers are compared only with the stored ones of subjects whose consent record is in force and "
-            "names the purpose and the place of the search. Nobody else is compared."
+            "names the purpose and the place of the search. No other subject is compared."
         ),
         (
             "The comparison gives a score, a cosine from -1 to 1. It says how alike two pictures are; it is no "
@@ -213,7 +213,7 @@ def retention_rows(policy: Policy) -> tuple[tuple[str, Cell], ...]:
             if end == 0
             else f"erased by the first sweep {amount(end, 'day')} after the consent ended",
         ),
-        ("Enrollments that nobody approved", f"erased by the first sweep after {amount(rule.pending_days, 'day')}"),
+        ("Enrollments that were not approved", f"erased by the first sweep after {amount(rule.pending_days, 'day')}"),
         ("Media of alerts that nobody confirmed", f"not stored here; {media_limit(policy)}"),
         ("Faces that are no candidate", "not stored: no picture, template or score of them is kept by a search"),
         (

@@ -44,7 +44,7 @@ _LETTING_GO = 5.0
 
 
 class CollectionSettings(NamedTuple):
-    """How a collection is made and asked.
+    """Settings of a collection and its queries.
 
     Attributes:
         dimension: Length of the vectors.
@@ -64,7 +64,7 @@ class CollectionSettings(NamedTuple):
 
 
 class Reply(NamedTuple):
-    """What Milvus found for one query.
+    """Hits of Milvus for one query.
 
     Attributes:
         ids: ``(P,)``.
@@ -157,13 +157,13 @@ class Collection:
         return rows
 
     def queries_at_once(self, places: int) -> int:
-        """How many queries one request for so many places each may hold."""
+        """Number of queries that one request for so many places each may hold."""
         return max(1, min(MAX_PLACES, _BYTES // ((4 * self._settings.dimension + 16) * places)))
 
     def search(
         self, queries: FloatArray, places: int, within: Mapping[str, Any], radius: float | None = None
     ) -> list[Reply]:
-        """What Milvus finds for queries ``(Q, D)``, at most :meth:`queries_at_once`.
+        """Hits of Milvus for queries ``(Q, D)``, at most :meth:`queries_at_once`.
 
         Args:
             queries: ``(Q, D)``.

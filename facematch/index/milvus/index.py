@@ -295,7 +295,7 @@ class MilvusIndex:
             self._stray = self._stray[deleted:]
 
     def _found(self, queries: FloatArray, allowed: IdSet | None, goal: Goal) -> list[Hits]:
-        """What each query finds among the ids that are held throughout."""
+        """Hits of each query among the ids that are held throughout."""
         while True:
             held = self._held
             found = Search(self._collection, queries, goal, self._scope(allowed, held), held.longest).run()

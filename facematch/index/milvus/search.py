@@ -22,13 +22,13 @@ _FIRST = 64
 
 @dataclass(frozen=True, slots=True)
 class Goal:
-    """What a search is after: the ``k`` best, or everything from a threshold."""
+    """Aim of a search: the ``k`` best, or everything from a threshold."""
 
     k: int | None = None
     threshold: float = -np.inf
 
     def kept(self, scores: FloatArray, ids: NDArray[np.int64]) -> Hits:
-        """What counts of some hits, highest score first, ties by smaller id."""
+        """Hits that count, highest score first, ties by smaller id."""
         if self.k is None:
             reaching = scores >= self.threshold
             return in_order(scores[reaching], ids[reaching])
@@ -36,7 +36,7 @@ class Goal:
         return scores[: self.k], ids[: self.k]
 
     def bound(self, scores: FloatArray) -> float:
-        """What a vector that is not among the kept ones must score to matter."""
+        """Least score by which a vector outside the kept ones matters."""
         if self.k is None:
             return self.threshold
         return float(scores[-1]) if scores.size >= self.k else -np.inf
@@ -85,7 +85,7 @@ class Search:
         return found
 
     def _halve(self, row: int, best: Hits) -> Hits:
-        """What a query finds when more than Milvus's limit may matter: smaller and smaller ranges of ids are searched.
+        """Hits of a query when more than Milvus's limit may matter: smaller and smaller ranges of ids are searched.
 
         A range is complete when Milvus returns all of it, or when what is left of it scores too little to matter.
         """

@@ -32,7 +32,7 @@ CONVERTER_VERSION: Final = 6
 """Raised whenever a rewrite changes; part of the name of a converted file."""
 
 _DAMAGE: Final = (DecodeError, onnx.checker.ValidationError, LookupError, TypeError, ValueError, OverflowError)
-"""What the rewrites meet in a graph that breaks ONNX's rules: missing inputs, shapes that do not fit, odd types."""
+"""Errors of the rewrites on a graph that breaks ONNX's rules: missing inputs, shapes that do not fit, odd types."""
 
 
 def convert(source: bytes, role: Role, *, batched: bool = True, runtime: Runtime = "onnxruntime") -> bytes:

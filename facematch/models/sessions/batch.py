@@ -1,4 +1,4 @@
-"""How many samples a session is given at once."""
+"""Sizes of batches of a session."""
 
 from __future__ import annotations
 

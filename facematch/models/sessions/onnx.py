@@ -62,7 +62,7 @@ class OnnxSession(MadeFromArguments):
         if missing := [provider for provider in providers if provider not in there]:
             raise ProviderUnavailable(
                 f"execution provider {', '.join(missing)} is not available, only {', '.join(there)}",
-                hint="install the matching onnxruntime distribution (docs/packs.md), or ask for another provider",
+                hint="install the onnxruntime distribution that has it (docs/how-to/packs.md), or ask for another",
             )
         self.name, self.threads = name, threads or usable_cpus()
         self._wanted, self._entries = tuple(providers), dict(entries or {})
@@ -82,7 +82,7 @@ class OnnxSession(MadeFromArguments):
         if lost := [provider for provider in providers if provider not in active]:
             raise ProviderUnavailable(
                 f"ONNX Runtime dropped {', '.join(lost)} while loading {name}; active: {', '.join(active)}",
-                hint="the provider's own libraries are missing; see docs/packs.md",
+                hint="the provider's own libraries are missing; see docs/how-to/packs.md",
             )
         inputs = session.get_inputs()
         if len(inputs) != 1:
@@ -102,7 +102,7 @@ class OnnxSession(MadeFromArguments):
         return tuple(self._session.get().get_providers())
 
     def describe(self) -> str:
-        """What really runs the model."""
+        """Runtime and execution providers that run the model."""
         return f"ONNX Runtime on {', '.join(self.providers)}"
 
     def run(self, values: NDArray[np.generic]) -> dict[str, FloatArray]:

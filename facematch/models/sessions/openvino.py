@@ -112,7 +112,7 @@ class OpenVinoSession(MadeFromArguments):
         return len(shape) == len(self.input_shape) and all(isinstance(size, str) or size == own for size, own in pairs)
 
     def describe(self) -> str:
-        """What really runs the model."""
+        """Runtime and precision that run the model."""
         return f"OpenVINO on the processor in {_NAMES[self._precision]}"
 
     def run(self, values: NDArray[np.generic]) -> dict[str, FloatArray]:

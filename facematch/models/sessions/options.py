@@ -1,4 +1,4 @@
-"""How models are run: which runtime, how many threads, on what, and how exactly."""
+"""Options of running models: runtime, threads, execution providers, precision."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = ["SessionOptions"]
 
 @dataclass(frozen=True, slots=True)
 class SessionOptions:
-    """How models are run.
+    """Options of running models.
 
     Attributes:
         runtime: What runs embedders: ``"onnxruntime"``, or ``"openvino"`` (extra ``openvino``). Detectors always run on
@@ -61,7 +61,7 @@ class SessionOptions:
 
     @classmethod
     def from_settings(cls, settings: Settings) -> Self:
-        """What the machine's settings say."""
+        """Options of the machine's settings."""
         return cls(
             runtime=settings.runtime,
             threads=settings.threads,

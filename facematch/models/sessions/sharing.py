@@ -44,7 +44,7 @@ class SharingSession:
         self.at_once = _AT_ONCE
 
     def describe(self) -> str:
-        """What really runs the model."""
+        """Runtime that runs the model."""
         return self._alone.describe()
 
     def run(self, values: NDArray[np.generic]) -> dict[str, FloatArray]:

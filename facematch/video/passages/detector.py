@@ -69,7 +69,7 @@ class Passage:
 
     @property
     def best_box(self) -> Box:
-        """Where the face is in that frame."""
+        """Box of the face in that frame."""
         return self.best.face.box
 
 

@@ -42,7 +42,7 @@ _FULL_SIDE = 112.0
 
 
 def frontalness(landmarks: FloatArray) -> float:
-    """How frontal a face is, from its five landmarks alone.
+    """Frontalness of a face, from its five landmarks alone.
 
     The nose tip is projected on the line between the eyes: half way is frontal (1.0), at or beyond an eye is profile
     (0.0).
@@ -209,7 +209,7 @@ def fuse(
     """Fuse the shots of one person into one template.
 
     Shots whose cosine to the quality-weighted mean of all others is below ``disagrees_below`` are left out, worst
-    first, while at least three remain to outvote them. The best shot always stays: many blurred shots of somebody far
+    first, while at least three remain to outvote them. The best shot always stays: many blurred shots of a person far
     away resemble each other more than the one sharp shot at the end. The ``shots`` best of the rest are averaged with
     their qualities as weights, and the mean is scaled to unit length.
 

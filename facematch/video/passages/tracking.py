@@ -1,4 +1,4 @@
-"""Which detections belong to one person: ByteTrack association, bounded by scene cuts.
+"""Tracking: detections that belong to one person, by ByteTrack association, bounded by scene cuts.
 
 Only public behavior of ``trackers`` is used. Its ids start anew after a reset, and a face is unconfirmed in the frame
 in which it first appears; both are evened out here: track numbers are unique for a whole recording, and the first
@@ -27,7 +27,7 @@ _MIN_IOU = 0.1
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Association:
-    """What the tracker made of one frame.
+    """Outcome of tracking one frame.
 
     Attributes:
         tracks: A track number for each face, in the faces' order; ``None`` while it belongs to no confirmed track.

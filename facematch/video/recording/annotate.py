@@ -1,7 +1,7 @@
 """The second pass: the annotated video and the thumbnails of the report.
 
 Drawing waits until every passage is decided, so that the first frames of a candidate's passage are drawn right and
-nobody else is ever shown, not even for the moments before a tracker or a search has made up its mind.
+no one else is ever shown, not even for the moments before a tracker or a search has made up its mind.
 """
 
 from __future__ import annotations
@@ -38,11 +38,11 @@ _SAME_TIME_S = 1e-6
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Rendering:
-    """What the second pass made.
+    """Outcome of the second pass.
 
     Attributes:
         frames: Frames written.
-        thumbnails: JPEG bytes by alert id; everybody but the candidate is redacted in them, whatever ``blur`` says.
+        thumbnails: JPEG bytes by alert id; all but the candidate are redacted in them, whatever ``blur`` says.
         stopped: Whether it was stopped before the last frame of the timeline.
     """
 
@@ -67,8 +67,8 @@ def render(
         source: The recording that the timeline was made from.
         timeline: What was seen and decided.
         path: The MP4 file to write; size and time stamps are the source's, upright, without sound.
-        blur: Redact everybody who is not a candidate.
-        areas: Where faces were looked for; with ``blur``, what lies outside is black, since nobody looked there.
+        blur: Redact all people who are not candidates.
+        areas: Where faces were looked for; with ``blur``, what lies outside is black, since no face was sought there.
         progress: Called with frames written and to write.
         stop: When set, the video ends cleanly with the current frame.
 
@@ -140,9 +140,9 @@ class _Painter:
 
 
 def _hide(image: Image, regions: Sequence[Region]) -> None:
-    """Redact everybody but the candidates, in place.
+    """Redact all but the candidates, in place.
 
-    Where somebody was only faintly detected, or is only supposed to be still there, the clearly detected face of a
+    Where a person was only faintly detected, or is only supposed to be still there, the clearly detected face of a
     candidate comes first: hands and microphones in front of a face are often taken for faces. A clearly detected
     bystander comes before everything.
     """

@@ -87,7 +87,7 @@ def timeline_figure(
 
 
 def _label(text: str) -> str:
-    """What the bundled font can draw, shortened in the middle of long ids."""
+    """Text as the bundled font can draw it, shortened in the middle of long ids."""
     from matplotlib.font_manager import findfont, get_font
 
     font = get_font(findfont("DejaVu Sans"))

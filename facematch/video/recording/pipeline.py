@@ -89,7 +89,7 @@ class VideoPipeline:
         camera: Name of the camera for the alerts; by default the source's name, without credentials.
         shots: Most shots of a passage that are fused into its template.
         batch: Frames in which faces are looked for at once, at least 1.
-        blur: Redact everybody who is not a candidate in the annotated video.
+        blur: Redact all people who are not candidates in the annotated video.
         areas: Parts of the view in which faces are looked for, as fractions of its width and height; none: everywhere.
             What lies outside of them all is black in the annotated video, unless ``blur`` is off. Make them larger than
             the faces in them: one that is cut off is missed.

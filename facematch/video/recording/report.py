@@ -20,7 +20,7 @@ __all__ = ["ReportFacts", "clock_time", "write_report"]
 
 _CANDIDATES: Final = Note(
     "Every alert below is for a person to review: compare the pictures, and expect some of them to be wrong. Nothing "
-    "may happen to anybody on the strength of this page alone.",
+    "may happen to a person on the strength of this page alone.",
     title="A candidate is not an identity.",
 )
 _KEPT: Final = (

@@ -1,4 +1,4 @@
-"""What processing a recording came to."""
+"""Result of processing a recording."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What was seen where and when, kept while a recording is processed so that it can be drawn in a second pass.
+"""Timeline of a recording: sightings by frame and place, kept while it is processed, for drawing in a second pass.
 
 Only boxes and counts are kept, no crops and no embeddings, and nothing of it is written to a file.
 """
@@ -144,11 +144,11 @@ class Timeline:
         self._loose[frame] = [s for s in loose if s.box is not box]
 
     def regions(self) -> Iterator[list[Region]]:
-        """What to redact and what to draw, frame by frame in order.
+        """Regions to redact and to draw, frame by frame in order.
 
         Boxes are interpolated between the detections of a track. Regions without a decision also reach
         :data:`MARGIN_S` beyond both ends, but never across a cut. Where a candidate's face was detected, a region that
-        lies in it is left out: it is the same face found twice, or the margin of somebody who is not there.
+        lies in it is left out: it is the same face found twice, or the margin of a person who is not there.
         """
         waiting = sorted(self._spans(), key=lambda span: span.first, reverse=True)
         active: list[_Span] = []

@@ -135,7 +135,7 @@ class FileSource:
         return container
 
     def _text_errors(self) -> dict[str, str]:
-        """What has titles and the like that are no UTF-8 read all the same; PyAV 19 reads them without being told."""
+        """Options for titles and the like that are no UTF-8 to be read; PyAV 19 needs none."""
         return {"metadata_errors": "replace"} if int(self._av.__version__.partition(".")[0]) < 19 else {}
 
     def _stream(self, container: InputContainer) -> VideoStream:

@@ -64,7 +64,7 @@ _STATES: Final[dict[SubjectState, str]] = {
 """States of subjects as reports say them."""
 
 _NOT_STATED = "not stated"
-"""What a consent record holds where the controller's name or contact was not given."""
+"""Values of a consent record where the controller's name or contact was not given."""
 
 
 @runtime_checkable

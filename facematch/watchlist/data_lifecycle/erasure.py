@@ -132,7 +132,7 @@ def _record_ids(connection: Connection, subject_key: int) -> tuple[str, ...]:
 
 
 def _self_search(resources: Resources, ids: list[int], vectors: list[FloatArray]) -> int:
-    """How many of the erased templates a search of the whole gallery with themselves still returns."""
+    """Number of the erased templates that a search of the whole gallery with themselves still returns."""
     try:
         snapshot = resources.snapshot()
     except (DatabaseCorrupt, KeyUnavailable):  # of another subject: nothing can be searched, and the rows still count

@@ -53,7 +53,7 @@ _TABLES = (
     templates,
     complaints,
 )
-"""What a backup brings back, parents first."""
+"""Tables that a backup brings back, parents first."""
 
 _CHUNK = 1000
 
@@ -88,7 +88,7 @@ def restore(session: Session, source: Path) -> Restored:
 
 
 def _drop_unreadable(resources: Resources, connection: Connection) -> int:
-    """Delete the subjects of the backup whose data keys the vault does not hold: nobody can open them any more."""
+    """Delete the subjects of the backup whose data keys the vault does not hold: they cannot be opened any more."""
     keys = resources.cipher.subject_refs()
     gone = [key for ref, key in resources.subjects.references(connection).items() if ref not in keys]
     for key in gone:

@@ -85,7 +85,7 @@ def _erase_overdue(
 
 @dataclass(frozen=True, slots=True)
 class _Consent:
-    """What retention needs of a consent record."""
+    """Consent record as retention needs it."""
 
     state: ConsentState
     valid_until: datetime
@@ -95,7 +95,7 @@ class _Consent:
         return self.state in OPEN_STATES and self.valid_until <= now
 
     def ended_at(self, now: datetime) -> datetime | None:
-        """When it ended; ``None`` while it is in force, has not begun, or waits for an answer."""
+        """The moment of its end; ``None`` while it is in force, has not begun, or waits for an answer."""
         if self.past_its_time(now) or self.state is ConsentState.EXPIRED:
             return self.valid_until  # not when a run noticed it
         return None if self.state in OPEN_STATES or self.state is ConsentState.REQUESTED else self.last_event

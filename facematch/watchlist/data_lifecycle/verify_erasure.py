@@ -26,7 +26,7 @@ _SHORTEST_NAME = 6
 
 @dataclass(frozen=True, slots=True)
 class ErasureCheck:
-    """What was looked at to prove an erasure.
+    """Result of proving an erasure.
 
     Attributes:
         subject_ref: The reference that the subject had.

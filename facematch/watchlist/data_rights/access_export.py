@@ -1,4 +1,4 @@
-"""The subject access export: everything about one subject as one zip file, and nothing about anybody else.
+"""The subject access export: everything about one subject as one zip file, and nothing about others.
 
 No template is in it: with the numbers, others could search for the subject. Free text that people wrote about the
 subject (reasons, grounds) is given as it is, so the controller should read the page before handing it over.

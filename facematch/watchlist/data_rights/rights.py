@@ -20,7 +20,7 @@ __all__ = ["Rights"]
 
 
 class Rights:
-    """What subjects can ask for; reach it as ``Watchlist.rights``.
+    """Rights of subjects: complaints, disclosures, access; reach it as ``Watchlist.rights``.
 
     Args:
         session: The actor's session.
@@ -92,7 +92,7 @@ class Rights:
         return Complaint(complaint_id, subject.subject_id, "upheld" if upheld else "not upheld", generation)
 
     def disclose(self, subject_id: str, *, recipient: str, reason: str) -> Disclosure:
-        """What may be handed to a recipient that the subject's consent names: the consent records, never a template.
+        """Disclosure to a recipient that the subject's consent names: the consent records, never a template.
 
         Raises:
             ConsentRequired: No consent of the subject is in force.
@@ -112,7 +112,7 @@ class Rights:
                 in_force = [item.consent for item in filed if item.consent.in_force(tx.now)]
                 if not in_force:
                     raise ConsentRequired(
-                        f"subject {subject_id!r} has no consent in force", hint="nothing may be handed to anybody"
+                        f"subject {subject_id!r} has no consent in force", hint="nothing may be disclosed"
                     )
                 named = [consent for consent in in_force if recipient in consent.recipients]
                 if not named:

@@ -20,7 +20,7 @@ __all__ = ["ConsentBasis", "callers_record", "require_basis"]
 
 @dataclass(frozen=True, slots=True)
 class ConsentBasis:
-    """What new templates stand on.
+    """Consent record and subject that new templates stand on.
 
     Attributes:
         subject: The subject; ``None`` where it is new.

@@ -62,7 +62,7 @@ class EnrolledPictures:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CheckedPictures:
-    """What came of checking pictures.
+    """Outcome of checking pictures.
 
     Attributes:
         usable: The pictures that may become templates, in order.

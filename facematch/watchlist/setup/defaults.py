@@ -18,7 +18,7 @@ __all__ = ["index_factory", "login_name", "named_policy"]
 def index_factory(
     index: str | Callable[[int], VectorIndex], memory_budget: int | None = None
 ) -> Callable[[int], VectorIndex]:
-    """What makes an empty index of a given dimension.
+    """Factory of empty indexes of a given dimension.
 
     Args:
         index: Name of a registered kind, or something that makes one.

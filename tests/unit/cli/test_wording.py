@@ -133,7 +133,7 @@ def test_every_line_of_the_table_is_needed(python: str) -> None:
 
 
 def test_the_commands_and_options_of_the_table_are_there() -> None:
-    page = (PACKAGE.parent / "docs" / "cli.md").read_text("utf-8")
+    page = (PACKAGE.parent / "docs" / "reference" / "cli.md").read_text("utf-8")
     said = " ".join(command for _, command in wording._TABLE)
     assert set(re.findall(r"--[a-z][a-z-]+", said)) <= set(re.findall(r"--[a-z][a-z-]+", page))
     commands = {" ".join(found.split()) for found in re.findall(r"#+ `facematch ([a-z -]+)`", page)}
