@@ -48,6 +48,7 @@ from facematch.index.exact import ExactIndex
 from facematch.testing import FakeAnalyzer, ManualClock, SyntheticFace, synthetic_consent, synthetic_picture
 from facematch.types import Image
 from facematch.watchlist import Watchlist
+from tests.examples import scaled
 
 SUBJECTS = ("ada-of-the-north", "ben-of-the-south", "cleo-of-nowhere")
 PEOPLE = (0, 1, 2)
@@ -792,7 +793,11 @@ def _run(machine: type[GovernanceMachine], examples: int, steps: int) -> None:
     run_state_machine_as_test(
         machine,
         settings=settings(
-            max_examples=examples, stateful_step_count=steps, deadline=None, suppress_health_check=slow, phases=phases
+            max_examples=scaled(examples),
+            stateful_step_count=steps,
+            deadline=None,
+            suppress_health_check=slow,
+            phases=phases,
         ),
     )
 
