@@ -12,8 +12,11 @@ SHARED_PACK ?= ../shared/models/insightface/models/sc-int8
 SHARED_SCRFD ?= ../shared/models/detectors/scrfd_2.5g_bnkps.onnx
 PEERS := $(VENV)-peers
 WIDER ?= ../shared/data/wider-val
+WORKERS ?= 2
+TESTS ?=
+ON_DISK := $(addprefix tests/integration/watchlist/test_,$(addsuffix .py,crashes damage forks full_disk gallery_file locks))
 
-.PHONY: cli-docs test-pythons test-newest setup fmt lint type test test-slow soak test-lowest bench bench-compare bench-peers performance detection-curve docs demo evaluate-lfw evaluate calibrate accuracy clean
+.PHONY: cli-docs test-pythons test-newest setup fmt lint type test test-slow test-disk soak test-lowest bench bench-compare bench-peers performance detection-curve docs demo evaluate-lfw evaluate calibrate accuracy clean
 .DEFAULT_GOAL := help
 
 help: ## Show the targets
@@ -44,10 +47,15 @@ type: $(STAMP) ## Check types
 	$(BIN)/mypy
 
 test: $(STAMP) ## Run the tests; those that need ../shared are skipped where it is absent
-	$(BIN)/pytest -m "not slow"
+	$(BIN)/pytest -n $(WORKERS) --dist worksteal -m "not slow and not alone" $(TESTS)
+	$(BIN)/pytest -m "alone and not slow" --durations=5 $(TESTS)
 
-test-slow: $(STAMP) ## Run the long evaluations too
-	$(BIN)/pytest
+test-slow: $(STAMP) ## Run the long evaluations, and as many examples as a night allows
+	FACEMATCH_HYPOTHESIS=nightly $(BIN)/pytest -m slow tests
+	FACEMATCH_HYPOTHESIS=nightly FACEMATCH_TESTS_LIMIT_S=3600 $(BIN)/pytest --timeout 3600 tests/property
+
+test-disk: $(STAMP) ## Run what is about crashes, damage, locks and full disks on a real disk
+	FACEMATCH_TESTS_ON_DISK=1 $(BIN)/pytest -n $(WORKERS) --dist worksteal -m "not slow and not alone" $(ON_DISK)
 
 soak: $(STAMP) ## Ten minutes of searches and changes, half an hour of pictures; watches answers, memory and handles
 	$(BIN)/pytest tests/soak -s

@@ -191,7 +191,7 @@ def test_a_watchlist_opened_for_each_request_loses_nothing(tmp_path: Path) -> No
         child = os.fork()
         if child == 0:
             try:
-                _process(path, number, 8, tmp_path / f"result-{number}")
+                _process(path, number, 4, tmp_path / f"result-{number}")
             finally:
                 os._exit(0)
         children.append(child)
@@ -202,7 +202,7 @@ def test_a_watchlist_opened_for_each_request_loses_nothing(tmp_path: Path) -> No
     assert [error for answer in answers for error in answer["errors"]] == []
     assert [wrong for answer in answers for wrong in answer["wrong"]] == []
     known = {name: state for answer in answers for name, state in answer["known"].items()}
-    assert len(known) == 2 * 3 * 8
+    assert len(known) == 2 * 3 * 4
     with open_watchlist(path, "boss") as watchlist:
         assert {record.subject_id for record in watchlist.subjects.list()} == set(known)
         returned = {name for name, (_, person) in known.items() if name in found(watchlist, person)}
