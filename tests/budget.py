@@ -11,23 +11,24 @@ import pytest
 __all__ = ["LIMIT_S", "held_to_the_limit"]
 
 LIMIT_S = float(os.environ.get("FACEMATCH_TESTS_LIMIT_S", "5"))
-"""Processor seconds that the set-up or the body of a test may take unless it is marked ``slow``."""
+"""Processor seconds that a test may take unless it is marked ``slow``; a fixture, which many share, twice as many."""
 
 
 @contextmanager
-def held_to_the_limit(item: pytest.Item, phase: str) -> Iterator[None]:
-    """Fail a test whose phase took longer than :data:`LIMIT_S`, unless it is marked ``slow``.
+def held_to_the_limit(item: pytest.Item, what: str, limit_s: float) -> Iterator[None]:
+    """Fail a test of which a part took longer than its limit, unless it is marked ``slow``.
 
     Args:
         item: The test.
-        phase: What is measured, for the message: ``setup`` or ``call``.
+        what: The part that is measured, for the message.
+        limit_s: Processor seconds that it may take.
     """
     before = _processor_seconds()
     yield
     taken = _processor_seconds() - before
-    if taken > LIMIT_S and item.get_closest_marker("slow") is None:
+    if taken > limit_s and item.get_closest_marker("slow") is None:
         pytest.fail(
-            f"the {phase} took {taken:.1f} s of processor time, more than {LIMIT_S:g} s: make it shorter, or mark it "
+            f"the {what} took {taken:.1f} s of processor time, more than {limit_s:g} s: make it shorter, or mark it "
             "slow and leave a short variant of it (FACEMATCH_TESTS_LIMIT_S sets the limit)",
             pytrace=False,
         )

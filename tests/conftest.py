@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Generator
 from importlib import resources
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from facematch.imaging import decode
 from facematch.settings import Settings
 from facematch.types import Image
 from tests import examples, machine
-from tests.budget import held_to_the_limit
+from tests.budget import LIMIT_S, held_to_the_limit
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -43,17 +43,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
-def pytest_runtest_setup(item: pytest.Item) -> Iterator[None]:
-    """Hold what a test prepares to the limit of time."""
-    with held_to_the_limit(item, "setup"):
-        yield
+def pytest_fixture_setup(
+    fixturedef: pytest.FixtureDef[object], request: pytest.FixtureRequest
+) -> Generator[None, object, object]:
+    """Hold each fixture to the limit of time, without those that it needs."""
+    with held_to_the_limit(request._pyfuncitem, f"fixture {fixturedef.argname}", 2 * LIMIT_S):
+        return (yield)
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
-def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
     """Hold a test to the limit of time."""
-    with held_to_the_limit(item, "call"):
-        yield
+    with held_to_the_limit(item, "test", LIMIT_S):
+        return (yield)
 
 
 @pytest.fixture(scope="session")

@@ -41,7 +41,7 @@ def watchlist(shared: Path, analyzer: FaceAnalyzer, tmp_path_factory: pytest.Tem
         yield opened
 
 
-@pytest.fixture(scope="module", params=[3, pytest.param(1, marks=pytest.mark.slow)])
+@pytest.fixture(scope="module", params=[4, pytest.param(1, marks=pytest.mark.slow)])
 def every(request: pytest.FixtureRequest) -> int:
     """One frame of how many is looked at."""
     return int(request.param)
@@ -120,12 +120,12 @@ def test_the_annotated_video_still_shows_candidates_and_only_them(
 @pytest.mark.parametrize(
     ("name", "every"),
     [
-        ("facenet_pytorch_video.mp4", 2),
+        ("facenet_pytorch_video.mp4", 3),
         pytest.param("facenet_pytorch_video.mp4", 1, marks=pytest.mark.slow),
-        ("openmpf_video_02.mp4", 3),
+        ("openmpf_video_02.mp4", 4),
         pytest.param("openmpf_video_02.mp4", 1, marks=pytest.mark.slow),
         ("openmpf_video_01.mp4", 1),
-        ("intel_one-by-one-person-detection.mp4", 6),
+        ("intel_one-by-one-person-detection.mp4", 8),
         pytest.param("intel_one-by-one-person-detection.mp4", 2, marks=pytest.mark.slow),
         ("openmpf_h264_aac.mp4", 1),
         ("openmpf_h265_aac.mp4", 1),
