@@ -36,7 +36,7 @@ def compare(real: Scores, made: Scores, non_mated: float, mated: float) -> None:
 
 @pytest.mark.parametrize(
     ("pictures", "non_mated", "mated"),
-    [(50, 0.06, 0.12), pytest.param(800, 0.02, 0.04, marks=pytest.mark.slow)],
+    [(40, 0.06, 0.12), pytest.param(800, 0.02, 0.04, marks=pytest.mark.slow)],
 )
 def test_generated_scores_are_spread_as_those_of_some_pictures(
     shared: Path, analyzer: FaceAnalyzer, pictures: int, non_mated: float, mated: float
