@@ -12,8 +12,10 @@ SHARED_PACK ?= ../shared/models/insightface/models/sc-int8
 SHARED_SCRFD ?= ../shared/models/detectors/scrfd_2.5g_bnkps.onnx
 PEERS := $(VENV)-peers
 WIDER ?= ../shared/data/wider-val
+WORKERS ?= 2
+ON_DISK := $(addprefix tests/integration/watchlist/test_,$(addsuffix .py,crashes damage forks full_disk gallery_file locks))
 
-.PHONY: cli-docs policy-docs test-pythons test-newest setup fmt lint type test test-slow soak test-lowest bench bench-compare bench-peers performance detection-curve docs demo evaluate-lfw evaluate calibrate accuracy clean
+.PHONY: cli-docs policy-docs test-pythons test-newest setup fmt lint type test test-slow test-disk soak test-lowest bench bench-compare bench-peers performance detection-curve docs demo evaluate-lfw evaluate calibrate accuracy clean
 .DEFAULT_GOAL := help
 
 help: ## Show the targets
@@ -44,10 +46,17 @@ type: $(STAMP) ## Check types
 	$(BIN)/mypy
 
 test: $(STAMP) ## Run the tests; those that need ../shared are skipped where it is absent
-	$(BIN)/pytest -m "not slow"
+	$(BIN)/pytest -n $(WORKERS) --dist worksteal -m "not slow and not alone"
+	$(BIN)/pytest -m "alone and not slow" --durations=5
 
-test-slow: $(STAMP) ## Run the long evaluations too
-	$(BIN)/pytest
+test-slow: $(STAMP) ## Run the long evaluations; FACEMATCH_HYPOTHESIS=nightly tries twenty times as many examples
+	FACEMATCH_HYPOTHESIS=$(or $(FACEMATCH_HYPOTHESIS),ci) FACEMATCH_TESTS_LIMIT_S=3600 \
+	  $(BIN)/pytest --ignore tests/soak -m "slow" tests
+	FACEMATCH_HYPOTHESIS=$(or $(FACEMATCH_HYPOTHESIS),ci) FACEMATCH_TESTS_LIMIT_S=3600 \
+	  $(BIN)/pytest -m "not slow" tests/property
+
+test-disk: $(STAMP) ## Run what is about crashes, damage, locks and full disks on a real disk
+	FACEMATCH_TESTS_ON_DISK=1 $(BIN)/pytest -n $(WORKERS) --dist worksteal -m "not slow and not alone" $(ON_DISK)
 
 soak: $(STAMP) ## Ten minutes of searches and changes, half an hour of pictures; watches answers, memory and handles
 	$(BIN)/pytest tests/soak -s

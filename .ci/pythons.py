@@ -3,7 +3,8 @@
 Each gets an environment of its own, ``.venv-3.x``, with the versions that resolve. With ``--fast`` only what shows
 whether the interpreter and those versions fit: the unit tests that run no model, how the command line starts, and the
 README's example, which enrolls, identifies, watches a recording and erases. With ``--newest`` one environment is made
-anew with the newest versions that the ranges of pyproject.toml let in.
+anew with the newest versions that the ranges of pyproject.toml let in. uv installs them: it resolves and links from one
+cache in seconds what pip takes a minute for, each time.
 """
 
 from __future__ import annotations
@@ -62,17 +63,18 @@ def environment(python: Path, folder: Path, *options: str) -> Path:
     stamp, inside = folder / ".installed", folder / "bin" / "python"
     if not stamp.exists() or stamp.stat().st_mtime < (ROOT / "pyproject.toml").stat().st_mtime:
         subprocess.run([python, "-m", "venv", folder], check=True)
-        subprocess.run([inside, "-m", "pip", "install", "--quiet", "--upgrade", "pip"], check=True)
-        install = [inside, "-m", "pip", "install", "--quiet", *options, "--editable", ".[dev]"]
-        subprocess.run(install, cwd=ROOT, check=True)
+        subprocess.run([inside, "-m", "pip", "install", "--quiet", "uv"], check=True)
+        install = [inside.with_name("uv"), "pip", "install", "--quiet", *options, "--editable", ".[dev]"]
+        subprocess.run([*install, "--python", inside], cwd=ROOT, check=True)
         stamp.touch()
     return inside
 
 
 def passes(python: Path, *, fast: bool) -> bool:
     """Whether the tests pass there."""
-    command = [python, "-m", "pytest", "-m", "not slow", "-q", "-p", "no:cacheprovider", *(FAST if fast else ())]
-    return subprocess.run(command, cwd=ROOT, check=False).returncode == 0
+    chosen = ["-m", "not slow and not alone" if fast else "not slow", *(FAST if fast else ())]
+    command = [python, "-m", "pytest", "-q", "--durations=3", "-n", "2", "--dist", "worksteal", *chosen]
+    return subprocess.run([*command, "-p", "no:cacheprovider"], cwd=ROOT, check=False).returncode == 0
 
 
 def main() -> int:
@@ -85,7 +87,7 @@ def main() -> int:
     if chosen.newest:
         folder = ROOT / ".venv-newest"
         shutil.rmtree(folder, ignore_errors=True)
-        newest = environment(Path(sys.executable), folder, "--upgrade", "--upgrade-strategy", "eager")
+        newest = environment(Path(sys.executable), folder, "--upgrade")
         return 0 if passes(newest, fast=chosen.fast) else 1
     outcome: dict[str, str] = {}
     for version in named_versions():

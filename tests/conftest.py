@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Generator
 from importlib import resources
 from pathlib import Path
 
@@ -12,11 +13,13 @@ from facematch.faces import FaceAnalyzer
 from facematch.imaging import decode
 from facematch.settings import Settings
 from facematch.types import Image
-from tests import machine
+from tests import examples, machine
+from tests.budget import LIMIT_S, held_to_the_limit
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Move into a folder of our own before any test, and any worker process, starts."""
+    examples.load_profile()
     if hasattr(config, "workerinput"):  # a worker of pytest-xdist inherits it
         return
     folder = machine.base_folder()
@@ -37,6 +40,22 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         raise pytest.UsageError(
             "tests that read the shared data without the marker shared_data: " + ", ".join(unmarked)
         )
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_fixture_setup(
+    fixturedef: pytest.FixtureDef[object], request: pytest.FixtureRequest
+) -> Generator[None, object, object]:
+    """Hold each fixture to the limit of time, without those that it needs."""
+    with held_to_the_limit(request._pyfuncitem, f"fixture {fixturedef.argname}", 2 * LIMIT_S):
+        return (yield)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
+    """Hold a test to the limit of time."""
+    with held_to_the_limit(item, "test", LIMIT_S):
+        return (yield)
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,13 @@ __all__ = ["base_folder", "leave", "move_in"]
 
 _MEMORY = Path("/dev/shm")
 _NEEDED_BYTES = 4 << 30
-_KEPT_VARIABLES = {"FACEMATCH_SHARED", "FACEMATCH_REQUIRE_SHARED", "FACEMATCH_TESTS_ON_DISK"}
+_KEPT_VARIABLES = {
+    "FACEMATCH_SHARED",
+    "FACEMATCH_REQUIRE_SHARED",
+    "FACEMATCH_TESTS_ON_DISK",
+    "FACEMATCH_TESTS_LIMIT_S",
+    "FACEMATCH_HYPOTHESIS",
+}
 
 
 def base_folder() -> Path:
@@ -40,6 +46,7 @@ def move_in(folder: Path) -> None:
     for name in list(os.environ):
         if name.startswith("XDG_") or (name.startswith("FACEMATCH_") and name not in _KEPT_VARIABLES):
             del os.environ[name]
+    os.environ["FACEMATCH_THREADS"] = "1"  # of ONNX Runtime and OpenVINO; see tests/__init__.py
     home = folder / "home"
     home.mkdir()
     os.environ["HOME"] = str(home)

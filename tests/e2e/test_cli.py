@@ -278,17 +278,22 @@ def test_bench_index_refuses_what_it_cannot_measure(cli: Cli, options: list[str]
     assert "invalid_argument" in err
 
 
+BENCH_PIPELINE = ["bench", "pipeline", "--rounds", "1", "--threads", "2", "--json"]
+
+
 def test_bench_pipeline_writes_its_figures_and_shows_them(cli: Cli) -> None:
     target = cli.folder / "pipeline.json"
-    given = ["bench", "pipeline", "--rounds", "1", "--threads", "2", "--json"]
-    status, out, _ = cli.run(*given, str(target), database=False)
+    status, out, _ = cli.run(*BENCH_PIPELINE, str(target), database=False)
     assert status == 0
     assert "one thread" in out
     assert "faces a second" in out
     found = json.loads(target.read_text("utf-8"))
     assert (found["of"]["threads"], found["of"]["faces"]["a group"]) == (2, 6)
     assert all(each["ratio"] > 0 for each in found["times"])
-    status, out, _ = cli.run(*given, "-", database=False)
+
+
+def test_bench_pipeline_prints_its_figures(cli: Cli) -> None:
+    status, out, _ = cli.run(*BENCH_PIPELINE, "-", database=False)
     assert (status, json.loads(out)["reference"]) == (0, "one thread")
 
 

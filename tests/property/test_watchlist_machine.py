@@ -20,6 +20,7 @@ from facematch.errors import ConsentRequired, ConsentTransitionError, SubjectNot
 from facematch.testing import FakeAnalyzer, ManualClock, SyntheticFace, synthetic_consent, synthetic_picture
 from facematch.types import Image
 from facematch.watchlist import Watchlist
+from tests.examples import scaled
 
 SUBJECTS = ("ada", "ben", "cleo", "dan")
 PEOPLE = (0, 1, 2)
@@ -207,4 +208,4 @@ class WatchlistMachine(RuleBasedStateMachine):
 
 
 TestWatchlistMachine = WatchlistMachine.TestCase
-TestWatchlistMachine.settings = settings(max_examples=30, stateful_step_count=40, deadline=None)
+TestWatchlistMachine.settings = settings(max_examples=scaled(30), stateful_step_count=40, deadline=None)

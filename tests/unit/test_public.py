@@ -148,6 +148,7 @@ def test_import_loads_nothing_heavy_and_touches_nothing(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.alone
 def test_import_is_quick_compared_with_numpy() -> None:
     """A ratio, not a time: importing facematch costs less than importing NumPy alone."""
     times = {}

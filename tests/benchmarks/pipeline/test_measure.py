@@ -72,15 +72,18 @@ def test_the_pictures_hold_the_faces_that_they_should(analyzer: FaceAnalyzer) ->
     assert [len(found) for found in analyzer.detect(alone)] == [1] * 64
 
 
-def test_what_is_measured_is_plain_data() -> None:
+@pytest.mark.parametrize(
+    "workloads", [{"one": 1}, {"six": 6}, pytest.param({"one": 1, "six": 6}, marks=pytest.mark.slow)], ids="-".join
+)
+def test_what_is_measured_is_plain_data(workloads: dict[str, int]) -> None:
     steps: list[tuple[int, int | None]] = []
     result = measure_pipeline(
-        workloads=("one", "six"), rounds=1, progress=lambda done, total: steps.append((done, total))
+        workloads=tuple(workloads), rounds=1, progress=lambda done, total: steps.append((done, total))
     )
     document = result.to_dict()
     assert document["peer"].startswith("OpenCV ")
     assert steps[-1][0] == steps[-1][1]
-    for name, faces in (("one", 1), ("six", 6)):
+    for name, faces in workloads.items():
         assert document["workloads"][name]["faces"] == faces
         assert document[f"ratio_vs_peer_{name}"] > 0
         assert document[f"ratio_vs_peer_{name}_single_thread"] > 0

@@ -1,37 +1,27 @@
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-WORKER = Path(__file__).with_name("worker.py")
+from tests.integration.watchlist.worker import serve
+from tests.warm import start
 
 
 class Worker:
     """Another process with a watchlist of its own."""
 
     def __init__(self) -> None:
-        self.process = subprocess.Popen(
-            [sys.executable, str(WORKER)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
+        self.process, self._connection = start(serve)
 
     def send(self, op: str, **message: Any) -> None:
         """Tell it to do something, without waiting."""
-        assert self.process.stdin is not None
-        self.process.stdin.write(json.dumps({"op": op, **message}) + "\n")
-        self.process.stdin.flush()
+        self._connection.send({"op": op, **message})
 
     def answer(self) -> Any:
         """Its next answer as it came, also an error."""
-        assert self.process.stdout is not None
-        line = self.process.stdout.readline()
-        assert line, "the process has ended"
-        return json.loads(line)
+        return self._connection.recv()
 
     def receive(self) -> Any:
         """Its next answer."""
@@ -44,29 +34,27 @@ class Worker:
         self.send(op, **message)
         return self.receive()
 
-    def wait_for_death(self) -> int:
-        """Wait until it has ended."""
-        return self.process.wait(timeout=60)
+    def wait_for_death(self) -> int | None:
+        """Wait until it has ended; its exit status, negative for a signal."""
+        self.process.join(timeout=60)
+        return self.process.exitcode
 
     def kill(self) -> None:
         """End it at once, whatever it is doing."""
         self.process.kill()
-        self.process.wait(timeout=60)
-        for stream in (self.process.stdin, self.process.stdout):
-            assert stream is not None
-            stream.close()
+        self.process.join(timeout=60)
+        self._connection.close()
 
 
 @pytest.fixture
 def start_worker() -> Iterator[Callable[[], Worker]]:
     started: list[Worker] = []
 
-    def start() -> Worker:
+    def start_one() -> Worker:
         worker = Worker()
         started.append(worker)
         return worker
 
-    yield start
+    yield start_one
     for worker in started:
-        if worker.process.stdin is not None and not worker.process.stdin.closed:
-            worker.kill()
+        worker.kill()

@@ -2,27 +2,34 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
+import itertools
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
+from tests import warm
 from tests.integration.watchlist.audit_support import Log
 
-_ROOT = Path(__file__).parents[3]
-_MODULE = "tests.integration.watchlist.audit_worker"
+
+def append(connection: Connection, path: Path, transactions: int) -> None:
+    """Append so many times, or until the process is killed."""
+    log = Log(path)
+    for number in range(transactions) if transactions else itertools.count():
+        log.fill(7, number)
+        if number == 0:
+            connection.send("started")
 
 
-def start(path: Path, transactions: int) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", _MODULE, str(path), str(transactions)]
-    process = subprocess.Popen(command, cwd=_ROOT, stdout=subprocess.PIPE, text=True)
-    assert process.stdout is not None
-    assert process.stdout.readline() == "started\n"
+def start(path: Path, transactions: int) -> BaseProcess:
+    process, connection = warm.start(append, path, transactions)
+    with connection:
+        assert connection.recv() == "started"
     return process
 
 
-def end(process: subprocess.Popen[str]) -> int:
-    with process:
-        return process.wait(timeout=60)
+def end(process: BaseProcess) -> int | None:
+    process.join(timeout=60)
+    return process.exitcode
 
 
 def test_processes_append_one_after_the_other(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from facematch.governance import AuditAction
 from facematch.governance.audit.verifier import EMPTY_ROOT, leaf_hash, root_of
 from facematch.governance.keys.envelope import new_key, seal, unseal
 from facematch.storage.audit_log import AuditLog, TableAuditWriter
+from tests.examples import scaled
 from tests.integration.watchlist.audit_support import KEY, STRANGER, Log, PlainAccess, record
 from tests.unit.watchlist.support import AUTHORIZATION
 
@@ -53,7 +54,7 @@ def test_the_root_is_that_of_the_entries_however_they_came(path: Path) -> None:
     assert {len(entry.nonce) for entry in entries} == {32}
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=scaled(15), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.integers(1, 40), max_size=6))
 def test_a_log_that_nobody_touched_has_no_findings(tmp_path: Path, batches: list[int]) -> None:
     log = Log(tmp_path / f"{secrets.token_hex(8)}.db")

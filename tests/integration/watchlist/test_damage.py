@@ -24,6 +24,7 @@ from facematch.errors import (
 from facematch.governance.keys import StaticKeys, new_key
 from facematch.testing import FakeAnalyzer, SyntheticFace, synthetic_consent, synthetic_picture
 from facematch.watchlist import Watchlist
+from tests.examples import scaled
 
 STRANGER = synthetic_picture([15])
 FILES = ("a.db", "a.db.vault", "a.db.key")
@@ -325,7 +326,7 @@ def test_the_look_at_a_sound_watchlist_finds_nothing(tmp_path: Path, sound: Path
     assert _looked_at(_copy(sound, tmp_path)) == "used"
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=scaled(40), deadline=None)
 @given(data=st.data())
 def test_no_changed_byte_of_a_sealed_value_passes(
     tmp_path_factory: pytest.TempPathFactory, sound: Path, data: st.DataObject

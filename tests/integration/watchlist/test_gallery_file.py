@@ -5,9 +5,8 @@ from __future__ import annotations
 import os
 import random
 import resource
+import shutil
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -17,64 +16,29 @@ from facematch.gallery import gallery
 from facematch.gallery.cache_file import gallery_path
 from facematch.testing import FakeAnalyzer, synthetic_consent, synthetic_picture
 from facematch.watchlist import Watchlist
+from tests import warm
+from tests.integration.watchlist.gallery_processes import DIMENSION, compact, write
 
-DIMENSION = 512
 PEOPLE = 40
 
-_WRITER = """
-import sys
-from facematch.testing import FakeAnalyzer
-from facematch.watchlist import Watchlist
-from facematch.gallery import gallery
-from facematch.gallery import cache_file as gallery_file
 
-gallery.WORTH_SAVING = 1
-gallery_file._BLOCK_BYTES = 4096  # many sections, many moments
-with Watchlist.open(f"sqlite:///{sys.argv[1]}", actor="ana", analyzer=FakeAnalyzer(512)) as watchlist:
-    file, snapshot = watchlist._session.resources.gallery._file, watchlist._session.resources.snapshot()
-    print("ready", flush=True)
-    while True:
-        assert file.save(snapshot)
-        print("saved", flush=True)
-"""
-
-_COMPACTOR = """
-import os, signal, sys
-from facematch.index import approximate, codebook, rows
-from facematch.testing import FakeAnalyzer
-from facematch.watchlist import Watchlist
-from facematch.gallery import gallery
-
-gallery.WORTH_SAVING = 1
-
-def coded_index(dimension):
-    return approximate.ApproximateIndex(dimension, exact_below=0, rerank=32, background=False)
-
-def die(*_):
-    os.kill(os.getpid(), signal.SIGKILL)
-
-with Watchlist.open(
-    f"sqlite:///{sys.argv[1]}", actor="ana", analyzer=FakeAnalyzer(512), index=coded_index
-) as watchlist:
-    index = watchlist._session.resources.snapshot().index
-    assert index.rebuild() and index.stats().kind == "pq"
-    if sys.argv[2] == "codes":
-        codebook._overwritten = die
-    else:
-        rows.Segment.rewritten = die
-    print("ready", flush=True)
-    watchlist.erase("s5", reason="asked")
-    print("compacted", flush=True)
-"""
+@pytest.fixture(scope="module")
+def enrolled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a watchlist with people and a gallery file, to be copied."""
+    folder = tmp_path_factory.mktemp("enrolled")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(gallery, "WORTH_SAVING", 1)
+        with _opened(folder / "a.db") as watchlist:
+            for number in range(PEOPLE):
+                watchlist.enroll(f"s{number}", synthetic_picture([number]), consent=synthetic_consent(f"s{number}"))
+            watchlist._session.resources.snapshot()
+    return folder
 
 
 @pytest.fixture
-def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def path(tmp_path: Path, enrolled: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(gallery, "WORTH_SAVING", 1)
-    with _opened(tmp_path / "a.db") as watchlist:
-        for number in range(PEOPLE):
-            watchlist.enroll(f"s{number}", synthetic_picture([number]), consent=synthetic_consent(f"s{number}"))
-        watchlist._session.resources.snapshot()
+    shutil.copytree(enrolled, tmp_path, dirs_exist_ok=True)
     assert gallery_path(tmp_path / "a.db").exists()
     return tmp_path / "a.db"
 
@@ -92,14 +56,13 @@ def test_a_writer_that_is_killed_leaves_a_gallery_that_is_right(path: Path) -> N
     rng = random.Random(5)
     killed = 0
     for _ in range(8):
-        command = [sys.executable, "-c", _WRITER, str(path)]
-        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as writer:
-            assert writer.stdout is not None
-            assert writer.stdout.readline() == "ready\n"
+        writer, connection = warm.start(write, path, True)
+        with connection:
+            assert connection.recv() == "ready"
             time.sleep(rng.uniform(0.0, 0.2))
-            writer.send_signal(signal.SIGKILL)
-            writer.wait()
-            killed += writer.returncode == -signal.SIGKILL
+            writer.kill()
+            writer.join(timeout=60)
+            killed += writer.exitcode == -signal.SIGKILL
         number = rng.randrange(PEOPLE)
         with _opened(path) as watchlist:
             assert _found(watchlist, number) == [f"s{number}"]
@@ -113,10 +76,13 @@ def test_a_writer_that_is_killed_leaves_a_gallery_that_is_right(path: Path) -> N
 
 @pytest.mark.parametrize("part", ["vectors", "codes"])
 def test_a_process_that_is_killed_while_it_compacts_leaves_a_gallery_that_is_right(path: Path, part: str) -> None:
-    command = [sys.executable, "-c", _COMPACTOR, str(path), part]
-    killed = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
-    assert killed.returncode == -signal.SIGKILL
-    assert killed.stdout == "ready\n"  # an erasure compacts before it returns
+    process, connection = warm.start(compact, path, part)
+    with connection:
+        assert connection.recv() == "ready"
+        with pytest.raises(EOFError):  # an erasure compacts before it returns
+            connection.recv()
+    process.join(timeout=60)
+    assert process.exitcode == -signal.SIGKILL
     with _opened(path) as watchlist:
         assert watchlist.audit.verify().findings == ()
         left = {subject.subject_id for subject in watchlist.subjects.list()}
@@ -158,16 +124,16 @@ def test_a_disk_that_fills_while_the_file_is_written_leaves_the_old_one(path: Pa
 
 
 def test_two_processes_save_and_erase_at_once_and_no_file_holds_the_erased(path: Path) -> None:
-    command = [sys.executable, "-c", _WRITER.replace("assert file.save(snapshot)", "file.save(snapshot)"), str(path)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as writer:
-        assert writer.stdout is not None
-        assert writer.stdout.readline() == "ready\n"
+    writer, connection = warm.start(write, path, False)
+    with connection:
+        assert connection.recv() == "ready"
         with _opened(path) as watchlist:
             for number in range(6):
                 erased = watchlist.erase(f"s{number}", reason="asked")
                 assert erased.certificate is not None
                 assert watchlist.verify_erasure(erased.certificate).ok
         writer.kill()
+        writer.join(timeout=60)
     with _opened(path) as watchlist:
         saved = watchlist._session.resources.gallery._file
         assert saved is not None

@@ -124,12 +124,12 @@ def _searching(worker: Worker, path: Path, enough: int, act: Callable[[], None])
     worker.send("loop", person=1, out=str(out), stop=str(stop))
     deadline = time.monotonic() + 120
     seen = 0
-    while seen < 50 and time.monotonic() < deadline and worker.process.poll() is None:
+    while seen < 50 and time.monotonic() < deadline and worker.process.is_alive():
         time.sleep(0.02)
         seen = len(out.read_text().splitlines()) if out.exists() else 0
     act()
     before = len(out.read_text().splitlines())
-    while seen < before + enough and time.monotonic() < deadline and worker.process.poll() is None:
+    while seen < before + enough and time.monotonic() < deadline and worker.process.is_alive():
         time.sleep(0.05)
         seen = len(out.read_text().splitlines())
     stop.touch()

@@ -1,16 +1,13 @@
-"""A process with a watchlist of its own, told what to do by JSON lines on its standard input.
-
-Run by path; answers each line with one JSON line.
-"""
+"""A process with a watchlist of its own, told what to do by messages that it answers one by one."""
 
 from __future__ import annotations
 
 import json
 import os
 import signal
-import sys
 import time
 from collections.abc import Callable
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
@@ -74,8 +71,8 @@ def _die_in(point: str) -> None:
     setattr(owner, name, die)
 
 
-def main() -> None:
-    """Serve until the input ends."""
+def serve(connection: Connection) -> None:
+    """Answer messages until the other end is closed."""
     watchlist: Watchlist | None = None
     actions: dict[str, Callable[[dict[str, Any]], Any]] = {
         "search": lambda m: _search(_need(watchlist), m["person"]),
@@ -96,8 +93,11 @@ def main() -> None:
         "decide": lambda m: _need(watchlist).rights.decide_complaint(m["number"], upheld=False).state,
         "die_in": lambda m: _die_in(m["point"]),
     }
-    for line in sys.stdin:
-        message = json.loads(line)
+    while True:
+        try:
+            message = connection.recv()
+        except EOFError:
+            return
         try:
             if message["op"] == "open":
                 if watchlist is not None:
@@ -107,20 +107,11 @@ def main() -> None:
             else:
                 answer = actions[message["op"]](message)
         except FacematchError as error:
-            _say({"error": error.code, "message": str(error)})
+            connection.send({"error": error.code, "message": str(error)})
         else:
-            _say({"ok": answer})
+            connection.send({"ok": answer})
 
 
 def _need(watchlist: Watchlist | None) -> Watchlist:
     assert watchlist is not None
     return watchlist
-
-
-def _say(answer: dict[str, Any]) -> None:
-    sys.stdout.write(json.dumps(answer) + "\n")
-    sys.stdout.flush()
-
-
-if __name__ == "__main__":
-    main()

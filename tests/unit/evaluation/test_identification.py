@@ -165,9 +165,9 @@ def test_ten_thousand_subjects_are_searched_without_the_matrix() -> None:
     """2,000 x 10,000: the full sizes scale from here; memory is bounded by the block."""
     gallery = SubjectGallery(unit(10_000, 64, 1), np.arange(10_000))
     assert gallery.block * 10_000 * 4 <= 64 << 20
-    began = time.perf_counter()
+    began = time.process_time()
     result = search(gallery, unit(2_000, 64, 2), np.arange(9_000, 11_000))
-    assert time.perf_counter() - began < 20
+    assert time.process_time() - began < 20
     assert int(result.mated.sum()) == 1_000
 
 

@@ -43,10 +43,10 @@ def test_the_curve_equals_scikit_learns() -> None:
     rng = np.random.default_rng(3)
     same = rng.random(6000) < 0.5
     scores = np.round(np.where(same, rng.normal(0.5, 0.2, 6000), rng.normal(0.1, 0.2, 6000)), 2)  # with many ties
-    began = time.perf_counter()
+    began = time.process_time()
     curve = det_curve(scores[same], scores[~same])
     eer, area = curve.eer, curve.auc
-    assert time.perf_counter() - began < 0.1
+    assert time.process_time() - began < 0.1
     fpr, tpr, thresholds = roc_curve(same, scores, drop_intermediate=False)
     np.testing.assert_allclose(curve.fmr, fpr)
     np.testing.assert_allclose(1 - curve.fnmr, tpr)

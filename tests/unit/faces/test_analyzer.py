@@ -150,15 +150,15 @@ def test_many_threads_share_an_analyzer_and_get_what_one_gets() -> None:
     def work(number: int) -> None:
         found[number] = [
             _plain(analyzer.analyze(lists[(number + turn) % len(lists)])) == right[(number + turn) % len(lists)]
-            for turn in range(8)
+            for turn in range(4)
         ]
 
-    threads = [threading.Thread(target=work, args=(number,)) for number in range(6)]
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(5)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert found == {number: [True] * 8 for number in range(6)}
+    assert found == {number: [True] * 4 for number in range(5)}
 
 
 def _plain(found: list[list[Face]]) -> list[list[tuple[object, ...]]]:

@@ -52,25 +52,30 @@ def plain_run(path: Path, blobs: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.asarray(raw / np.linalg.norm(raw, axis=1, keepdims=True))
 
 
-@pytest.fixture(scope="module")
-def pictures(shared: Path, group: Image) -> list[Image]:
-    """insightface's picture of six and 200 pictures of LFW."""
-    files = sorted((shared / "data" / "lfw" / "images").glob("*/*.jpg"))[::38][:200]
-    assert len(files) == 200
+def pictures(shared: Path, group: Image, number: int) -> list[Image]:
+    """insightface's picture of six and so many pictures of LFW."""
+    files = sorted((shared / "data" / "lfw" / "images").glob("*/*.jpg"))[::38][:number]
+    assert len(files) == number
     return [group, *(decode(path).pixels for path in files)]
 
 
+FEW_OR_MANY = pytest.mark.parametrize("number", [8, pytest.param(200, marks=pytest.mark.slow)])
+"""Pictures of LFW."""
+
+
 @pytest.mark.shared_data
+@FEW_OR_MANY
 @pytest.mark.parametrize("file", RESEARCH_DETECTORS)
-def test_scrfd_finds_what_insightfaces_class_finds(shared: Path, pictures: list[Image], file: str) -> None:
+def test_scrfd_finds_what_insightfaces_class_finds(shared: Path, group: Image, file: str, number: int) -> None:
     data = (shared / "models" / file).read_bytes()
     model = DetectorModel(
         kind="scrfd", file="det.onnx", sha256="0" * 64, license="none", preprocessing=Preprocessing(channels="rgb")
     )
-    ours = ScrfdDetector(OnnxSession(convert(data, "detector"), name=file)).detect(pictures)
-    theirs = InsightFaceDetector.from_model(model, data).detect(pictures)
+    looked_at = pictures(shared, group, number)
+    ours = ScrfdDetector(OnnxSession(convert(data, "detector"), name=file)).detect(looked_at)
+    theirs = InsightFaceDetector.from_model(model, data).detect(looked_at)
     assert [len(faces) for faces in ours] == [len(faces) for faces in theirs]
-    assert sum(len(faces) for faces in theirs) > 205
+    assert sum(len(faces) for faces in theirs) > 5 + number
     overlaps, points, scores = [], [], []
     for found, expected in zip(ours, theirs, strict=True):
         for face in expected:
@@ -133,10 +138,11 @@ def test_an_insightface_pack_gives_what_faceanalysis_gives(shared: Path, group: 
 
 
 @pytest.mark.shared_data
+@FEW_OR_MANY
 def test_arcface_embeddings_equal_insightfaces_class_on_the_same_graph(
-    shared: Path, pictures: list[Image], tmp_path: Path
+    shared: Path, group: Image, tmp_path: Path, number: int
 ) -> None:
-    """insightface's own alignment, preprocessing and run of the float32 graph, on its six faces and 200 of LFW."""
+    """insightface's own alignment, preprocessing and run of the float32 graph, on its six faces and LFW's."""
     from insightface.app.common import Face as InsightFace
     from insightface.model_zoo.arcface_onnx import ArcFaceONNX
 
@@ -146,12 +152,13 @@ def test_arcface_embeddings_equal_insightfaces_class_on_the_same_graph(
     graph.write_bytes(ours.pack.model_bytes("embedder"))
     theirs = ArcFaceONNX(model_file=str(graph))
     theirs.prepare(-1)
-    pairs = [(p, face) for p, faces in zip(pictures, ours.analyze(pictures), strict=True) for face in faces]
+    looked_at = pictures(shared, group, number)
+    pairs = [(p, face) for p, faces in zip(looked_at, ours.analyze(looked_at), strict=True) for face in faces]
     embeddings = stacked([face for _, face in pairs])
     with pytest.warns(FutureWarning):  # insightface uses deprecated calls of scikit-image
         features = np.stack([theirs.get(picture, InsightFace(kps=face.landmarks)) for picture, face in pairs])
     cosines = (embeddings * features).sum(axis=1) / np.linalg.norm(features, axis=1)
-    assert len(cosines) > 205
+    assert len(cosines) > 5 + number
     assert cosines.min() > 0.999
 
 

@@ -13,7 +13,7 @@ import pytest
 from pipeline.scenes import singles
 
 from facematch.errors import ConversionError, InvalidArgument
-from facematch.faces import FaceAnalyzer
+from facematch.faces import FaceAnalyzer, quantizing
 from facematch.faces.embedders.aligned import AlignedEmbedder
 from facematch.faces.quantizing import LEAST_FACES, QuantizedPack, quantize_pack, record_figures
 from facematch.models import SessionOptions, open_pack
@@ -32,16 +32,26 @@ def pictures(analyzer: FaceAnalyzer, group: Image, tmp_path_factory: pytest.Temp
     return [folder / "bad.jpg", *paths]
 
 
+@pytest.fixture(scope="module", params=[12, pytest.param(LEAST_FACES, marks=pytest.mark.slow)])
+def faces(request: pytest.FixtureRequest) -> int:
+    """Faces that the pack is made from; calibration with as many as users must give takes long."""
+    return int(request.param)
+
+
 @pytest.fixture(scope="module")
-def made(analyzer: FaceAnalyzer, pictures: list[Path], tmp_path_factory: pytest.TempPathFactory) -> QuantizedPack:
-    return quantize_pack(analyzer, pictures, tmp_path_factory.mktemp("packs") / "int8")
+def made(
+    analyzer: FaceAnalyzer, pictures: list[Path], faces: int, tmp_path_factory: pytest.TempPathFactory
+) -> QuantizedPack:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(quantizing, "LEAST_FACES", faces)
+        return quantize_pack(analyzer, pictures[: faces + 1], tmp_path_factory.mktemp("packs") / "int8")
 
 
-def test_the_pack_says_what_it_is(made: QuantizedPack, analyzer: FaceAnalyzer) -> None:
+def test_the_pack_says_what_it_is(made: QuantizedPack, faces: int, analyzer: FaceAnalyzer) -> None:
     assert analyzer.pack is not None
     original, pack = analyzer.pack.manifest, open_pack(made.folder)
     manifest = pack.manifest
-    assert (made.calibrated, made.agreement.faces) == (48, 16)
+    assert (made.calibrated, made.agreement.faces) == (faces * 3 // 4, faces // 4)
     assert manifest.name == "opencv-int8"
     assert (manifest.license, manifest.permitted_use) == (original.license, original.permitted_use)
     assert manifest.threshold is None

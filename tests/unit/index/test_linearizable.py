@@ -16,6 +16,8 @@ from facematch.types import IdSet
 from tests.unit.index.support import Factory, Ints
 from tests.unit.index.turnover import Turnover
 
+pytestmark = pytest.mark.alone
+
 
 @pytest.fixture(autouse=True)
 def frequent_switches() -> Iterator[None]:

@@ -24,11 +24,12 @@ from pymilvus import MilvusClient
 from pymilvus.grpc_gen import common_pb2, milvus_pb2, milvus_pb2_grpc
 
 from facematch.errors import InvalidArgument, MissingExtra, VectorIndexError
-from facematch.index.milvus import MilvusIndex, sweep_collections
+from facematch.index.milvus import MilvusIndex, search, sweep_collections
 from facematch.index.milvus.collection import takes_templates
 from facematch.index.milvus.filters import Scope
 from facematch.protocols import VectorIndex
-from facematch.testing import OracleIndex, check_vector_index
+from facematch.testing import OracleIndex, check_vector_index, contract
+from facematch.testing.comparison import ComparedIndex, Tally
 from facematch.types import FloatArray, IdSet
 from tests.unit.watchlist.support import open_bench
 
@@ -119,9 +120,25 @@ def _rows(client: MilvusClient, collection: str) -> int:
     return int(client.query(collection, output_fields=["count(*)"])[0]["count(*)"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("dimension", "seed"), [(3, 2), (16, 3), (128, 4)])
 def test_the_index_keeps_the_contract(opened: Open, dimension: int, seed: int) -> None:
     check_vector_index(opened, dimension=dimension, seed=seed)
+
+
+@pytest.mark.parametrize(
+    ("part", "dimension"),
+    [
+        (contract._check_changes, 16),
+        (contract._check_scopes, 128),
+        (contract._check_ties, 3),
+        (contract._check_near_ties, 16),
+        (contract._check_far_sides, 128),
+        (contract._check_refusals, 3),
+    ],
+)
+def test_the_index_keeps_each_part_of_the_contract(opened: Open, part: Callable[..., None], dimension: int) -> None:
+    part(ComparedIndex(opened(dimension), dimension, Tally(1.0), np.random.default_rng(3)))
 
 
 def test_the_index_keeps_the_protocol(opened: Open) -> None:
@@ -131,6 +148,12 @@ def test_the_index_keeps_the_protocol(opened: Open) -> None:
     assert index.view() is index
 
 
+def test_session_consistency_sees_each_change_as_well(opened: Open) -> None:
+    index = opened(16, consistency="Session")
+    contract._check_changes(ComparedIndex(index, 16, Tally(1.0), np.random.default_rng(5)))
+
+
+@pytest.mark.slow
 def test_session_consistency_keeps_the_contract_as_well(opened: Open) -> None:
     check_vector_index(lambda dimension: opened(dimension, consistency="Session"), dimension=16, seed=5)
 
@@ -169,15 +192,21 @@ def test_vectors_of_any_length_are_ranked_like_the_oracle(opened: Open) -> None:
         np.testing.assert_array_equal(left, right)
 
 
-def test_a_tie_beyond_the_limit_of_one_reply_is_complete(opened: Open) -> None:
+@pytest.mark.parametrize("limit", [800, pytest.param(16_000, marks=pytest.mark.slow)])
+def test_a_tie_beyond_the_limit_of_one_reply_is_complete(
+    opened: Open, limit: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if limit < 16_000:
+        monkeypatch.setattr(search, "MAX_PLACES", limit)
+    count = limit * 5 // 2
     index = opened(2)
-    ids = np.random.default_rng(3).permutation(40_000).astype(np.int64)
-    index.add(ids, np.tile(np.asarray([[0.6, 0.8]], dtype=np.float32), (40_000, 1)))
+    ids = np.random.default_rng(3).permutation(count).astype(np.int64)
+    index.add(ids, np.tile(np.asarray([[0.6, 0.8]], dtype=np.float32), (count, 1)))
     query = np.asarray([[0.0, 1.0]], dtype=np.float32)
     scores, found = index.search(query, 3)
     assert found[0].tolist() == [0, 1, 2]
     assert len(set(scores[0].tolist())) == 1
-    allowed = np.arange(0, 34_000, 2, dtype=np.int64)
+    allowed = np.arange(0, limit * 17 // 8, 2, dtype=np.int64)
     assert index.search_above(query, float(scores[0, 0]), allowed=allowed).ids.tolist() == allowed.tolist()
 
 

@@ -18,6 +18,7 @@ from facematch.index.pair_scores import slack_of
 from facematch.parallel import sharing
 from facematch.testing import OracleIndex
 from facematch.types import FloatArray, IdSet
+from tests.examples import scaled
 from tests.unit.index.support import Ints, clusters, ids_of, normal, units
 
 
@@ -81,7 +82,7 @@ def test_near_ties_are_ranked_to_the_bit(dimension: int) -> None:
     exponents=st.lists(st.integers(-8, 8), min_size=1, max_size=4),
     k=st.integers(1, 60),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=scaled(60), deadline=None)
 def test_rounding_never_loses_a_result(seed: int, dimension: int, exponents: list[int], k: int) -> None:
     rng = np.random.default_rng(seed)
     groups = [
@@ -96,7 +97,7 @@ def test_rounding_never_loses_a_result(seed: int, dimension: int, exponents: lis
 
 
 @given(st.integers(0, 2**32 - 1), st.sampled_from([1, 8, 128, 512]))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=scaled(25), deadline=None)
 def test_products_are_off_by_less_than_the_slack(seed: int, dimension: int) -> None:
     count = 64 if dimension >= 128 else 9000  # so many that the products of a single query are FAISS's
     vectors, queries = units(count, dimension, seed) * np.float32(3.0), units(8, dimension, seed + 1)
@@ -210,7 +211,7 @@ def test_every_size_around_a_group_and_a_block_is_searched_whole(small: Seen) ->
 
 
 @given(data=st.data())
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=scaled(40), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_whatever_the_sizes_of_blocks_are_the_answer_stays(data: st.DataObject) -> None:
     """Sizes, constants and scopes by chance."""
     count, k = data.draw(st.integers(1, 400)), data.draw(st.integers(1, 40))

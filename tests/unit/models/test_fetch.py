@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import http.server
-import os
 import shutil
 import subprocess
 import sys
@@ -306,7 +305,7 @@ def test_a_folder_with_a_manifest_is_a_pack(real_folder: Path, tmp_path: Path) -
     text = (Path(__file__).parents[3] / "facematch/models/packs/opencv.toml").read_text("utf-8")
     (tmp_path / MANIFEST_NAME).write_text(text.replace('name = "opencv"', 'name = "mine"'), "utf-8")
     for model in manifest.model_files:
-        os.link(real_folder / model.file, tmp_path / model.file)
+        shutil.copy(real_folder / model.file, tmp_path / model.file)
     pack = open_pack(tmp_path)
     assert pack.manifest.name == "mine"
     assert pack.contract == open_pack("opencv").contract

@@ -11,6 +11,8 @@ import pytest
 
 from facematch.parallel.batching import Batcher, Full
 
+pytestmark = pytest.mark.alone
+
 
 class Doubling:
     """Doubles numbers, notes what was run together, and can be held up."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from facematch.governance import AuditAction, AuditEntry, Consent
+from facematch.governance.policy import Policy
 from facematch.governance.roles import Role
 from facematch.storage.database import Authorization
 from facematch.testing import FakeAnalyzer, ManualClock, SyntheticFace, synthetic_consent, synthetic_picture
@@ -59,11 +61,43 @@ class Bench:
         return self.watchlist.audit.entries(limit=1)[0]
 
 
+_TEMPLATES: dict[tuple[str, str, str], dict[str, tuple[int, bytes]]] = {}
+"""Files of new watchlists by clock, actor and policy: the end of each one's name, its mode and its bytes."""
+_TEMPLATE = "template.db"
+
+
+def _lay_template(path: Path, clock: ManualClock, actor: str, policy: Policy | str | None) -> None:
+    """Put a new watchlist's files in place: setting one up takes longer than most tests that use it."""
+    wanted = policy.digest if isinstance(policy, Policy) else str(policy)
+    chosen = (clock.now.isoformat(), actor, wanted)
+    if chosen not in _TEMPLATES:
+        with tempfile.TemporaryDirectory(dir=path.parent) as name:
+            folder = Path(name)
+            url = f"sqlite:///{folder / _TEMPLATE}"
+            Watchlist.open(url, actor=actor, analyzer=FakeAnalyzer(), clock=clock, policy=policy).close()
+            _TEMPLATES[chosen] = {
+                file.name: (file.stat().st_mode & 0o777, file.read_bytes()) for file in folder.iterdir()
+            }
+    for name, (mode, data) in _TEMPLATES[chosen].items():
+        file = path.with_name(name.replace(_TEMPLATE, path.name))
+        file.touch(mode)
+        file.write_bytes(data)
+
+
 @contextmanager
-def open_bench(path: Path, **options: Any) -> Iterator[Bench]:
-    """A bench on a new or existing file."""
+def open_bench(path: Path, *, copied: bool = True, **options: Any) -> Iterator[Bench]:
+    """A bench on a new or existing file.
+
+    Args:
+        path: The database.
+        copied: Whether a new watchlist may be a copy of one set up earlier, with the same identity and keys.
+        options: Of ``Watchlist.open``.
+    """
     clock, analyzer = options.pop("clock", ManualClock()), options.pop("analyzer", FakeAnalyzer())
     actor = options.pop("actor", "ana")
+    known = isinstance(clock, ManualClock) and options.keys() <= {"index", "policy", "threshold"}
+    if copied and known and not path.exists():
+        _lay_template(path, clock, actor, options.get("policy"))
     with Watchlist.open(f"sqlite:///{path}", actor=actor, analyzer=analyzer, clock=clock, **options) as watchlist:
         bench = Bench(watchlist, clock, path, analyzer)
         yield bench

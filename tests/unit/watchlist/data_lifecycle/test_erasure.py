@@ -120,7 +120,7 @@ def test_what_is_no_certificate_is_refused(bench: Bench, text: str | bytes) -> N
 
 
 def test_a_certificate_of_another_watchlist_is_refused(bench: Bench, erased: Erasure, tmp_path: Path) -> None:
-    with open_bench(tmp_path / "other.db") as other:
+    with open_bench(tmp_path / "other.db", copied=False) as other:
         other.enroll("t", 1)
         foreign = other.watchlist.erase("t", reason="asked").certificate
     assert foreign is not None

@@ -205,7 +205,7 @@ def test_a_pending_enrollment_comes_back_as_pending(tmp_path: Path) -> None:
 
 
 def _foreign(folder: Path) -> Path:
-    with open_bench(folder / "foreign.db") as other:
+    with open_bench(folder / "foreign.db", copied=False) as other:
         other.enroll("stranger", 9)
         return other.watchlist.backup(folder / "foreign-backup")
 

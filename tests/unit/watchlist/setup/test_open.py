@@ -82,7 +82,7 @@ def test_a_file_that_is_up_to_date_opens_without_alembic(tmp_path: Path) -> None
 
 def test_an_empty_file_becomes_a_new_database(tmp_path: Path) -> None:
     (tmp_path / "a.db").touch()
-    with open_bench(tmp_path / "a.db") as bench:
+    with open_bench(tmp_path / "a.db", copied=False) as bench:
         bench.enroll("s", 1)
         assert bench.found(1) == ["s"]
 
@@ -126,7 +126,7 @@ def test_impossible_names_are_refused(tmp_path: Path, name: str) -> None:
 
 def test_names_with_spaces_and_other_letters_are_fine(tmp_path: Path) -> None:
     path = tmp_path / "Empfang größer 顔 100%.db"
-    with open_bench(path) as bench:
+    with open_bench(path, copied=False) as bench:
         bench.enroll("s", 1)
     with open_bench(path) as bench:
         assert bench.found(1) == ["s"]
@@ -259,7 +259,7 @@ def test_a_lock_that_stays_too_long(bench: Bench) -> None:
 
 
 def test_an_erasure_that_a_reader_holds_up_says_so_and_is_finished_later(tmp_path: Path) -> None:
-    with open_bench(tmp_path / "a.db") as bench:
+    with open_bench(tmp_path / "a.db", copied=False) as bench:
         bench.enroll("s-unmistakable", 1)
         bench.watchlist._session.resources.database._busy_timeout_s = 0.2
         reader = sqlite3.connect(bench.path, isolation_level=None)
@@ -269,13 +269,13 @@ def test_an_erasure_that_a_reader_holds_up_says_so_and_is_finished_later(tmp_pat
             bench.watchlist.erase("s-unmistakable", reason="asked")
         assert bench.watchlist.subjects.list() == ()
         reader.close()
-    with open_bench(tmp_path / "a.db"):
+    with open_bench(tmp_path / "a.db", copied=False):
         files = b"".join(file.read_bytes() for file in tmp_path.iterdir())
     assert b"s-unmistakable" not in files
 
 
 def test_a_full_disk_undoes_the_enrollment(tmp_path: Path) -> None:
-    with open_bench(tmp_path / "a.db") as bench:
+    with open_bench(tmp_path / "a.db", copied=False) as bench:
         bench.enroll("s", 1)
         database = bench.watchlist._session.resources.database
         with database.read() as connection:
@@ -294,7 +294,7 @@ def test_a_full_disk_undoes_the_enrollment(tmp_path: Path) -> None:
 
 
 def test_errors_of_the_database_hold_no_parameters(tmp_path: Path) -> None:
-    with open_bench(tmp_path / "a.db") as bench:
+    with open_bench(tmp_path / "a.db", copied=False) as bench:
         _change(bench.path, "DROP TABLE templates")
         with pytest.raises(FacematchError) as caught:
             bench.enroll("s-unmistakable", 1)
