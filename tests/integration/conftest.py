@@ -9,6 +9,9 @@ import cv2
 import numpy as np
 import pytest
 
+from facematch.evaluation.cache import EmbeddingCache
+from facematch.evaluation.pictures import EmbeddedPictures, embed_folder, read_folder
+from facematch.faces import FaceAnalyzer
 from facematch.types import Image
 
 
@@ -16,6 +19,13 @@ from facematch.types import Image
 def evaluation_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """One evaluation folder for the whole run: LFW is embedded once."""
     return tmp_path_factory.mktemp("evaluation")
+
+
+@pytest.fixture(scope="session")
+def orl(shared: Path, analyzer: FaceAnalyzer, evaluation_cache: Path) -> EmbeddedPictures:
+    """The 400 pictures of ORL, embedded once a process into the evaluation folder."""
+    cache = EmbeddingCache.open(analyzer, folder=evaluation_cache)
+    return embed_folder(analyzer, read_folder(shared / "data" / "orl"), cache=cache)
 
 
 @pytest.fixture

@@ -11,17 +11,16 @@ from numpy.typing import NDArray
 
 from facematch.evaluation.certify import calibrate
 from facematch.evaluation.identification import fpir, search
-from facematch.evaluation.pictures import EmbeddedPictures, embed_folder, read_folder
+from facematch.evaluation.pictures import EmbeddedPictures, read_folder
 from facematch.evaluation.splits import one_picture_a_person, open_set_split
-from facematch.faces import FaceAnalyzer
 from facematch.matching.subjects import SubjectGallery
 
 
 @pytest.mark.shared_data
-def test_a_threshold_from_one_half_holds_on_the_other(shared: Path, analyzer: FaceAnalyzer) -> None:
+def test_a_threshold_from_one_half_holds_on_the_other(shared: Path, orl: EmbeddedPictures) -> None:
     folder = read_folder(shared / "data" / "orl")
     assert len(folder.person_names) == 40
-    pictures = embed_folder(analyzer, folder)
+    pictures = orl
     assert pictures.found.mean() > 0.9
     first_half = folder.people < 20
     rows = np.flatnonzero(first_half)

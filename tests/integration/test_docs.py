@@ -72,6 +72,9 @@ def test_the_blocks_of_a_page_run(
 ) -> None:
     monkeypatch.setattr(cache, "default_cache_folder", lambda: workplace / "cache")
     if page in SHARED:
+        request.getfixturevalue("orl")  # embedded already
+        folder = request.getfixturevalue("evaluation_cache")
+        monkeypatch.setattr(cache, "default_cache_folder", lambda: folder)
         (workplace / "people").symlink_to(request.getfixturevalue("shared") / "data" / "orl")
     reader: dict[str, object] = {"__name__": "__main__"}
     for block in BLOCK.findall((ROOT / page).read_text("utf-8")):

@@ -91,7 +91,8 @@ def test_what_cannot_be_is_refused() -> None:
         SessionOptions(threads=-1)
 
 
-def test_settings_choose_the_runtime(tmp_path: Path) -> None:
+def test_settings_choose_the_runtime(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("FACEMATCH_THREADS", raising=False)
     settings = Settings(home=tmp_path, runtime="openvino", precision="bfloat16", threads=3)
     options = SessionOptions.from_settings(settings)
     assert (options.runtime, options.precision, options.threads) == ("openvino", "bfloat16", 3)
