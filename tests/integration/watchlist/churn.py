@@ -43,14 +43,15 @@ class Known:
     done: int = 0
 
 
-def churn_until_killed(path: Path, seed: int, known: Known, after_s: float) -> Known:
+def churn_until_killed(path: Path, seed: int, known: Known, calls: int, after_s: float) -> Known:
     """Fork a process that churns, kill it after a while, and return what it said.
 
     Args:
         path: The database.
         seed: Seed of its choices.
         known: What is known so far; it begins from there.
-        after_s: Seconds from its first call to its end by SIGKILL.
+        calls: Number of its calls that return first.
+        after_s: Seconds from there to its end by SIGKILL.
     """
     reading, writing = os.pipe()
     child = os.fork()
@@ -64,9 +65,10 @@ def churn_until_killed(path: Path, seed: int, known: Known, after_s: float) -> K
     with os.fdopen(reading, "rb") as stream:
         first = stream.readline()  # it has opened the watchlist
         assert first, "the process failed before it began"
+        lines = [stream.readline() for _ in range(2 * calls)]  # begun, returned
         time.sleep(after_s)
         os.kill(child, signal.SIGKILL)
-        lines = stream.read().split(b"\n")
+        lines += stream.read().split(b"\n")
     _, status = os.waitpid(child, 0)
     assert os.WIFSIGNALED(status), f"the process failed: {[json.loads(line) for line in lines[-3:] if line]}"
     found = Known(dict(known.states), done=known.done)

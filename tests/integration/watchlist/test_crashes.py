@@ -86,7 +86,7 @@ def _kill_often(path: Path, kills: int) -> int:
         watchlist.actors.grant("bob", "owner")
     known = Known()
     for seed in range(kills):
-        known = _settled(path, churn_until_killed(path, seed, known, rng.uniform(0.0, 0.2)))
+        known = _settled(path, churn_until_killed(path, seed, known, rng.randrange(4), rng.uniform(0.0, 0.05)))
         for name, state in known.states.items():
             if state == "restricted":  # a complaint was taken up and not decided: begin anew with that subject
                 with open_watchlist(path) as watchlist:

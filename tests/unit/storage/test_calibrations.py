@@ -229,7 +229,7 @@ def test_an_outgrown_gallery_is_refused_where_the_policy_says_so(
     tmp_path: Path, analyzer: VectorAnalyzer, tested: dict[str, int], message: str
 ) -> None:
     document = Policy.profile("access-control").to_dict()
-    document["gallery"]["outgrown"] = "refuse"
+    document["gallery_limit"]["outgrown"] = "refuse"
     url, policy = f"sqlite:///{tmp_path / 'strict.db'}", Policy.from_dict(document)
     with Watchlist.open(url, actor="ana", analyzer=analyzer, policy=policy) as strict:
         strict.set_calibration(calibration(analyzer, threshold=0.2, **{"gallery_size": 5, "templates": 5, **tested}))
@@ -238,7 +238,7 @@ def test_an_outgrown_gallery_is_refused_where_the_policy_says_so(
         enroll(strict, "s-2" if "gallery_size" in tested else "s-1", 2)
         with pytest.raises(PolicyRefused, match=message) as caught:
             strict.identify_faces([analyzer.face(0)], purpose=PURPOSE)
-        assert caught.value.rule == "gallery"
+        assert caught.value.rule == "gallery_limit"
         refusals = [e for e in strict.audit.entries() if e.details.get("code") == "policy_refused"]
         assert len(refusals) == 1
 
