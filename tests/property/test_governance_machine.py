@@ -145,6 +145,12 @@ class Stop:
         return self.zone is None or zone is None or self.zone == zone
 
 
+def _verb(watchlist: Watchlist, name: str) -> Callable[..., object]:
+    """What ends consents: of the watchlist, or of its consents where it is another person who acts."""
+    found: Callable[..., object] = getattr(watchlist if name in {"withdraw", "erase"} else watchlist.consents, name)
+    return found
+
+
 class GovernanceMachine(RuleBasedStateMachine):
     """See the module."""
 
@@ -380,7 +386,7 @@ class GovernanceMachine(RuleBasedStateMachine):
 
     @rule(subject=subjects, verb=st.sampled_from(["withdraw", "revoke", "invalidate"]), handle=handles)
     def end(self, subject: str, verb: str, handle: int) -> None:
-        call = getattr(self.handles[handle], verb)
+        call = _verb(self.handles[handle], verb)
         known = self.people.get(subject)
         if known is None or not any(record.is_open for record in known.records):
             with pytest.raises(SubjectNotFound if known is None else ConsentTransitionError):
@@ -635,7 +641,7 @@ class GovernanceMachine(RuleBasedStateMachine):
         if known is None or (verb != "erase" and not any(record.is_open for record in known.records)):
             return
         with self._cut(*self._seam(handle, step[0])):
-            getattr(self.handles[handle], verb)(subject, reason="left")
+            _verb(self.handles[handle], verb)(subject, reason="left")
         if step[1] and verb == "erase":
             self._erased(subject, None)
         elif step[1]:
