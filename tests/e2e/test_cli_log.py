@@ -70,9 +70,14 @@ def _nothing_is_told(log: Log) -> None:
     assert not re.search(r"\b0\.\d{4,}", log.all)  # neither scores nor embeddings: the seconds have three digits
 
 
-def test_very_verbose_says_each_step_and_never_who(log: Log, astronaut_path: Path, group_path: Path) -> None:
+def test_very_verbose_says_no_score(log: Log, astronaut_path: Path, group_path: Path) -> None:
     log.enroll(astronaut_path)
-    log.run("-vv", "identify", group_path, "--purpose", "site-access")
+    assert "DEBUG" in log.run("-vv", "identify", group_path, "--purpose", "site-access")
+    _nothing_is_told(log)
+
+
+def test_very_verbose_says_each_step_and_never_who(log: Log, astronaut_path: Path) -> None:
+    log.enroll(astronaut_path)
     said = log.run("-vv", "erase", SUBJECT, "--reason", "she asked for it")
     steps = ["operation begins", "rows deleted", "data key destroyed", "files rebuilt", "subject erased"]
     places = [said.index(step) for step in steps]

@@ -131,7 +131,7 @@ def test_the_index_keeps_the_contract(opened: Open, dimension: int, seed: int) -
     [
         (contract._check_changes, 16),
         (contract._check_scopes, 128),
-        (contract._check_ties, 3),
+        pytest.param(contract._check_ties, 3, marks=pytest.mark.slow),
         (contract._check_near_ties, 16),
         (contract._check_far_sides, 128),
         (contract._check_refusals, 3),
@@ -146,6 +146,19 @@ def test_the_index_keeps_the_protocol(opened: Open) -> None:
     assert isinstance(index, VectorIndex)
     assert index.dimension == 4
     assert index.view() is index
+
+
+def test_the_kth_place_may_lie_in_a_tie_and_queries_may_be_many(opened: Open) -> None:
+    compared = ComparedIndex(opened(3), 3, Tally(1.0), np.random.default_rng(3))
+    few, ids = compared.unit(3), np.arange(120, dtype=np.int64)
+    which = np.where(ids < 90, 0, ids % 3)
+    compared.add(ids, few[which])
+    members = ids[which == 0]
+    asked: list[tuple[int, Any]] = [(1, None), (70, None), (7, members[-20:].copy()), (3, IdSet(members[1::2].copy()))]
+    compared.best(few[:1], [*asked, (121, None)], "a tie of ninety")
+    compared.remove(members[:5])
+    compared.best(few[:1], asked, "a tie of ninety after remove()")
+    compared.best(compared.unit(80), [(2, None), (2, IdSet(ids[:40].copy()))], "80 queries")
 
 
 def test_session_consistency_sees_each_change_as_well(opened: Open) -> None:
