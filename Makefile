@@ -74,8 +74,9 @@ test-pythons: ## Run the tests on every Python that the project names and this m
 test-newest: ## Run the tests with the newest version of every requirement; FAST=1 for a quick part
 	$(PYTHON) .ci/pythons.py --newest $(if $(FAST),--fast)
 
-bench: $(STAMP) ## Measure throughput side by side with the peers
-	$(BIN)/pytest benchmarks --benchmark-enable --benchmark-only --benchmark-autosave -m "not slow" -q
+bench: $(STAMP) ## Measure throughput side by side with the peers; QUICK=1 leaves out the large galleries
+	$(BIN)/pytest benchmarks --benchmark-enable --benchmark-only --benchmark-autosave -m "not slow" -q \
+	  $(if $(QUICK),-k "not 100000")
 
 bench-compare: $(STAMP) ## Draw what make bench has measured over time; names what became slower
 	$(BIN)/python benchmarks/history.py
