@@ -9,6 +9,7 @@ dropped without a word, steps fail between vault and database, and backups are p
 from __future__ import annotations
 
 import copy
+import re
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -45,6 +46,10 @@ from facematch.governance.policy import Policy
 from facematch.governance.zones import Zone
 from facematch.index.approximate import ApproximateIndex
 from facematch.index.exact import ExactIndex
+from facematch.storage.database import Database
+from facematch.storage.encryption import SubjectCipher
+from facematch.storage.key_vault import KeyVault
+from facematch.storage.subjects import SubjectTable
 from facematch.testing import FakeAnalyzer, ManualClock, SyntheticFace, synthetic_consent, synthetic_picture
 from facematch.types import Image
 from facematch.watchlist import Watchlist
@@ -806,6 +811,13 @@ def _run(machine: type[GovernanceMachine], examples: int, steps: int) -> None:
             phases=phases,
         ),
     )
+
+
+def test_the_steps_that_are_cut_off_are_there() -> None:
+    owners = {"vault": KeyVault, "database": Database, "subjects": SubjectTable, "cipher": SubjectCipher}
+    steps = set(re.findall(r'"(\w+) (\w+) (?:before|after)"', Path(__file__).read_text("utf-8")))
+    assert len(steps) > 10
+    assert [(owner, name) for owner, name in steps if not hasattr(owners[owner], name)] == []
 
 
 def test_any_sequence_keeps_what_the_open_profile_promises() -> None:
