@@ -139,7 +139,8 @@ def test_stills_of_the_same_person_match_and_others_do_not(shared: Path, analyze
     assert scores[~same].max() < point.threshold
 
 
-def test_many_threads_share_an_analyzer_and_get_what_one_gets() -> None:
+@pytest.mark.parametrize(("workers", "turns"), [(5, 4), pytest.param(6, 8, marks=pytest.mark.slow)])
+def test_many_threads_share_an_analyzer_and_get_what_one_gets(workers: int, turns: int) -> None:
     analyzer = FaceAnalyzer.from_pack("opencv", sessions=SessionOptions(threads=2))
     six = group()
     (faces,) = analyzer.detect([six])
@@ -150,15 +151,15 @@ def test_many_threads_share_an_analyzer_and_get_what_one_gets() -> None:
     def work(number: int) -> None:
         found[number] = [
             _plain(analyzer.analyze(lists[(number + turn) % len(lists)])) == right[(number + turn) % len(lists)]
-            for turn in range(4)
+            for turn in range(turns)
         ]
 
-    threads = [threading.Thread(target=work, args=(number,)) for number in range(5)]
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(workers)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert found == {number: [True] * 4 for number in range(5)}
+    assert found == {number: [True] * turns for number in range(workers)}
 
 
 def _plain(found: list[list[Face]]) -> list[list[tuple[object, ...]]]:

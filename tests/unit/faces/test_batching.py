@@ -29,17 +29,20 @@ def same(found: list[Face], expected: list[Face]) -> bool:
     )
 
 
-def test_cameras_get_what_each_would_get_alone(analyzer: FaceAnalyzer, group: Image, astronaut: Image) -> None:
+@pytest.mark.parametrize("turns", [6, pytest.param(10, marks=pytest.mark.slow)])
+def test_cameras_get_what_each_would_get_alone(
+    analyzer: FaceAnalyzer, group: Image, astronaut: Image, turns: int
+) -> None:
     pictures = [group, astronaut, group[:, ::-1], astronaut[:300], np.zeros((90, 70, 3), dtype=np.uint8)]
     expected = [analyzer.analyze([picture])[0] for picture in pictures]
     shared = analyzer.for_many_threads(together=4, waiting=6)
 
     def camera(number: int) -> list[bool]:
-        turns = [(number + turn) % len(pictures) for turn in range(6)]
-        return [same(shared.analyze([pictures[which]])[0], expected[which]) for which in turns]
+        shown = [(number + turn) % len(pictures) for turn in range(turns)]
+        return [same(shared.analyze([pictures[which]])[0], expected[which]) for which in shown]
 
     with ThreadPoolExecutor(8) as pool:
-        assert [right for answers in pool.map(camera, range(8)) for right in answers] == [True] * 48
+        assert [right for answers in pool.map(camera, range(8)) for right in answers] == [True] * (8 * turns)
 
 
 def test_it_is_an_analyzer_like_the_one_it_is_made_of(analyzer: FaceAnalyzer, group: Image) -> None:
